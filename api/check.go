@@ -1,0 +1,168 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A check collects what is wrong with a body, so that all of it is reported
+// at once.
+type check struct{ problems []string }
+
+func (c *check) add(field, problem string) {
+	c.problems = append(c.problems, field+": "+problem)
+}
+
+func (c *check) list() string { return strings.Join(c.problems, "; ") }
+
+func (c *check) err() error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	return Errorf(CodeInvalidRequest, "%s", c.list())
+}
+
+func (c *check) required(field, value string) {
+	if value == "" {
+		c.add(field, "is required")
+	}
+}
+
+func (c *check) atLeast(field string, n, least int64) {
+	if n < least {
+		c.add(field, fmt.Sprintf("must be at least %d, got %d", least, n))
+	}
+}
+
+func (c *check) between(field string, n, least, most int64) {
+	if n < least || n > most {
+		c.add(field, fmt.Sprintf("must be from %d to %d, got %d", least, most, n))
+	}
+}
+
+func (c *check) atMost(field string, n, most int) {
+	if n > most {
+		c.add(field, fmt.Sprintf("may have at most %d entries, got %d", most, n))
+	}
+}
+
+func (c *check) cookie(field, s string) {
+	switch {
+	case s == "":
+		c.add(field, "is required")
+	case len(s) > MaxCookieBytes:
+		c.add(field, fmt.Sprintf("is longer than %d bytes", MaxCookieBytes))
+	case !ValidCookie(s):
+		c.add(field, quote(s)+" may hold only letters, digits and . _ : -")
+	}
+}
+
+func (c *check) name(field, s string) {
+	if !ValidName(s) {
+		c.add(field, quote(s)+" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit")
+	}
+}
+
+func (c *check) pipeline(field, s string) {
+	switch {
+	case s == "":
+		c.add(field, "is required")
+	case !ValidPipeline(s):
+		c.add(field, quote(s)+" is not the name of a pipeline")
+	}
+}
+
+func (c *check) labels(field string, labels map[string]string) {
+	c.atMost(field, len(labels), MaxLabels)
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		v := labels[k]
+		if !ValidName(strings.ReplaceAll(k, "/", ".")) {
+			c.add(field, "key "+quote(k)+" must be 1 to 63 lower-case letters, digits and . _ / -")
+		}
+		if len(v) > MaxValueBytes || !printable(v) {
+			c.add(field, fmt.Sprintf("the value of %s must be printable text of at most %d bytes", quote(k), MaxValueBytes))
+		}
+	}
+}
+
+func (c *check) delivery(field string, d Delivery) {
+	switch d {
+	case "", AtLeastOnce, AtMostOnce:
+	default:
+		c.add(field, fmt.Sprintf("must be %q or %q, got %q", AtLeastOnce, AtMostOnce, d))
+	}
+}
+
+func (c *check) object(field string, raw json.RawMessage) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" || raw[0] == '{' {
+		return
+	}
+	c.add(field, "must be a JSON object")
+}
+
+func (c *check) holding(held []Held) {
+	c.atMost("holding", len(held), MaxHolding)
+	for _, h := range held {
+		c.cookie("holding.cookie", h.Cookie)
+		c.atLeast("holding.fence", h.Fence, 1)
+	}
+}
+
+// ValidCookie reports whether s can name a run: 1 to 128 letters, digits and
+// . _ : - of ASCII.
+func ValidCookie(s string) bool {
+	return s != "" && len(s) <= MaxCookieBytes && onlyASCII(s, "._:-", true)
+}
+
+// ValidName reports whether s can name a queue, a worker or an event kind: 1
+// to 63 lower-case letters, digits and . _ - of ASCII, beginning with a letter
+// or digit.
+func ValidName(s string) bool {
+	return s != "" && len(s) <= MaxNameBytes && !strings.ContainsRune("._-", rune(s[0])) && onlyASCII(s, "._-", false)
+}
+
+// ValidPipeline reports whether s can name a pipeline: 1 to 255 bytes of
+// printable text without slashes.
+func ValidPipeline(s string) bool {
+	return s != "" && len(s) <= MaxPipelineBytes && printable(s) && !strings.ContainsAny(s, `/\`)
+}
+
+func onlyASCII(s, others string, upper bool) bool {
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9', upper && 'A' <= r && r <= 'Z':
+		case strings.ContainsRune(others, r):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func printable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// quote quotes text from outside for a message, cut to a readable length.
+func quote(s string) string {
+	if len(s) > 80 {
+		s = s[:80] + "..."
+	}
+	return strconv.QuoteToGraphic(s)
+}

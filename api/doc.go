@@ -1,0 +1,40 @@
+// Package api is what crosses the wire between clients, the server and its
+// workers: packets, results, the bodies of every call, error codes, and the
+// checks that a body must pass.
+//
+// The types are written by hand to be read; openapi.yaml at the root of the
+// repository is the contract, and a test holds the two together. Fields that a
+// reader does not know are ignored, so that neighbouring versions understand
+// each other. A field that is absent and a field that is null differ only
+// where a result is concerned: a pipeline may well return null.
+package api
+
+// Version is the prefix of every path of the protocol.
+const Version = "/v1"
+
+// Limits of what a body may say. The size of a whole body is the server's
+// setting; these hold whatever the settings are.
+const (
+	MaxNameBytes      = 63  // queue, worker name, label key, tag key
+	MaxValueBytes     = 255 // label value, tag value, reason
+	MaxCookieBytes    = 128 // cookie, idempotency key
+	MaxPipelineBytes  = 255 // pipeline name
+	MaxLabels         = 32  // labels or tags of one run or worker
+	MaxQueues         = 64  // queues of one worker
+	MaxPipelines      = 10_000
+	MaxCapacity       = 10_000
+	MaxPriority       = 100 // priorities go from -100 to 100
+	MaxAttempts       = 100 // leases that may be lost before a run is dead
+	MaxHolding        = 10_000
+	MaxBatch          = 1_000 // submits or results in one call
+	MaxWaitSeconds    = 60    // Prefer: wait=
+	MaxListed         = 500   // runs in one page
+	MaxEventsInOne    = 1_000
+	MaxEventDataBytes = 16 << 10
+)
+
+// Defaults of a submitted run.
+const (
+	DefaultQueue       = "default"
+	DefaultMaxAttempts = 3
+)

@@ -1,0 +1,84 @@
+package api
+
+import "encoding/json"
+
+// RC is a result code: how a run ended, or why a packet was not obeyed. The
+// codes are the original's, plus CANCELLED and TIMEOUT.
+type RC string
+
+// The result codes.
+const (
+	RCOK                    RC = "OK"
+	RCBadPacket             RC = "BAD_PACKET"
+	RCUnsupportedPacketType RC = "UNSUPPORTED_PACKET_TYPE"
+	RCNoCapacity            RC = "NO_CAPACITY"
+	RCCookieNotFound        RC = "COOKIE_NOT_FOUND"
+	RCCookieCollision       RC = "COOKIE_COLLISION"
+	RCWorkerWentAway        RC = "WORKER_WENT_AWAY"
+	RCBrokerWentAway        RC = "BROKER_WENT_AWAY"
+	RCProcessorException    RC = "PROCESSOR_EXCEPTION"
+	RCException             RC = "EXCEPTION"
+	RCCancelled             RC = "CANCELLED"
+	RCTimeout               RC = "TIMEOUT"
+)
+
+var resultCodes = map[RC]bool{
+	RCOK: true, RCBadPacket: true, RCUnsupportedPacketType: true, RCNoCapacity: true,
+	RCCookieNotFound: true, RCCookieCollision: true, RCWorkerWentAway: true, RCBrokerWentAway: true,
+	RCProcessorException: true, RCException: true, RCCancelled: true, RCTimeout: true,
+}
+
+// Ends reports whether a run that a worker answers with this code is over.
+// The other codes hand the run back: it was not, or not wholly, run.
+func (rc RC) Ends() bool {
+	switch rc {
+	case RCNoCapacity, RCCookieCollision, RCWorkerWentAway, RCBrokerWentAway:
+		return false
+	}
+	return true
+}
+
+// A Result is a worker's answer to a RUN packet. A worker that could not
+// finish a run, because it is stopping, answers WORKER_WENT_AWAY; the run goes
+// back to its queue and no attempt is charged.
+type Result struct {
+	Cookie     string `json:"cookie"`
+	Fence      int64  `json:"fence"`
+	RC         RC     `json:"rc"`
+	Error      string `json:"error,omitempty"`
+	Stacktrace string `json:"stacktrace,omitempty"`
+	// Result is what the pipeline returned, as JSON. Nil is no result at all,
+	// which is not the JSON value null.
+	Result json.RawMessage `json:"result,omitempty"`
+}
+
+// Validate reports everything that is wrong with the result.
+func (r Result) Validate() error {
+	var c check
+	c.cookie("cookie", r.Cookie)
+	c.atLeast("fence", r.Fence, 1)
+	if !resultCodes[r.RC] {
+		c.add("rc", "unknown code "+quote(string(r.RC)))
+	}
+	return c.err()
+}
+
+// A VerdictCode is what the server did with a result.
+type VerdictCode string
+
+// The verdicts. After each of them the worker forgets the result: none is
+// worth sending again.
+const (
+	VerdictAccepted  VerdictCode = "accepted"  // it is the run's result now
+	VerdictDuplicate VerdictCode = "duplicate" // it was already
+	VerdictStale     VerdictCode = "stale"     // the lease was lost, or another result came first
+	VerdictRejected  VerdictCode = "rejected"  // it is malformed, or no such run exists
+)
+
+// A Verdict answers one result of a batch.
+type Verdict struct {
+	Cookie  string      `json:"cookie"`
+	Fence   int64       `json:"fence"`
+	Verdict VerdictCode `json:"verdict"`
+	Detail  string      `json:"detail,omitempty"`
+}

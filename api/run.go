@@ -1,0 +1,177 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A State is where a run stands.
+type State string
+
+// The states. The last five are final.
+const (
+	StateScheduled State = "SCHEDULED" // waits for its not_before
+	StateQueued    State = "QUEUED"    // waits for a worker
+	StateOffered   State = "OFFERED"   // sent to a worker that has not acknowledged it
+	StateRunning   State = "RUNNING"   // leased by a worker
+	StateSucceeded State = "SUCCEEDED"
+	StateFailed    State = "FAILED"
+	StateCancelled State = "CANCELLED"
+	StateTimedOut  State = "TIMED_OUT"
+	StateDead      State = "DEAD" // its attempts are spent
+)
+
+var states = map[State]bool{
+	StateScheduled: true, StateQueued: true, StateOffered: true, StateRunning: true,
+	StateSucceeded: true, StateFailed: true, StateCancelled: true, StateTimedOut: true, StateDead: true,
+}
+
+// Final reports whether a run in this state has ended.
+func (s State) Final() bool {
+	switch s {
+	case StateScheduled, StateQueued, StateOffered, StateRunning:
+		return false
+	}
+	return true
+}
+
+// Valid reports whether s is a state of this version of the protocol.
+func (s State) Valid() bool { return states[s] }
+
+// A Delivery says how often a run may be started.
+type Delivery string
+
+// The deliveries. The empty one is at least once.
+const (
+	AtLeastOnce Delivery = "at_least_once"
+	AtMostOnce  Delivery = "at_most_once"
+)
+
+// A Submit asks the server to run a pipeline. Only Pipeline is required.
+type Submit struct {
+	Pipeline  string          `json:"pipeline"`
+	Variables json.RawMessage `json:"variables,omitempty"` // a JSON object
+	// Cookie names the run. The same cookie with the same body is the same
+	// run, so a submit may be repeated until it is answered. The server makes
+	// one up when it is empty.
+	Cookie string            `json:"cookie,omitempty"`
+	Queue  string            `json:"queue,omitempty"`  // "default" when empty
+	Labels map[string]string `json:"labels,omitempty"` // a worker must have all of them
+	Tags   map[string]string `json:"tags,omitempty"`   // for search only
+	// Priority orders runs that wait for the same workers; the highest goes
+	// first.
+	Priority  int        `json:"priority,omitempty"`
+	NotBefore *time.Time `json:"not_before,omitempty"`
+	// QueueTimeoutMS and RunTimeoutMS bound, in milliseconds, how long the
+	// run may wait for a worker and how long it may then take, over all its
+	// attempts. Zero is no limit.
+	QueueTimeoutMS int64 `json:"queue_timeout_ms,omitempty"`
+	RunTimeoutMS   int64 `json:"run_timeout_ms,omitempty"`
+	// MaxAttempts is how many workers may be lost while running it before the
+	// run is given up as DEAD. Zero is the server's default.
+	MaxAttempts int      `json:"max_attempts,omitempty"`
+	Delivery    Delivery `json:"delivery,omitempty"`
+	// Detach tells the worker that nobody waits for the result.
+	Detach bool `json:"detach,omitempty"`
+}
+
+// Validate reports everything that is wrong with the submit, as an [Error]
+// with code INVALID_REQUEST.
+func (s Submit) Validate() error {
+	var c check
+	c.pipeline("pipeline", s.Pipeline)
+	c.object("variables", s.Variables)
+	if s.Cookie != "" {
+		c.cookie("cookie", s.Cookie)
+	}
+	if s.Queue != "" {
+		c.name("queue", s.Queue)
+	}
+	c.labels("labels", s.Labels)
+	c.labels("tags", s.Tags)
+	c.between("priority", int64(s.Priority), -MaxPriority, MaxPriority)
+	c.atLeast("queue_timeout_ms", s.QueueTimeoutMS, 0)
+	c.atLeast("run_timeout_ms", s.RunTimeoutMS, 0)
+	c.between("max_attempts", int64(s.MaxAttempts), 0, MaxAttempts)
+	c.delivery("delivery", s.Delivery)
+	return c.err()
+}
+
+// A Run is what a reader sees of a run.
+type Run struct {
+	Cookie      string            `json:"cookie"`
+	Pipeline    string            `json:"pipeline"`
+	State       State             `json:"state"`
+	Queue       string            `json:"queue"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Priority    int               `json:"priority"`
+	Delivery    Delivery          `json:"delivery"`
+	Attempt     int               `json:"attempt"` // leases that were taken up
+	MaxAttempts int               `json:"max_attempts"`
+	Worker      string            `json:"worker,omitempty"` // who holds it, or held it last
+	TraceID     string            `json:"trace_id,omitempty"`
+
+	CreatedAt         time.Time  `json:"created_at"`
+	NotBefore         *time.Time `json:"not_before,omitempty"`
+	StartedAt         *time.Time `json:"started_at,omitempty"` // first taken up by a worker
+	FinishedAt        *time.Time `json:"finished_at,omitempty"`
+	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
+
+	// The rest is there once the run has ended.
+	RC         RC              `json:"rc,omitempty"`
+	Error      string          `json:"error,omitempty"`
+	Stacktrace string          `json:"stacktrace,omitempty"`
+	Result     json.RawMessage `json:"result,omitempty"`
+}
+
+// A RunList is one page of runs, newest first.
+type RunList struct {
+	Runs []Run  `json:"runs"`
+	Next string `json:"next,omitempty"` // cursor of the following page
+}
+
+// A Cancel asks for a run to be stopped.
+type Cancel struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// A SubmitBatch carries many submits in one call.
+type SubmitBatch struct {
+	Runs []Submit `json:"runs"`
+}
+
+// A SubmitResult answers one submit of a batch: a run or a problem.
+type SubmitResult struct {
+	Run     *Run   `json:"run,omitempty"`
+	Problem *Error `json:"problem,omitempty"`
+}
+
+// A SubmitBatchResult answers a batch in its order.
+type SubmitBatchResult struct {
+	Results []SubmitResult `json:"results"`
+}
+
+// An Event is one line of a run's history.
+type Event struct {
+	N    int64           `json:"n"` // 1, 2, 3 ... within the run
+	At   time.Time       `json:"at"`
+	Kind string          `json:"kind"`
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// A QueueStats says how much work a queue has. Demand is what an autoscaler
+// wants: queued and leased together, so that busy workers are not scaled away.
+type QueueStats struct {
+	Queue       string `json:"queue"`
+	Scheduled   int64  `json:"scheduled"`
+	Queued      int64  `json:"queued"`
+	Leased      int64  `json:"leased"`
+	Demand      int64  `json:"demand"`
+	OldestAgeMS int64  `json:"oldest_age_ms"` // of the queued ones; 0 when there is none
+}
+
+// A QueueList is every queue that has runs waiting or leased.
+type QueueList struct {
+	Queues []QueueStats `json:"queues"`
+}

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A PipelineInfo is a pipeline that a worker holds.
+type PipelineInfo struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest,omitempty"` // "sha256:..." over the pipeline's source
+}
+
+// Register announces a worker. The newest session of a name wins at once, and
+// the one before it is told so.
+type Register struct {
+	Name     string            `json:"name"`
+	Capacity int               `json:"capacity"`
+	Queues   []string          `json:"queues,omitempty"` // ["default"] when empty
+	Labels   map[string]string `json:"labels,omitempty"`
+	// Pipelines are the only ones that the server may send. Absent means any.
+	Pipelines []PipelineInfo `json:"pipelines,omitempty"`
+	Version   string         `json:"version,omitempty"`
+	// Holding names the leases of an earlier session that this process still
+	// works on. What it does not name is taken as lost.
+	Holding []Held `json:"holding,omitempty"`
+}
+
+// Validate reports everything that is wrong with the registration.
+func (r Register) Validate() error {
+	var c check
+	c.name("name", r.Name)
+	c.between("capacity", int64(r.Capacity), 1, MaxCapacity)
+	c.atMost("queues", len(r.Queues), MaxQueues)
+	for _, q := range r.Queues {
+		c.name("queues", q)
+	}
+	c.labels("labels", r.Labels)
+	c.atMost("pipelines", len(r.Pipelines), MaxPipelines)
+	for _, p := range r.Pipelines {
+		c.pipeline("pipelines", p.Name)
+	}
+	c.holding(r.Holding)
+	return c.err()
+}
+
+// Registered answers a registration with what the worker must keep to.
+type Registered struct {
+	WorkerID string `json:"worker_id"`
+	Session  string `json:"session"`
+	HoldMS   int64  `json:"hold_ms"`  // how long a poll may be held
+	LeaseMS  int64  `json:"lease_ms"` // how long leases last without contact
+	RenewMS  int64  `json:"renew_ms"` // how often to send a heartbeat
+	// Lost are the leases of Holding that are no longer this worker's.
+	Lost   []Held `json:"lost,omitempty"`
+	Limits Limits `json:"limits"`
+}
+
+// Limits are the sizes, in bytes, that the server accepts.
+type Limits struct {
+	BodyBytes   int64 `json:"body_bytes"`
+	ResultBytes int64 `json:"result_bytes"`
+}
+
+// Poll asks for packets, and acknowledges the RUN packets of the poll before
+// it by naming them in Holding.
+type Poll struct {
+	Session string `json:"session"`
+	// HoldMS is how long the server may wait for something to send, in
+	// milliseconds. It is bounded by the server's own hold.
+	HoldMS  int64  `json:"hold_ms"`
+	Holding []Held `json:"holding"`
+	// Draining says that the worker takes no more runs.
+	Draining bool `json:"draining,omitempty"`
+}
+
+// Validate reports everything that is wrong with the poll.
+func (p Poll) Validate() error {
+	var c check
+	c.required("session", p.Session)
+	c.atLeast("hold_ms", p.HoldMS, 0)
+	c.holding(p.Holding)
+	return c.err()
+}
+
+// Packets answers a poll.
+type Packets struct {
+	Packets []Packet `json:"packets"`
+}
+
+// Heartbeat renews all leases of a session at once.
+type Heartbeat struct {
+	Session  string `json:"session"`
+	Holding  []Held `json:"holding"`
+	Draining bool   `json:"draining,omitempty"`
+}
+
+// Validate reports everything that is wrong with the heartbeat.
+func (h Heartbeat) Validate() error {
+	var c check
+	c.required("session", h.Session)
+	c.holding(h.Holding)
+	return c.err()
+}
+
+// Beat answers a heartbeat.
+type Beat struct {
+	Packets []Packet `json:"packets"`           // CANCEL and SHUTDOWN only
+	Lost    []Held   `json:"lost,omitempty"`    // leases that are no longer this worker's
+	Claimed []Held   `json:"claimed,omitempty"` // at-most-once runs that may start now
+}
+
+// Results carries finished runs.
+type Results struct {
+	Session string   `json:"session"`
+	Results []Result `json:"results"`
+}
+
+// Validate reports what is wrong with the batch as a whole. Each result is
+// judged on its own, so that one bad result does not hold up the others.
+func (r Results) Validate() error {
+	var c check
+	c.required("session", r.Session)
+	if len(r.Results) == 0 {
+		c.add("results", "is empty")
+	}
+	c.atMost("results", len(r.Results), MaxBatch)
+	return c.err()
+}
+
+// Verdicts answers a batch of results in its order.
+type Verdicts struct {
+	Verdicts []Verdict `json:"verdicts"`
+}
+
+// A RunEvent is a line that a worker adds to a run's history.
+type RunEvent struct {
+	Cookie string          `json:"cookie"`
+	Fence  int64           `json:"fence"`
+	At     time.Time       `json:"at"`
+	Kind   string          `json:"kind"`
+	Data   json.RawMessage `json:"data,omitempty"`
+}
+
+// Events carries lines for the history of runs. They may be dropped.
+type Events struct {
+	Session string     `json:"session"`
+	Events  []RunEvent `json:"events"`
+}
+
+// Validate reports everything that is wrong with the events.
+func (e Events) Validate() error {
+	var c check
+	c.required("session", e.Session)
+	c.atMost("events", len(e.Events), MaxEventsInOne)
+	for _, ev := range e.Events {
+		c.cookie("events.cookie", ev.Cookie)
+		c.atLeast("events.fence", ev.Fence, 1)
+		c.name("events.kind", ev.Kind)
+		if len(ev.Data) > MaxEventDataBytes {
+			c.add("events.data", "is larger than the limit of 16384 bytes")
+		}
+	}
+	return c.err()
+}
+
+// A Worker is what a reader sees of a worker.
+type Worker struct {
+	ID           string            `json:"id"`
+	Capacity     int               `json:"capacity"`
+	Holding      int               `json:"holding"`
+	Queues       []string          `json:"queues"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Pipelines    []PipelineInfo    `json:"pipelines,omitempty"`
+	Version      string            `json:"version,omitempty"`
+	Draining     bool              `json:"draining"`
+	RegisteredAt time.Time         `json:"registered_at"`
+	SeenAt       time.Time         `json:"seen_at"`
+	ExpiresAt    time.Time         `json:"expires_at"` // when its leases end unless it is heard of again
+}
+
+// A WorkerList is every worker with a live session.
+type WorkerList struct {
+	Workers []Worker `json:"workers"`
+}
