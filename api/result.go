@@ -32,7 +32,7 @@ var resultCodes = map[RC]bool{
 // The other codes hand the run back: it was not, or not wholly, run.
 func (rc RC) Ends() bool {
 	switch rc {
-	case RCNoCapacity, RCCookieCollision, RCWorkerWentAway, RCBrokerWentAway:
+	case RCNoCapacity, RCCookieNotFound, RCCookieCollision, RCWorkerWentAway, RCBrokerWentAway:
 		return false
 	}
 	return true

@@ -1,0 +1,172 @@
+// Package manager takes a worker's packets and answers each RUN with a result.
+//
+// It holds the worker's capacity: it runs pipelines side by side up to a
+// number of slots, stops the one that a CANCEL names, and posts every result
+// until the server has judged it. Whatever the server sends, the worker lives
+// on: a RUN beyond capacity, a malformed one or a known cookie is answered
+// with a result code.
+//
+// The one idea: a run is held from the moment its packet arrives until its
+// result has been judged, and [Manager.Holding] says so to the server with
+// every poll. Nothing is held twice, and nothing is forgotten in between.
+//
+// A manager only reacts. It starts nothing of its own and ends by
+// [Manager.Drain], which takes nothing more, waits for what is running, and
+// hands back what does not finish in time.
+package manager
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/engine"
+)
+
+// An Engine runs pipelines. [engine.Collection] is one. Run must return soon
+// after its context is done.
+type Engine interface {
+	Run(ctx context.Context, in engine.Input) (engine.Output, error)
+}
+
+// A Reporter posts results and returns the server's verdicts, one for each in
+// their order. It waits out outages; an error means that the server will not
+// have the results as they are, or that ctx is done.
+type Reporter func(ctx context.Context, results []api.Result) ([]api.Verdict, error)
+
+// Config is what a manager keeps to.
+type Config struct {
+	// Worker names this worker in traces.
+	Worker string
+	// Capacity is how many pipelines run at the same time. At least 1.
+	Capacity int
+	// Grace is how long a run that was told to stop may take before it is
+	// abandoned and its slot freed. Zero abandons it at once.
+	Grace time.Duration
+	// MaxResult is the size, in bytes, beyond which a pipeline's result is
+	// replaced by an error that says so. It must agree with the server's
+	// limit.
+	MaxResult int
+	// OnShutdown is called, once, when the server asks the worker to end. It
+	// must not block.
+	OnShutdown func(reason string)
+}
+
+// A Manager runs pipelines for one worker. Its methods may be called
+// concurrently.
+type Manager struct {
+	cfg    Config
+	engine Engine
+	report Reporter
+	log    *slog.Logger
+
+	running context.Context // of every run
+	stop    context.CancelCauseFunc
+	posting context.Context // of every report
+	giveUp  context.CancelCauseFunc
+
+	mu sync.Mutex
+	// Guarded by mu.
+	runs     map[string]*run // by cookie, until the result is judged
+	busy     int             // slots in use
+	early    tombstones      // CANCELs that came before their RUN
+	finished []answer        // not judged yet, in the order they ended
+	reporter bool            // somebody is posting finished
+	draining bool
+	shutdown bool          // OnShutdown has been called
+	drained  chan struct{} // closed when draining and nothing is left
+}
+
+// New makes a manager that runs pipelines with engine and posts their results
+// with report.
+func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager {
+	m := &Manager{
+		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
+		runs: make(map[string]*run), drained: make(chan struct{}),
+	}
+	m.running, m.stop = context.WithCancelCause(context.Background())
+	m.posting, m.giveUp = context.WithCancelCause(context.Background())
+	return m
+}
+
+// Handle obeys one packet. It does not block: a run goes on after it returns.
+func (m *Manager) Handle(p api.Packet) {
+	var bad *api.PacketError
+	if err := p.Validate(); errors.As(err, &bad) {
+		m.log.Warn("packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", err)
+		if p.Cookie != "" && p.Fence > 0 {
+			m.answer(p, bad.RC, bad.Message)
+		}
+		return
+	}
+	switch p.PacketType {
+	case api.PacketRun:
+		m.run(p)
+	case api.PacketCancel:
+		m.cancel(p)
+	case api.PacketShutdown:
+		m.askedToEnd(p.Reason)
+	}
+}
+
+// Holding names every lease whose result the server has not judged. It is
+// what polls and heartbeats tell the server.
+func (m *Manager) Holding() []api.Held {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	held := make([]api.Held, 0, len(m.runs))
+	for _, r := range m.runs {
+		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Cancelling: r.cancelling, Claim: r.waiting})
+	}
+	return held
+}
+
+// Leases is told which leases are lost, so that their runs stop, and which
+// at-most-once runs the server has recorded, so that they start.
+func (m *Manager) Leases(lost, claimed []api.Held) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range lost {
+		if r := m.held(h.Cookie, h.Fence); r != nil {
+			m.log.Warn("lease is lost, stopping the run", "cookie", h.Cookie, "fence", h.Fence, "pipeline", r.packet.Pipeline)
+			r.stop(errLeaseLost)
+		}
+	}
+	for _, h := range claimed {
+		if r := m.held(h.Cookie, h.Fence); r != nil && r.waiting {
+			r.waiting = false
+			close(r.claimed)
+		}
+	}
+}
+
+// InUse is how many slots are taken now.
+func (m *Manager) InUse() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.busy
+}
+
+// held is the run of exactly this lease, if it is held. The caller has locked
+// mu.
+func (m *Manager) held(cookie string, fence int64) *run {
+	if r := m.runs[cookie]; r != nil && r.packet.Fence == fence {
+		return r
+	}
+	return nil
+}
+
+// askedToEnd passes the server's SHUTDOWN on, the first time.
+func (m *Manager) askedToEnd(reason string) {
+	m.mu.Lock()
+	first := !m.shutdown
+	m.shutdown = true
+	m.mu.Unlock()
+	if first && m.cfg.OnShutdown != nil {
+		m.log.Info("the server asks this worker to end", "reason", reason)
+		m.cfg.OnShutdown(reason)
+	}
+}

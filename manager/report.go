@@ -1,0 +1,179 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel/span"
+)
+
+// batchBytes bounds the results that are posted together, in bytes; one that
+// is larger goes alone.
+const batchBytes = 512 << 10
+
+// An answer is a result on its way to the server.
+type answer struct {
+	run    *run // nil when the packet was not taken up
+	packet api.Packet
+	result api.Result
+	trace  trace.SpanContext // of the process span
+}
+
+// answer refuses a packet with a result code.
+func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
+	m.log.Warn("packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
+	m.post(answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}})
+}
+
+// post queues an answer. Whoever finds nobody posting starts, and goes on for
+// as long as there is something to post: results that end while another is on
+// its way travel together.
+func (m *Manager) post(a answer) {
+	if a.run != nil {
+		a.packet = a.run.packet
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.finished = append(m.finished, a)
+	if !m.reporter {
+		m.reporter = true
+		go m.postAll()
+	}
+}
+
+func (m *Manager) postAll() {
+	for {
+		batch := m.nextBatch()
+		if len(batch) == 0 {
+			return
+		}
+		m.settle(batch)
+	}
+}
+
+// nextBatch takes what is to be posted together. When there is nothing, the
+// reporter's work is over.
+func (m *Manager) nextBatch() []answer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size, n := 0, 0
+	for n < len(m.finished) && n < api.MaxBatch {
+		size += len(m.finished[n].result.Result) + len(m.finished[n].result.Stacktrace)
+		if n > 0 && size > batchBytes {
+			break
+		}
+		n++
+	}
+	batch := m.finished[:n:n]
+	m.finished = m.finished[n:]
+	if n == 0 {
+		m.finished = nil
+		m.reporter = false
+		m.checkDrained()
+	}
+	return batch
+}
+
+// settle posts a batch until every result in it is judged. A batch that the
+// server refuses as a whole is posted one by one; a result that it refuses on
+// its own is replaced by one that says so, for a run must end.
+func (m *Manager) settle(batch []answer) {
+	verdicts, err := m.send(batch)
+	switch {
+	case err == nil && len(verdicts) == len(batch):
+		for i, v := range verdicts {
+			m.judged(batch[i], v)
+		}
+	case m.posting.Err() != nil:
+		for _, a := range batch {
+			m.log.Error("result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+			m.forget(a)
+		}
+	case len(batch) > 1:
+		for _, a := range batch {
+			m.settle([]answer{a})
+		}
+	case batch[0].result.RC.Ends() && batch[0].result.Error != refusedResult:
+		a := batch[0]
+		m.log.Error("the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
+		a.result = api.Result{Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException, Error: refusedResult, Stacktrace: errText(err)}
+		m.settle([]answer{a})
+	default:
+		m.log.Error("result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
+		m.forget(batch[0])
+	}
+}
+
+const refusedResult = "the server refused the result of this run"
+
+func errText(err error) string {
+	if err == nil {
+		return "the server answered with too few verdicts"
+	}
+	return err.Error()
+}
+
+// send posts a batch once, with a settle span for each result. The requests
+// are made under the first one's; the others link to it.
+func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
+	results := make([]api.Result, len(batch))
+	spans := make([]trace.Span, len(batch))
+	var first context.Context
+	for i, a := range batch {
+		results[i] = a.result
+		ctx, settle := span.Settle(trace.ContextWithSpanContext(m.posting, a.trace), spanRun(a.packet), m.spanAttempt(a.packet))
+		if i == 0 {
+			first = ctx
+		} else {
+			settle.AddLink(trace.LinkFromContext(first))
+		}
+		spans[i] = settle
+	}
+	verdicts, err := m.report(first, results)
+	for _, settle := range spans {
+		settle.SetAttributes(span.PostAttemptsKey.Int(span.Sends(first)))
+		if err != nil {
+			span.Fail(settle, err, errorType(err))
+		}
+		settle.End()
+	}
+	return verdicts, err
+}
+
+// judged lets go of an answer that the server has seen.
+func (m *Manager) judged(a answer, v api.Verdict) {
+	switch v.Verdict {
+	case api.VerdictStale:
+		m.log.Warn("result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+	case api.VerdictRejected:
+		m.log.Error("result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+	default:
+		m.log.Debug("result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
+	}
+	m.forget(a)
+}
+
+func (m *Manager) forget(a answer) {
+	if a.run == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.runs[a.packet.Cookie] == a.run {
+		delete(m.runs, a.packet.Cookie)
+	}
+}
+
+func errorType(err error) string {
+	if code := api.CodeOf(err); code != "" {
+		return string(code)
+	}
+	if errors.Is(err, context.Canceled) {
+		return "cancelled"
+	}
+	return fmt.Sprintf("%T", err)
+}

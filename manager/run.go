@@ -1,0 +1,153 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/otel/span"
+)
+
+// A run is one lease: a RUN packet and what has become of it.
+type run struct {
+	packet  api.Packet
+	stop    context.CancelCauseFunc
+	claimed chan struct{} // closed when an at-most-once run may start
+
+	// Guarded by the manager's mu.
+	waiting    bool // for claimed
+	cancelling bool // CANCEL has arrived
+}
+
+// run takes a RUN packet up, or says why not.
+func (m *Manager) run(p api.Packet) {
+	m.mu.Lock()
+	known := m.runs[p.Cookie]
+	switch {
+	case known != nil && known.packet.Fence == p.Fence:
+		// The same lease once more: its acknowledgement has not arrived yet.
+		// The run that is under way is the answer.
+		m.mu.Unlock()
+	case known != nil:
+		m.mu.Unlock()
+		m.answer(p, api.RCCookieCollision, fmt.Sprintf("this worker still holds fence %d of the run", known.packet.Fence))
+	case m.early.has(p.Cookie, p.Fence, time.Now()):
+		m.mu.Unlock()
+		m.answer(p, api.RCCancelled, "cancelled before it arrived")
+	case m.draining:
+		m.mu.Unlock()
+		m.answer(p, api.RCNoCapacity, "this worker is draining")
+	case m.busy >= m.cfg.Capacity:
+		m.mu.Unlock()
+		m.answer(p, api.RCNoCapacity, fmt.Sprintf("all %d slots of this worker are in use", m.cfg.Capacity))
+	default:
+		ctx, stop := context.WithCancelCause(m.running)
+		r := &run{packet: p, stop: stop, claimed: make(chan struct{}), waiting: p.Delivery == api.AtMostOnce}
+		if !r.waiting {
+			close(r.claimed)
+		}
+		m.runs[p.Cookie] = r
+		m.busy++
+		m.mu.Unlock()
+		go m.work(ctx, r)
+	}
+}
+
+// work runs one pipeline from start to the result that is ready to post.
+func (m *Manager) work(ctx context.Context, r *run) {
+	p := r.packet
+	defer r.stop(nil)
+	if p.TimeoutMS > 0 {
+		timed, cancel := context.WithTimeoutCause(ctx, time.Duration(p.TimeoutMS)*time.Millisecond, errTimeout)
+		defer cancel()
+		ctx = timed
+	}
+	ctx, process := span.Process(ctx,
+		span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
+	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline, "attempt", p.Attempt)
+	log.InfoContext(ctx, "run started")
+
+	began := time.Now()
+	out, err := m.execute(ctx, r)
+	result := m.resultOf(ctx, p, out, err)
+	endProcess(process, result)
+	log.InfoContext(ctx, "run ended", "rc", result.RC, "took", time.Since(began).Round(time.Microsecond), "err", result.Error)
+
+	m.mu.Lock()
+	m.busy--
+	m.mu.Unlock()
+	m.post(answer{run: r, result: result, trace: trace.SpanContextFromContext(ctx)})
+}
+
+// execute runs the pipeline, and waits for it no longer than the grace period
+// once it has been told to stop.
+func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
+	select {
+	case <-r.claimed:
+	case <-ctx.Done():
+		return engine.Output{}, context.Cause(ctx)
+	}
+	type outcome struct {
+		out engine.Output
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				m.log.ErrorContext(ctx, "panic in the engine", "cookie", r.packet.Cookie, "panic", p, "stack", string(debug.Stack()))
+				o.err = fmt.Errorf("panic in the engine: %v", p)
+			}
+			done <- o
+		}()
+		o.out, o.err = m.engine.Run(ctx, engine.Input{
+			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: observer{},
+			Log: m.log.With("cookie", r.packet.Cookie),
+		})
+	}()
+	select {
+	case o := <-done:
+		return o.out, o.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(m.cfg.Grace)
+	defer grace.Stop()
+	select {
+	case o := <-done:
+		return o.out, o.err
+	case <-grace.C:
+		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", m.cfg.Grace)
+		return engine.Output{}, fmt.Errorf("abandoned: it did not stop within %s: %w", m.cfg.Grace, context.Cause(ctx))
+	}
+}
+
+// resultOf turns the end of a run into the result that answers its packet.
+// When the run was told to stop, the cause says how it ended, not the error's
+// text; a run that finished all the same has finished.
+func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output, err error) api.Result {
+	result := api.Result{Cookie: p.Cookie, Fence: p.Fence}
+	if err == nil {
+		result.RC, result.Result = api.RCOK, out.Result
+		if max := m.cfg.MaxResult; max > 0 && len(out.Result) > max {
+			result.RC, result.Result = api.RCProcessorException, nil
+			result.Error = fmt.Sprintf("the result has %d bytes, the limit is %d", len(out.Result), max)
+		}
+		return result
+	}
+	var failed *engine.Error
+	result.RC, result.Error = api.RCException, err.Error()
+	if errors.As(err, &failed) {
+		result.RC, result.Stacktrace = api.RCProcessorException, failed.Stack()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		result.RC = codeOf(cause)
+	}
+	return result
+}

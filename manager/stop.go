@@ -1,0 +1,89 @@
+package manager
+
+import (
+	"errors"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// Why a run was told to stop: the causes of its context's end.
+var (
+	errCancelled = errors.New("cancelled")
+	errTimeout   = errors.New("the run's time is over")
+	errLeaseLost = errors.New("the lease is lost")
+	errStopping  = errors.New("the worker is stopping")
+)
+
+// codeOf is the result code of a run that stopped for this cause. A run that
+// stopped for the worker's sake, not its own, goes back to its queue.
+func codeOf(cause error) api.RC {
+	switch {
+	case errors.Is(cause, errCancelled):
+		return api.RCCancelled
+	case errors.Is(cause, errTimeout):
+		return api.RCTimeout
+	}
+	return api.RCWorkerWentAway
+}
+
+// cancel obeys a CANCEL packet. One for a run that is not here is remembered,
+// in case its RUN comes after it, and answered.
+func (m *Manager) cancel(p api.Packet) {
+	m.mu.Lock()
+	r := m.held(p.Cookie, p.Fence)
+	if r == nil {
+		m.early.add(p.Cookie, p.Fence, time.Now())
+		m.mu.Unlock()
+		m.answer(p, api.RCCookieNotFound, "this worker does not hold the run")
+		return
+	}
+	again := r.cancelling
+	r.cancelling = true
+	m.mu.Unlock()
+	if !again {
+		m.log.Info("run is cancelled", "cookie", p.Cookie, "pipeline", r.packet.Pipeline, "reason", p.Reason)
+		r.stop(errCancelled)
+	}
+}
+
+const (
+	tombstoneAge = time.Hour
+	maxTombs     = 1024
+)
+
+// tombstones remember leases that were cancelled before they arrived, oldest
+// first.
+type tombstones struct {
+	leases []tombstone
+}
+
+type tombstone struct {
+	cookie string
+	fence  int64
+	at     time.Time
+}
+
+func (t *tombstones) add(cookie string, fence int64, now time.Time) {
+	t.expire(now)
+	if len(t.leases) == maxTombs {
+		t.leases = t.leases[1:]
+	}
+	t.leases = append(t.leases, tombstone{cookie, fence, now})
+}
+
+func (t *tombstones) has(cookie string, fence int64, now time.Time) bool {
+	t.expire(now)
+	for _, l := range t.leases {
+		if l.cookie == cookie && l.fence == fence {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tombstones) expire(now time.Time) {
+	for len(t.leases) > 0 && now.Sub(t.leases[0].at) > tombstoneAge {
+		t.leases = t.leases[1:]
+	}
+}

@@ -1,0 +1,284 @@
+// Package poller is the long-poll transport of a worker: it turns the server's
+// answers into packets and hands them to a handler.
+//
+// The one idea: the next poll is the acknowledgement. Each poll names the
+// leases that the handler holds, so whatever was lost on the way, an answer cut
+// by a proxy or a poll that never arrived, is put right one round trip later.
+// A full worker goes on polling, for CANCEL and SHUTDOWN come the same way.
+//
+// A [Poller] keeps one session with the server: it registers, polls, and renews
+// the leases by heartbeats while something is held. It waits out every outage
+// and registers again when the server has forgotten it. It ends when its
+// context does, when the server refuses it, or when a newer worker of the same
+// name takes over.
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// A Server is what the poller calls. [client.Client] is one.
+//
+// [client.Client]: https://pkg.go.dev/github.com/pullrun/pullrun/api/client
+type Server interface {
+	Register(ctx context.Context, in api.Register) (api.Registered, error)
+	Poll(ctx context.Context, worker string, in api.Poll) ([]api.Packet, error)
+	Heartbeat(ctx context.Context, worker string, in api.Heartbeat) (api.Beat, error)
+	Leave(ctx context.Context, worker, session string) error
+}
+
+// A Handler receives packets and knows which leases are held. Its methods are
+// called from several goroutines and must not block.
+type Handler interface {
+	// Handle obeys one packet. Packets of one answer come in their order.
+	Handle(packet api.Packet)
+	// Holding names every lease whose result the server has not judged.
+	Holding() []api.Held
+	// Leases says which leases are no longer held, and which at-most-once
+	// runs the server has recorded as started.
+	Leases(lost, claimed []api.Held)
+}
+
+// ErrSuperseded ends a poller when another worker registered under its name.
+var ErrSuperseded = errors.New("another worker has registered under this name")
+
+// Config says who the worker is and how patient it is.
+type Config struct {
+	// Register is sent to open each session.
+	Register api.Register
+	// Hold bounds how long a poll may be held. Zero is the server's hold.
+	// It is lowered when something on the path cuts polls earlier.
+	Hold time.Duration
+	// RetryMin and RetryMax bound the wait after a failed call: full jitter,
+	// doubling. Zero is 200 ms and 30 s.
+	RetryMin, RetryMax time.Duration
+}
+
+// A Poller polls one server for one worker.
+type Poller struct {
+	cfg     Config
+	server  Server
+	handler Handler
+	log     *slog.Logger
+
+	session  atomic.Pointer[session]
+	draining atomic.Bool
+	contact  contact
+	hold     hold
+}
+
+// New makes a poller. It does nothing before Run.
+func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
+	if cfg.RetryMin <= 0 {
+		cfg.RetryMin = 200 * time.Millisecond
+	}
+	if cfg.RetryMax <= 0 {
+		cfg.RetryMax = 30 * time.Second
+	}
+	return &Poller{cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
+}
+
+// A session is what the server agreed to at REGISTER.
+type session struct {
+	worker, id   string
+	lease, renew time.Duration
+	hold         time.Duration
+	beat         chan struct{} // asks for a heartbeat now; has room for one
+}
+
+// Session names the worker and its current session for calls that others
+// make. Both are empty before the first registration.
+func (p *Poller) Session() (worker, session string) {
+	if s := p.session.Load(); s != nil {
+		return s.worker, s.id
+	}
+	return "", ""
+}
+
+// Run polls until ctx is done, which is not an error, or until the server
+// refuses this worker, which is. Every packet it received has been handed to
+// the handler by the time it returns.
+func (p *Poller) Run(ctx context.Context) error {
+	for {
+		s, err := p.register(ctx)
+		if err == nil {
+			err = p.serve(ctx, s)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case api.CodeOf(err) == api.CodeSessionNotFound:
+			p.log.InfoContext(ctx, "session is unknown to the server, registering again")
+		case api.CodeOf(err) == api.CodeSessionSuperseded:
+			return fmt.Errorf("worker %q: %w", s.worker, ErrSuperseded)
+		default:
+			return err
+		}
+	}
+}
+
+// Drain tells the server that the worker takes no more runs, and every later
+// session too. The leases that are held stay, and are renewed until Run ends.
+func (p *Poller) Drain(ctx context.Context) error {
+	p.draining.Store(true)
+	return p.Leave(ctx)
+}
+
+// Leave tells the server that the current session takes no more runs. Once the
+// session holds nothing, it is over.
+func (p *Poller) Leave(ctx context.Context) error {
+	worker, id := p.Session()
+	if worker == "" {
+		return nil
+	}
+	return p.server.Leave(ctx, worker, id)
+}
+
+// register opens a session, waiting out every outage.
+func (p *Poller) register(ctx context.Context) (*session, error) {
+	var wait backoff
+	for {
+		in := p.cfg.Register
+		in.Holding = p.handler.Holding()
+		began := time.Now()
+		out, err := p.server.Register(ctx, in)
+		if err == nil {
+			p.contact.made(ctx, p.log, began)
+			return p.opened(ctx, out), nil
+		}
+		if ctx.Err() != nil || refused(err) {
+			return &session{worker: in.Name}, err
+		}
+		p.failed(ctx, "register", err, wait.next(p.cfg))
+		if !wait.sleep(ctx) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
+	s := &session{
+		worker: r.WorkerID, id: r.Session, beat: make(chan struct{}, 1),
+		lease: time.Duration(r.LeaseMS) * time.Millisecond,
+		renew: time.Duration(r.RenewMS) * time.Millisecond,
+		hold:  time.Duration(r.HoldMS) * time.Millisecond,
+	}
+	if p.cfg.Hold > 0 {
+		s.hold = min(s.hold, p.cfg.Hold)
+	}
+	p.session.Store(s)
+	if len(r.Lost) > 0 {
+		p.handler.Leases(r.Lost, nil)
+	}
+	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.cfg.Register.Capacity, "pipelines", len(p.cfg.Register.Pipelines), "hold", s.hold, "lease", s.lease)
+	return s
+}
+
+// serve polls and sends heartbeats until the session or ctx ends. The first of
+// the two loops to fail stops the other.
+func (p *Poller) serve(ctx context.Context, s *session) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var both sync.WaitGroup
+	var once sync.Once
+	var first error
+	for _, loop := range []func(context.Context, *session) error{p.poll, p.heartbeat} {
+		both.Go(func() {
+			err := loop(ctx, s)
+			once.Do(func() { first = err })
+			stop(err)
+		})
+	}
+	both.Wait()
+	return first
+}
+
+// poll is the loop of polls.
+func (p *Poller) poll(ctx context.Context, s *session) error {
+	var wait backoff
+	for ctx.Err() == nil {
+		asked := p.hold.under(s.hold)
+		began := time.Now()
+		packets, err := p.server.Poll(ctx, s.worker, api.Poll{
+			Session: s.id, HoldMS: asked.Milliseconds(), Holding: p.handler.Holding(), Draining: p.draining.Load(),
+		})
+		switch {
+		case err == nil:
+			wait = backoff{}
+			p.contact.made(ctx, p.log, began)
+			p.hold.answered(time.Since(began), asked)
+			p.deliver(s, packets)
+		case ctx.Err() != nil:
+			return nil
+		case ended(err):
+			return err
+		case p.hold.cut(time.Since(began), asked):
+			p.cut(ctx, s, asked, err)
+		default:
+			p.failed(ctx, "poll", err, wait.next(p.cfg))
+			wait.sleep(ctx)
+		}
+	}
+	return nil
+}
+
+// cut notes that something on the way ended a poll early. It is as good as an
+// empty answer: what the server may have sent, it sends again.
+func (p *Poller) cut(ctx context.Context, s *session, asked time.Duration, err error) {
+	if now := p.hold.under(s.hold); now < asked {
+		p.log.WarnContext(ctx, "polls are cut on the way, holding them shorter", "hold", now, "err", err)
+		return
+	}
+	p.log.DebugContext(ctx, "poll was cut on the way", "err", err)
+}
+
+// deliver hands packets over, in order, and asks for a heartbeat when one of
+// them may only start once the server has recorded it.
+func (p *Poller) deliver(s *session, packets []api.Packet) {
+	claim := false
+	for _, packet := range packets {
+		p.handler.Handle(packet)
+		claim = claim || packet.Delivery == api.AtMostOnce
+	}
+	if claim {
+		select {
+		case s.beat <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *Poller) failed(ctx context.Context, what string, err error, retry time.Duration) {
+	if p.contact.lost() {
+		p.log.WarnContext(ctx, "contact with the server is lost", "call", what, "err", err, "retry_in", retry)
+		return
+	}
+	p.log.DebugContext(ctx, "call failed", "call", what, "err", err, "retry_in", retry)
+}
+
+// refused reports whether the server will not have this worker, so that asking
+// again is useless until somebody changes something.
+func refused(err error) bool {
+	switch api.CodeOf(err) {
+	case api.CodeUnauthorized, api.CodeForbidden, api.CodeInvalidRequest:
+		return true
+	}
+	return false
+}
+
+// ended reports whether the session is over.
+func ended(err error) bool {
+	switch api.CodeOf(err) {
+	case api.CodeSessionNotFound, api.CodeSessionSuperseded:
+		return true
+	}
+	return refused(err)
+}
