@@ -1,0 +1,122 @@
+package expr
+
+import "slices"
+
+// Copy gives a deep copy of a value's lists, dictionaries, sets and tuples.
+// Parts that are shared, or lie inside themselves, are so in the copy too.
+// Everything else is shared with the original: functions, hosts, records.
+func Copy(v Value) Value {
+	var c copier
+	to := c.shell(v)
+	for len(c.todo) > 0 {
+		next := c.todo[len(c.todo)-1]
+		c.todo = c.todo[:len(c.todo)-1]
+		next()
+	}
+	return to
+}
+
+// A copier copies containers one by one, not by recursion, so that no depth
+// of nesting can exhaust the stack. What it has copied it remembers in a
+// list while that is short, in a map beyond.
+type copier struct {
+	todo []func()
+	few  []copied
+	many map[any]Value
+}
+
+type copied struct{ from, to any }
+
+const fewCopies = 16
+
+// shell gives the copy of v, whose items are copied later.
+func (c *copier) shell(v Value) Value {
+	switch v := v.(type) {
+	case *List:
+		if to, ok := c.done(v); ok {
+			return to
+		}
+		to := &List{items: slices.Clone(v.items)}
+		c.remember(v, to)
+		c.fill(to.items)
+		return to
+	case *Dict:
+		if to, ok := c.done(v); ok {
+			return to
+		}
+		to := v.clone()
+		c.remember(v, to)
+		c.todo = append(c.todo, func() {
+			for i := range to.entries {
+				to.entries[i].val = c.shell(to.entries[i].val)
+			}
+		})
+		return to
+	case *Set:
+		if to, ok := c.done(v); ok {
+			return to
+		}
+		to := v.clone()
+		c.remember(v, to)
+		return to
+	case Tuple:
+		if !slices.ContainsFunc(v, isContainer) {
+			return v
+		}
+		if to, ok := c.done(&v[0]); ok {
+			return to
+		}
+		to := slices.Clone(v)
+		c.remember(&v[0], to)
+		c.fill(to)
+		return to
+	}
+	return v
+}
+
+func (c *copier) fill(items []Value) {
+	if !slices.ContainsFunc(items, isContainer) {
+		return
+	}
+	c.todo = append(c.todo, func() {
+		for i, item := range items {
+			items[i] = c.shell(item)
+		}
+	})
+}
+
+func isContainer(v Value) bool {
+	switch v.(type) {
+	case *List, *Dict, *Set, Tuple:
+		return true
+	}
+	return false
+}
+
+func (c *copier) done(v any) (Value, bool) {
+	if c.many != nil {
+		to, ok := c.many[v]
+		return to, ok
+	}
+	for i := range c.few {
+		if c.few[i].from == v {
+			return c.few[i].to, true
+		}
+	}
+	return nil, false
+}
+
+func (c *copier) remember(from, to any) {
+	if c.many == nil && len(c.few) < fewCopies {
+		c.few = append(c.few, copied{from, to})
+		return
+	}
+	if c.many == nil {
+		c.many = make(map[any]Value, 4*fewCopies)
+		for _, p := range c.few {
+			c.many[p.from] = p.to
+		}
+		c.few = nil
+	}
+	c.many[from] = to
+}
