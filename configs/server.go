@@ -1,0 +1,148 @@
+package configs
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Server is everything that can be set for a server.
+type Server struct {
+	Listen          string        `mapstructure:"listen" doc:"Address to listen on, host:port. An empty host is every address of the machine."`
+	TLS             TLS           `mapstructure:"tls" doc:"Certificate to serve HTTPS with. Without one it is HTTP, for a proxy in front or for one machine."`
+	Anonymous       bool          `mapstructure:"anonymous" doc:"Whether callers without a token may do everything although other machines can reach the server. For a trusted network or a proxy that checks callers itself. Not together with tokens."`
+	Tokens          []Token       `mapstructure:"tokens" doc:"Tokens that callers must show. With none, everybody may do everything, which is refused unless listen is a loopback address or anonymous is true."`
+	Store           URL           `mapstructure:"store" doc:"Database that holds the runs: sqlite:// and a file, absolute with a third slash, or a postgres:// address."`
+	StoreFile       string        `mapstructure:"store_file" doc:"File that holds the address of the database, where that has a password. Not together with store."`
+	Hold            time.Duration `mapstructure:"hold" doc:"How long a worker's poll is held when there is nothing to send. Proxies in between must allow it; many cut at 30s or 60s."`
+	Lease           time.Duration `mapstructure:"lease" doc:"How long a worker keeps its runs without being heard of. Then they are given to another."`
+	Renew           time.Duration `mapstructure:"renew" doc:"How often a worker sends a heartbeat. At most a third of lease, so that two may be lost."`
+	OfferTimeout    time.Duration `mapstructure:"offer_timeout" doc:"How long a run that was sent waits for the worker's acknowledgement before it goes back to the queue."`
+	CancelTimeout   time.Duration `mapstructure:"cancel_timeout" doc:"How long a cancelled run waits for its worker before it ends without it. Must be longer than the workers' cancel_grace."`
+	MaxAttempts     int           `mapstructure:"max_attempts" doc:"How many workers may be lost over a run before it is given up, from 1 to 100, where the submitter does not say."`
+	Limits          ServerLimits  `mapstructure:"limits" doc:"What is taken from callers. Beyond it they are told so."`
+	Retention       time.Duration `mapstructure:"retention" doc:"How long a finished run and its result are kept. Zero keeps them for ever."`
+	ShutdownTimeout time.Duration `mapstructure:"shutdown_timeout" doc:"How long a stopping server lets requests finish; held polls are answered at once. Zero ends them at once."`
+	TraceURL        string        `mapstructure:"trace_url" doc:"Where the dashboard's link to a run's trace leads, with {trace} for the trace's id, such as http://127.0.0.1:16686/trace/{trace}. Empty shows no link."`
+	Log             Log           `mapstructure:"log" doc:"What is written to standard error."`
+}
+
+// TLS names a certificate.
+type TLS struct {
+	CertFile string `mapstructure:"cert_file" doc:"File with the PEM certificate and those between it and the authority. Together with key_file."`
+	KeyFile  string `mapstructure:"key_file" doc:"File with the certificate's PEM key. Together with cert_file."`
+}
+
+// A Token lets whoever shows it do what its scopes say.
+type Token struct {
+	Name      string   `mapstructure:"name" doc:"Name that the log and the runs show in place of the token."`
+	Token     Secret   `mapstructure:"token" doc:"The token itself, at least 16 characters, such as openssl rand -hex 32 makes."`
+	TokenFile string   `mapstructure:"token_file" doc:"File that holds the token. Not together with token."`
+	Scopes    []string `mapstructure:"scopes" doc:"What the token is good for: submit, work, read, admin."`
+}
+
+// ServerLimits bounds what a server takes.
+type ServerLimits struct {
+	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
+	Result Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
+	Queued int  `mapstructure:"queued" doc:"Most runs that may wait in all queues together."`
+	Polls  int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
+}
+
+// DefaultServer serves its own machine, over HTTP, from a file in the working
+// directory.
+func DefaultServer() Server {
+	return Server{
+		Listen:          "127.0.0.1:8080",
+		Store:           NewURL("sqlite://pullrun.db"),
+		Hold:            25 * time.Second,
+		Lease:           time.Minute,
+		Renew:           15 * time.Second,
+		OfferTimeout:    10 * time.Second,
+		CancelTimeout:   30 * time.Second,
+		MaxAttempts:     3,
+		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
+		Retention:       7 * day,
+		ShutdownTimeout: 10 * time.Second,
+		Log:             defaultLog(),
+	}
+}
+
+//go:embed server.yaml
+var serverFile string
+
+// ServerFile returns the default settings as a commented file.
+func ServerFile() string { return serverFile }
+
+// Validate reports everything that is wrong at once, as Problems.
+func (s Server) Validate() error {
+	var c check
+	host := c.address("listen", s.Listen)
+	switch {
+	case s.TLS.CertFile != "" && s.TLS.KeyFile == "":
+		c.add("tls.cert_file", "wants tls.key_file beside it")
+	case s.TLS.CertFile == "" && s.TLS.KeyFile != "":
+		c.add("tls.key_file", "wants tls.cert_file beside it")
+	}
+	s.checkTokens(&c)
+	switch open := len(s.Tokens) == 0; {
+	case open && !s.Anonymous && !isLoopback(host):
+		c.add("tokens", "wants at least one, since other machines can reach %q; anonymous: true lets everybody in", s.Listen)
+	case !open && s.Anonymous:
+		c.add("anonymous", "must be false when there are tokens")
+	}
+	if !hasScheme(s.Store, "sqlite", "postgres", "postgresql") {
+		c.add("store", "wants an address that begins with sqlite:// or postgres://")
+	}
+	s.checkTimes(&c)
+	c.between("max_attempts", s.MaxAttempts, 1, 100)
+	atLeast(&c, "limits.body", s.Limits.Body, KiB)
+	atLeast(&c, "limits.result", s.Limits.Result, KiB)
+	atLeast(&c, "limits.queued", s.Limits.Queued, 1)
+	atLeast(&c, "limits.polls", s.Limits.Polls, 1)
+	if s.TraceURL != "" && !strings.Contains(s.TraceURL, "{trace}") {
+		c.add("trace_url", "wants {trace} where the trace's id belongs, got %q", s.TraceURL)
+	}
+	s.Log.check(&c)
+	return c.err()
+}
+
+func (s Server) checkTimes(c *check) {
+	atLeast(c, "hold", s.Hold, time.Second)
+	atLeast(c, "lease", s.Lease, 10*time.Second)
+	atLeast(c, "renew", s.Renew, time.Second)
+	if s.Renew > s.Lease/3 {
+		c.add("renew", "must be at most a third of lease, which is %s, got %s", formatDuration(s.Lease), formatDuration(s.Renew))
+	}
+	atLeast(c, "offer_timeout", s.OfferTimeout, time.Second)
+	atLeast(c, "cancel_timeout", s.CancelTimeout, time.Second)
+}
+
+func (s Server) checkTokens(c *check) {
+	names, tokens := map[string]bool{}, map[string]bool{}
+	for i, t := range s.Tokens {
+		key := fmt.Sprintf("tokens[%d]", i)
+		c.name(key+".name", t.Name)
+		if names[t.Name] {
+			c.add(key+".name", "%q is taken by a token before it", t.Name)
+		}
+		names[t.Name] = true
+		text := t.Token.Reveal()
+		switch {
+		case len(text) < 16:
+			c.add(key+".token", "must be at least 16 characters long")
+		case tokens[text]:
+			c.add(key+".token", "is the same as one before it")
+		}
+		tokens[text] = true
+		if len(t.Scopes) == 0 {
+			c.add(key+".scopes", "wants at least one of submit, work, read, admin")
+		}
+		for _, scope := range t.Scopes {
+			c.oneOf(key+".scopes", scope, "submit", "work", "read", "admin")
+		}
+	}
+}
+
+func (Server) defaults() Server { return DefaultServer() }

@@ -1,0 +1,78 @@
+package configs
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+)
+
+// A URL is an address that may carry a password. It prints, logs and encodes
+// with ••• in the password's place; Reveal returns all of it.
+type URL struct{ secret Secret }
+
+// NewURL returns the URL with this text, which need not be valid.
+func NewURL(text string) URL { return URL{NewSecret(text)} }
+
+// Reveal returns the URL with its password.
+func (u URL) Reveal() string { return u.secret.Reveal() }
+
+// String returns the URL without its password, or ••• when it cannot be told
+// where the password is.
+func (u URL) String() string {
+	text := u.Reveal()
+	if !strings.Contains(text, "://") {
+		return u.secret.String()
+	}
+	if !strings.ContainsAny(text, "@?") {
+		return text
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return redacted
+	}
+	if name := parsed.User.Username(); parsed.User != nil {
+		parsed.User = url.User(redacted) // a lone name may be a token
+		if _, ok := strings.CutPrefix(text, parsed.Scheme+"://"+name+":"); ok {
+			parsed.User = url.UserPassword(name, redacted)
+		}
+	}
+	parsed.RawQuery = redactQuery(parsed.RawQuery)
+	return strings.ReplaceAll(parsed.String(), url.QueryEscape(redacted), redacted)
+}
+
+// redactQuery hides the parameters in which PostgreSQL takes passwords.
+func redactQuery(query string) string {
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if key, _, ok := strings.Cut(pair, "="); ok && strings.Contains(key, "password") {
+			pairs[i] = key + "=" + redacted
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// GoString answers %#v.
+func (u URL) GoString() string { return fmt.Sprintf("%q", u.String()) }
+
+// Format answers every other verb.
+func (u URL) Format(f fmt.State, verb rune) {
+	text := u.String()
+	if verb == 'q' || verb == 'v' && f.Flag('#') {
+		text = u.GoString()
+	}
+	_, _ = io.WriteString(f, text) // fmt has no way to report it
+}
+
+// LogValue answers slog.
+func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// MarshalText answers encoding/json, YAML and XML.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText takes the URL as it is.
+func (u *URL) UnmarshalText(text []byte) error {
+	*u = NewURL(string(text))
+	return nil
+}

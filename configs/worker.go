@@ -1,0 +1,114 @@
+package configs
+
+import (
+	_ "embed"
+	"path"
+	"time"
+)
+
+// Worker is everything that can be set for a worker.
+type Worker struct {
+	Server       Remote            `mapstructure:"server" doc:"The server to take runs from."`
+	Name         string            `mapstructure:"name" doc:"Name that the server knows this worker by. The newest worker of a name takes its place, so each needs its own. Empty is the host's name in lower case."`
+	Capacity     int               `mapstructure:"capacity" doc:"How many runs are worked on at once, from 1 to 10000."`
+	Queues       []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
+	Labels       map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
+	Pipelines    Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
+	Outbox       string            `mapstructure:"outbox" doc:"Directory that keeps finished results until the server has accepted them, also across restarts. It is made if it is missing, and no two workers may share one."`
+	DrainTimeout time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
+	CancelGrace  time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
+	Limits       RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
+	HTTP         HTTP              `mapstructure:"http" doc:"What the http chips may do."`
+	Log          Log               `mapstructure:"log" doc:"What is written to standard error."`
+}
+
+// Pipelines says which pipelines a worker holds.
+type Pipelines struct {
+	Dirs  []string `mapstructure:"dirs" doc:"Directories with pipeline files, at least one. Of two pipelines with one name the first directory's is taken."`
+	Allow []string `mapstructure:"allow" doc:"Patterns of the pipelines that the server may ask for, such as etl.*, with * and ? as in file names. Empty allows all."`
+}
+
+// RunLimits bounds what a run may use.
+type RunLimits struct {
+	Timeout time.Duration `mapstructure:"timeout" doc:"Longest time that a run may take. Zero sets no limit beyond what the submitter asked for."`
+	Tasks   int           `mapstructure:"tasks" doc:"Most tasks that a run may execute, each turn of a loop counted."`
+	Steps   int           `mapstructure:"steps" doc:"Most steps that a run's expressions and code may take together."`
+	Depth   int           `mapstructure:"depth" doc:"How deep pipelines may dispatch each other."`
+	Memory  Size          `mapstructure:"memory" doc:"Most memory that one evaluation of an expression or a piece of code may newly take, as estimated beforehand."`
+	Result  Size          `mapstructure:"result" doc:"Largest result, as JSON. Should not exceed the server's limits.result, which refuses what is larger."`
+}
+
+// HTTP bounds what the http chips may do.
+type HTTP struct {
+	AllowPrivate bool          `mapstructure:"allow_private" doc:"Whether requests may go to loopback and private addresses. Addresses where clouds keep the machine's credentials are always refused."`
+	Timeout      time.Duration `mapstructure:"timeout" doc:"Longest time for a request whose task does not set its own, redirects and body included."`
+	MaxBody      Size          `mapstructure:"max_body" doc:"Largest response body, decompressed."`
+}
+
+// DefaultWorker works for a server on the same machine.
+func DefaultWorker() Worker {
+	return Worker{
+		Server:       defaultRemote(),
+		Capacity:     4,
+		Queues:       []string{"default"},
+		Pipelines:    Pipelines{Dirs: []string{"."}},
+		Outbox:       "pullrun-outbox",
+		DrainTimeout: 10 * time.Minute,
+		CancelGrace:  10 * time.Second,
+		Limits: RunLimits{
+			Timeout: time.Hour,
+			Tasks:   1_000_000,
+			Steps:   200_000_000,
+			Depth:   300,
+			Memory:  64 * MiB,
+			Result:  8 * MiB,
+		},
+		HTTP: HTTP{AllowPrivate: true, Timeout: 30 * time.Second, MaxBody: 10 * MiB},
+		Log:  defaultLog(),
+	}
+}
+
+//go:embed worker.yaml
+var workerFile string
+
+// WorkerFile returns the default settings as a commented file.
+func WorkerFile() string { return workerFile }
+
+// Validate reports everything that is wrong at once, as Problems.
+func (w Worker) Validate() error {
+	var c check
+	w.Server.check(&c)
+	if w.Name != "" {
+		c.name("name", w.Name)
+	}
+	c.between("capacity", w.Capacity, 1, 10_000)
+	if len(w.Queues) == 0 {
+		c.add("queues", "wants at least one")
+	}
+	for _, queue := range w.Queues {
+		c.name("queues", queue)
+	}
+	c.labels("labels", w.Labels)
+	if len(w.Pipelines.Dirs) == 0 {
+		c.add("pipelines.dirs", "wants at least one")
+	}
+	for _, pattern := range w.Pipelines.Allow {
+		if _, err := path.Match(pattern, ""); err != nil {
+			c.add("pipelines.allow", "%q is not a pattern", pattern)
+		}
+	}
+	if w.Outbox == "" {
+		c.add("outbox", "wants a directory")
+	}
+	atLeast(&c, "limits.tasks", w.Limits.Tasks, 1)
+	atLeast(&c, "limits.steps", w.Limits.Steps, 1)
+	atLeast(&c, "limits.depth", w.Limits.Depth, 1)
+	atLeast(&c, "limits.memory", w.Limits.Memory, MiB)
+	atLeast(&c, "limits.result", w.Limits.Result, KiB)
+	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
+	atLeast(&c, "http.max_body", w.HTTP.MaxBody, KiB)
+	w.Log.check(&c)
+	return c.err()
+}
+
+func (Worker) defaults() Worker { return DefaultWorker() }
