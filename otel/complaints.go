@@ -1,0 +1,48 @@
+package otel
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// complaintInterval is the least time between two log lines.
+const complaintInterval = time.Minute
+
+// complaints is the error handler of the OpenTelemetry API. A collector that
+// is down makes an error of every batch; it logs the first and then at most
+// one a minute, with how many there were since the line before.
+type complaints struct {
+	log *slog.Logger
+
+	mu     sync.Mutex // guards what follows
+	logged time.Time  // when the last line was
+	count  int        // errors since
+	last   error      // the last of them
+}
+
+// Handle implements the API's ErrorHandler.
+func (c *complaints) Handle(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	c.last = err
+	if c.logged.IsZero() || time.Since(c.logged) >= complaintInterval {
+		c.write()
+	}
+}
+
+// flush logs what has been held back.
+func (c *complaints) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count > 0 {
+		c.write()
+	}
+}
+
+// write is called with mu held.
+func (c *complaints) write() {
+	c.log.Warn("traces may be incomplete", "err", c.last, "count", c.count)
+	c.logged, c.count, c.last = time.Now(), 0, nil
+}

@@ -1,0 +1,125 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// exporterKind is a value of OTEL_TRACES_EXPORTER.
+type exporterKind string
+
+const (
+	exporterNone    exporterKind = "none"
+	exporterOTLP    exporterKind = "otlp"
+	exporterConsole exporterKind = "console"
+)
+
+// exporterFromEnv reads where the traces go. It refuses what the SDK would
+// take for something else without a word.
+func exporterFromEnv() (exporterKind, error) {
+	// The specification has it that only "true" disables. The Go SDK does not
+	// look.
+	if strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") {
+		return exporterNone, nil
+	}
+	kind := exporterKind(env("OTEL_TRACES_EXPORTER"))
+	switch kind {
+	case "":
+		if _, endpoint := otlpEnv("ENDPOINT"); endpoint == "" {
+			return exporterNone, nil
+		}
+		kind = exporterOTLP
+	case exporterNone, exporterConsole:
+		return kind, nil
+	case exporterOTLP:
+	default:
+		return "", fmt.Errorf(`OTEL_TRACES_EXPORTER: unknown exporter %q; choose "otlp", "console" or "none"`, kind)
+	}
+	if err := checkProtocol(); err != nil {
+		return "", err
+	}
+	return kind, checkEndpoint()
+}
+
+func checkProtocol() error {
+	name, value := otlpEnv("PROTOCOL")
+	switch value {
+	case "", "http/protobuf", "http/json":
+		return nil
+	}
+	return fmt.Errorf(`%s: %q is not built in; choose "http/protobuf" or "http/json"`, name, value)
+}
+
+func checkEndpoint() error {
+	name, value := otlpEnv("ENDPOINT")
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	var parse *url.Error
+	switch {
+	case errors.As(err, &parse): // its text holds the value, and so perhaps a password
+		return fmt.Errorf("%s: %w", name, parse.Err)
+	case u.User != nil:
+		return fmt.Errorf("%s: credentials are not taken from the URL; set OTEL_EXPORTER_OTLP_HEADERS", name)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return fmt.Errorf("%s: want a URL such as http://localhost:4318, got %q", name, redactURLs(value))
+	}
+	return nil
+}
+
+// newExporter opens the exporter of the kind. It sends nothing yet.
+func newExporter(ctx context.Context, kind exporterKind) (sdktrace.SpanExporter, error) {
+	if kind == exporterConsole {
+		return stdouttrace.New(stdouttrace.WithWriter(os.Stderr))
+	}
+	var opts []otlptracehttp.Option
+	if _, endpoint := otlpEnv("ENDPOINT"); endpoint == "" {
+		// The specification's default; the exporter's own is https.
+		opts = append(opts, otlptracehttp.WithEndpointURL("http://localhost:4318/v1/traces"))
+	}
+	return otlptracehttp.New(ctx, opts...)
+}
+
+// registerHeaders makes secrets of the values of the exporter's headers,
+// which hold its credentials.
+func registerHeaders(r *Redactor) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+		for pair := range strings.SplitSeq(env(name), ",") {
+			_, value, _ := strings.Cut(pair, "=")
+			r.Register(strings.TrimSpace(value))
+			if plain, err := url.PathUnescape(value); err == nil {
+				value = strings.TrimSpace(plain)
+				r.Register(value)
+			}
+			if _, token, ok := strings.Cut(value, " "); ok { // "Bearer TOKEN"
+				r.Register(token)
+			}
+		}
+	}
+}
+
+// otlpEnv returns the variable that decides the setting, and its value: the
+// one for traces wins over the one for all signals.
+func otlpEnv(setting string) (name, value string) {
+	name = "OTEL_EXPORTER_OTLP_TRACES_" + setting
+	if value = env(name); value != "" {
+		return name, value
+	}
+	name = "OTEL_EXPORTER_OTLP_" + setting
+	return name, env(name)
+}
+
+// env returns a variable's value. One that is empty is unset, by the
+// specification.
+func env(name string) string {
+	return strings.TrimSpace(os.Getenv(name))
+}

@@ -1,0 +1,81 @@
+package otel
+
+import (
+	"net/http"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/pullrun/pullrun/otel/span"
+)
+
+// Transport returns a RoundTripper that makes a client span of every request
+// it sends through base ([http.DefaultTransport] where that is nil): of every
+// attempt and redirect, then, each with a traceparent of its own. A resent
+// request says so if its context counts: see [span.WithSends].
+//
+// A request without a span in its context is sent as it is. One whose span is
+// not recorded makes none either, but carries its trace on. Baggage never
+// goes out.
+func Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return transport{
+		base: base,
+		traced: otelhttp.NewTransport(resends{base},
+			otelhttp.WithPropagators(propagation.TraceContext{}),
+			otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
+		),
+	}
+}
+
+type transport struct {
+	base, traced http.RoundTripper
+}
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	parent := trace.SpanFromContext(r.Context())
+	switch {
+	case parent.IsRecording():
+		return t.traced.RoundTrip(r)
+	case parent.SpanContext().IsValid():
+		r = r.Clone(r.Context())
+		propagation.TraceContext{}.Inject(r.Context(), propagation.HeaderCarrier(r.Header))
+	}
+	return t.base.RoundTrip(r)
+}
+
+// resends stands inside the client span, which it marks.
+type resends struct {
+	base http.RoundTripper
+}
+
+func (t resends) RoundTrip(r *http.Request) (*http.Response, error) {
+	if n := span.AddSend(r.Context()); n > 0 {
+		trace.SpanFromContext(r.Context()).SetAttributes(semconv.HTTPRequestResendCount(n))
+	}
+	return t.base.RoundTrip(r)
+}
+
+// Handler returns h with a server span around every request that has a route,
+// named "METHOD ROUTE", under the span that the request's headers name. The
+// route function returns a request's route as it was registered, such as
+// "/v1/runs/{cookie}", and "" for requests that are not to be traced: long
+// polls, heartbeats, probes, and paths that do not exist.
+func Handler(h http.Handler, route func(*http.Request) string) http.Handler {
+	traced := otelhttp.NewHandler(h, "", otelhttp.WithPropagators(propagation.TraceContext{}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := route(r)
+		if path == "" {
+			h.ServeHTTP(w, r)
+			return
+		}
+		// otelhttp takes the span's name and http.route from here, as
+		// http.ServeMux leaves it.
+		r.Pattern = r.Method + " " + path
+		traced.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,131 @@
+package otel
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// minSecret is the length below which a secret is not looked for: it would be
+// found in ordinary words.
+const minSecret = 6
+
+const redacted = "REDACTED"
+
+// Redactor takes secrets out of text: the values that were registered, in the
+// forms they are met in (as they are, quoted, JSON-escaped, URL-encoded,
+// base64 at any offset), and those that URLs carry, in their userinfo and in
+// the values of their queries. The zero Redactor knows no secrets, and is
+// ready. It may be used concurrently.
+type Redactor struct {
+	mu      sync.Mutex // guards secrets
+	secrets []string
+
+	known atomic.Pointer[known] // nil until the first secret
+}
+
+// known is made anew for each secret.
+type known struct {
+	forms    []string // longest first, so that no form hides a longer one
+	replacer *strings.Replacer
+}
+
+// Register adds a secret. One of fewer than six bytes is left out.
+func (r *Redactor) Register(secret string) {
+	if len(secret) < minSecret {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.secrets, secret) {
+		return
+	}
+	r.secrets = append(r.secrets, secret)
+
+	var k known
+	for _, s := range r.secrets {
+		k.forms = append(k.forms, forms(s)...)
+	}
+	slices.SortFunc(k.forms, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	k.forms = slices.Compact(k.forms)
+	pairs := make([]string, 0, 2*len(k.forms))
+	for _, form := range k.forms {
+		pairs = append(pairs, form, redacted)
+	}
+	k.replacer = strings.NewReplacer(pairs...)
+	r.known.Store(&k)
+}
+
+// String returns s without its secrets.
+func (r *Redactor) String(s string) string {
+	if k := r.known.Load(); k != nil {
+		s = k.replacer.Replace(s)
+	}
+	return redactURLs(s)
+}
+
+// forms returns the ways in which a secret is written.
+func forms(secret string) []string {
+	quoted := strconv.Quote(secret)
+	out := []string{
+		secret,
+		quoted[1 : len(quoted)-1],
+		jsonEscaped(secret, true),
+		jsonEscaped(secret, false),
+		url.QueryEscape(secret),
+		url.PathEscape(secret),
+	}
+	for shift := range 3 {
+		out = append(out,
+			base64At(base64.RawStdEncoding, secret, shift),
+			base64At(base64.RawURLEncoding, secret, shift))
+	}
+	return out
+}
+
+func jsonEscaped(s string, escapeHTML bool) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(escapeHTML)
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string always encodes
+	}
+	return strings.Trim(b.String(), "\n")[1 : b.Len()-2]
+}
+
+// base64At returns the characters that a secret alone decides when it stands
+// shift bytes into a group of three: the first ones also hold bits of what is
+// before it, the last one of what comes after.
+func base64At(enc *base64.Encoding, secret string, shift int) string {
+	padded := append(make([]byte, shift), secret...)
+	text := enc.EncodeToString(padded)
+	return text[(8*shift+5)/6 : 8*len(padded)/6]
+}
+
+// uncut removes from the end of a text that was cut off there what may be the
+// beginning of a secret.
+func (r *Redactor) uncut(s string) string {
+	if k := r.known.Load(); k != nil {
+		longest := 0
+		for _, form := range k.forms {
+			for n := min(len(form)-1, len(s)); n > longest; n-- {
+				if strings.HasSuffix(s, form[:n]) {
+					longest = n
+				}
+			}
+		}
+		s = s[:len(s)-longest]
+	}
+	return uncutURL(s)
+}

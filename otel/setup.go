@@ -1,0 +1,170 @@
+// Package otel sets up tracing for a process, and keeps what it exports fit
+// to leave the house.
+//
+// It is steered by the standard OTEL_* variables and is off until one of them
+// names a destination; then nothing is exported and nothing is logged. On or
+// off, the W3C trace context is always passed on, so that a process that is
+// not traced does not tear the trace it stands in. Baggage never is.
+//
+// Exporting cannot hurt the work. Spans wait in a bounded queue and are
+// dropped when it is full; trouble is one log line a minute; and the last
+// flush takes at most [FlushTimeout], whatever the collector does. Every span
+// passes a [Redactor] on its way out.
+//
+// The names of the spans are in package span, which needs no SDK. This is the
+// only package that does.
+package otel
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// FlushTimeout bounds the function that [Setup] returns.
+const FlushTimeout = 3 * time.Second
+
+const (
+	// batchDelay is how long a span waits for others. The SDK's 5 s would
+	// lose a killed worker's last 5 s of spans.
+	batchDelay = time.Second
+
+	// valueLimit is the longest text in a span, in characters. The SDK's
+	// default is no limit.
+	valueLimit = 1024
+)
+
+// Options are what the environment does not say.
+type Options struct {
+	// Service names the program, as in "pullrun-worker". OTEL_SERVICE_NAME
+	// and OTEL_RESOURCE_ATTRIBUTES win over it.
+	Service string
+
+	// Version is the program's version.
+	Version string
+
+	// Log receives what goes wrong with exporting. Nil drops it.
+	Log *slog.Logger
+
+	// Redactor cleans what is exported and logged. Its secrets are registered
+	// before Setup, so that the resource is cleaned of them too; Setup adds
+	// the values of OTEL_EXPORTER_OTLP_HEADERS. Nil stands for an empty one.
+	Redactor *Redactor
+}
+
+// Setup installs the propagator and, where the environment asks for traces,
+// the tracer provider, the error handler and the logger of the OpenTelemetry
+// API, which are the process's own: it is called once, by main.
+//
+// The function it returns stops recording and flushes what is left. It is the
+// last thing a process does, and takes at most [FlushTimeout], even where its
+// context has ended already, as that of a stopped process has; a context that
+// ends while it flushes cuts the flush short. Its error means that spans were
+// lost. It may be called twice.
+func Setup(ctx context.Context, opts Options) (func(context.Context) error, error) {
+	otelapi.SetTextMapPropagator(propagation.TraceContext{})
+	otelapi.SetTracerProvider(noop.NewTracerProvider())
+
+	kind, err := exporterFromEnv()
+	if err != nil {
+		return nil, fmt.Errorf("set up tracing: %w", err)
+	}
+	if kind == exporterNone {
+		return func(context.Context) error { return nil }, nil
+	}
+
+	redactor := opts.Redactor
+	if redactor == nil {
+		redactor = new(Redactor)
+	}
+	registerHeaders(redactor)
+	log := slog.New(slog.DiscardHandler)
+	if opts.Log != nil {
+		log = slog.New(redactor.LogHandler(opts.Log.Handler()))
+	}
+	complaints := &complaints{log: log}
+	otelapi.SetErrorHandler(complaints)
+	otelapi.SetLogger(logr.FromSlogHandler(log.Handler()))
+
+	p, err := newProvider(ctx, kind, opts, redactor)
+	if err != nil {
+		return nil, fmt.Errorf("set up tracing: %w", err)
+	}
+	otelapi.SetTracerProvider(p.tracers)
+
+	var (
+		once    sync.Once
+		flushed error
+	)
+	return func(ctx context.Context) error {
+		once.Do(func() {
+			otelapi.SetTracerProvider(noop.NewTracerProvider())
+			flushed = p.shutdown(ctx)
+			complaints.flush()
+		})
+		return flushed
+	}, nil
+}
+
+// provider is the SDK's provider and the exporter that it feeds.
+type provider struct {
+	tracers  *sdktrace.TracerProvider
+	exporter *exporter
+}
+
+func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor *Redactor) (*provider, error) {
+	res, err := newResource(ctx, opts, redactor)
+	if err != nil {
+		return nil, err
+	}
+	next, err := newExporter(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+
+	limits := sdktrace.NewSpanLimits()
+	if limits.AttributeValueLengthLimit < 0 {
+		limits.AttributeValueLengthLimit = valueLimit
+	}
+	var batching []sdktrace.BatchSpanProcessorOption
+	if os.Getenv("OTEL_BSP_SCHEDULE_DELAY") == "" {
+		batching = append(batching, sdktrace.WithBatchTimeout(batchDelay))
+	}
+	exp := guard(next, redactor, limits.AttributeValueLengthLimit)
+	// No WithSampler: one that is set here switches OTEL_TRACES_SAMPLER off.
+	return &provider{
+		exporter: exp,
+		tracers: sdktrace.NewTracerProvider(
+			sdktrace.WithResource(res),
+			sdktrace.WithRawSpanLimits(limits),
+			sdktrace.WithIDGenerator(idGenerator{}),
+			sdktrace.WithBatcher(exp, batching...),
+		),
+	}, nil
+}
+
+// shutdown flushes within [FlushTimeout]. The SDK's own Shutdown returns in
+// time as well, but leaves the export that it waited for running; so that is
+// aborted.
+func (p *provider) shutdown(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout-abortTimeout)
+	defer cancel()
+	if ctx.Err() == nil {
+		defer context.AfterFunc(ctx, cancel)()
+	}
+	err := p.tracers.Shutdown(bounded)
+	p.exporter.abort()
+	if err != nil {
+		return fmt.Errorf("flush traces: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package span
+
+import (
+	"context"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// The names of the messaging operations, which are also the verbs of the
+// spans' names.
+const (
+	opSend    = "send"
+	opProcess = "process"
+	opSettle  = "settle"
+)
+
+// Submit starts the client's span around the submission of a run and, where
+// the client waits for it, around the wait.
+func Submit(ctx context.Context, r Run) (context.Context, trace.Span) {
+	return start(ctx, "submit "+r.Pipeline, trace.SpanKindInternal, r.attributes())
+}
+
+// Send starts the server's span for putting a run of size bytes on its queue.
+// The caller stores [Inject] of the returned context with the run, and ends
+// the span as soon as the run is committed.
+func Send(ctx context.Context, r Run, size int) (context.Context, trace.Span) {
+	return start(ctx, opSend+" "+r.Queue, trace.SpanKindProducer, r.attributes(
+		semconv.MessagingOperationName(opSend),
+		semconv.MessagingOperationTypeSend,
+		semconv.MessagingMessageBodySize(size),
+	))
+}
+
+// Process starts the worker's span for one attempt at a run, under the send
+// span that came with the packet. Links are the lease that granted the
+// attempt and the attempt before it, where there are any.
+//
+// A worker that has lost its lease must not end the span: the server has
+// written one in its place, under the same id.
+func Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carrier) (context.Context, trace.Span) {
+	return start(send.Context(ctx), opProcess+" "+r.Queue, trace.SpanKindConsumer, r.attemptAttributes(a,
+		semconv.MessagingOperationName(opProcess),
+		semconv.MessagingOperationTypeProcess,
+	), links(send, linked)...)
+}
+
+// TaskInfo is what a task's span says about it.
+type TaskInfo struct {
+	Name string // as in the pipeline's file; without one, the span is named for the kind
+	Kind string
+	ID   string // tells the task from the others of its run; left out when empty
+}
+
+// Task starts the span of one task, under the process span or the task that
+// runs it.
+func Task(ctx context.Context, t TaskInfo) (context.Context, trace.Span) {
+	name := t.Name
+	if name == "" {
+		name = t.Kind
+	}
+	attrs := appendText(nil, semconv.CICDPipelineTaskNameKey, name)
+	attrs = appendText(attrs, semconv.CICDPipelineTaskRunIDKey, t.ID)
+	attrs = appendText(attrs, TaskKindKey, t.Kind)
+	return start(ctx, "task "+name, trace.SpanKindInternal, attrs)
+}
+
+// Chip starts the span of one call of the chip that is registered as kind.
+// The id tells it from the other calls of its run; it is left out when empty.
+func Chip(ctx context.Context, kind, id string) (context.Context, trace.Span) {
+	attrs := appendText(nil, ChipKindKey, kind)
+	attrs = appendText(attrs, ChipIDKey, id)
+	return start(ctx, "chip "+kind, trace.SpanKindInternal, attrs)
+}
+
+// Settle starts the worker's span around posting a result until it is
+// accepted. The requests that are sent under the returned context are
+// counted: see [WithSends].
+func Settle(ctx context.Context, r Run, a Attempt) (context.Context, trace.Span) {
+	ctx, s := start(ctx, opSettle+" "+r.Queue, trace.SpanKindClient, r.attemptAttributes(a,
+		semconv.MessagingOperationName(opSettle),
+		semconv.MessagingOperationTypeSettle,
+	))
+	return WithSends(ctx), s
+}
+
+// CancelRequested notes on a run's span that somebody asked for its end.
+func CancelRequested(s trace.Span) {
+	s.AddEvent("cancel requested")
+}
+
+// Quiet returns a context under which no spans are recorded, those of HTTP
+// requests neither, while the trace goes on. It is for the iterations of a
+// loop beyond its budget.
+func Quiet(ctx context.Context) context.Context {
+	sc := trace.SpanContextFromContext(ctx)
+	return trace.ContextWithSpanContext(ctx, sc.WithTraceFlags(sc.TraceFlags().WithSampled(false)))
+}

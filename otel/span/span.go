@@ -1,0 +1,52 @@
+// Package span names the spans of a run: one small constructor per span, so
+// that the client, the server and the worker cannot disagree on a name, a
+// kind or an attribute.
+//
+// The one idea is the shape of the tree. The server records a send span that
+// ends at once, and stores its context with the run; every later span of the
+// run hangs under it. A parent is therefore always a span that has ended and
+// been exported, and a trace that is read while its run is still going is
+// never torn:
+//
+//	submit PIPELINE              client
+//	└ POST /v1/runs              server
+//	  ├ RUN PIPELINE             server, written once when the run ends
+//	  └ send QUEUE               server
+//	    ├ queue QUEUE            server, written once per attempt
+//	    ├ lease QUEUE            server, written once per attempt
+//	    └ process QUEUE          worker
+//	      ├ task TASK ─ chip KIND
+//	      └ settle QUEUE ─ POST
+//
+// A name never holds a run's id, a URL or anything else that grows with use.
+// The attributes follow the CI/CD and messaging conventions of OpenTelemetry;
+// what those have no word for begins with "pullrun.".
+//
+// The package needs the OpenTelemetry API only. Without an SDK its spans
+// record nothing, but carry on the trace they were given. All functions may
+// be called concurrently.
+package span
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const scope = "github.com/pullrun/pullrun/otel/span"
+
+// tracer asks for the provider at every call: one that was kept would outlive
+// the provider it came from.
+func tracer() trace.Tracer {
+	return otel.GetTracerProvider().Tracer(scope)
+}
+
+func start(ctx context.Context, name string, kind trace.SpanKind, attrs []attribute.KeyValue, links ...trace.Link) (context.Context, trace.Span) {
+	return tracer().Start(ctx, name,
+		trace.WithSpanKind(kind),
+		trace.WithAttributes(attrs...),
+		trace.WithLinks(links...),
+	)
+}
