@@ -1,0 +1,28 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Cancel asks for a run to be stopped. A run that no worker has ends at once;
+// one that a worker has ends when the worker says so, or without it after a
+// while. Cancelling again, or too late, changes nothing and is no error.
+func (s *Store) Cancel(ctx context.Context, now time.Time, cookie, by, reason string) (Run, []Moved, error) {
+	type outcome struct {
+		run   Run
+		moved []Moved
+	}
+	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+		r, found, err := t.run(`WHERE r.cookie = ?1`, cookie)
+		if err == nil && !found {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return outcome{}, err
+		}
+		_, err = t.move(&r, event{kind: evCancel, by: by, reason: reason})
+		return outcome{run: r, moved: t.moved}, err
+	})
+	return out.run, out.moved, err
+}

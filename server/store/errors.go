@@ -1,0 +1,39 @@
+package store
+
+import "errors"
+
+// What callers tell apart with errors.Is. Every other error is the database's.
+var (
+	// ErrClosed is returned by every call after Close.
+	ErrClosed = errors.New("store: closed")
+	// ErrFailed is returned by every write after the disk failed one. What was
+	// acknowledged before is safe; the process wants a restart.
+	ErrFailed = errors.New("store: refuses writes after a disk error")
+	// ErrUnknown says that a commit failed half way: the operation may have
+	// been recorded or not. Repeating it is safe.
+	ErrUnknown = errors.New("store: outcome unknown")
+	// ErrFull says that the disk is full and nothing was recorded.
+	ErrFull = errors.New("store: disk full")
+	// ErrDamaged says that a page that the operation needs does not carry its
+	// checksum. Operations on other pages go on.
+	ErrDamaged = errors.New("store: damaged page")
+	// ErrLocked says that another process has the database open.
+	ErrLocked = errors.New("in use by another process; is another server running?")
+
+	// ErrNotFound is returned for a cookie that no run has.
+	ErrNotFound = errors.New("no such run")
+	// ErrCookieCollision says that the cookie belongs to a different run.
+	ErrCookieCollision = errors.New("cookie already used by a different run")
+	// ErrKeyCollision says that the submitter used the Idempotency-Key before,
+	// for a different run.
+	ErrKeyCollision = errors.New("idempotency key already used for a different run")
+	// ErrTooManyRoutes says that queues, pipelines, labels and priorities are
+	// combined in more ways than the store keeps apart.
+	ErrTooManyRoutes = errors.New("too many combinations of queue, pipeline, labels and priority")
+
+	// ErrNoSession says that the worker has no session, or no longer: its lease
+	// ran out. It registers again.
+	ErrNoSession = errors.New("no session")
+	// ErrSuperseded says that a newer session of the same worker name exists.
+	ErrSuperseded = errors.New("session superseded")
+)

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"time"
+)
+
+// maxLate bounds the evidence that is kept of one run.
+const maxLate = 16
+
+// Result is what a worker sends when it is through with a run, or, with Release,
+// when it hands the run back.
+type Result struct {
+	Cookie     string
+	Fence      int64
+	Worker     string
+	RC         string
+	Error      string
+	Stacktrace string
+	Result     []byte // nil is absent
+	Release    bool
+	Reason     string // of the release
+}
+
+// Verdict says what became of a result.
+type Verdict int
+
+const (
+	// Accepted means that the run ended with this result, or was handed back.
+	Accepted Verdict = iota
+	// Duplicate means that the run has ended with just this result before.
+	Duplicate
+	// Stale means that the lease is gone or that the run ended otherwise. The
+	// result is kept as evidence.
+	Stale
+	// Unknown means that there is no such run, or no longer.
+	Unknown
+)
+
+func (v Verdict) String() string { return [...]string{"accepted", "duplicate", "stale", "unknown"}[v] }
+
+// Finish records results. The first with the current fence ends its run and
+// never changes. Verdicts come in the order of the results.
+func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]Verdict, []Moved, error) {
+	type outcome struct {
+		verdicts []Verdict
+		moved    []Moved
+	}
+	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+		o := outcome{verdicts: make([]Verdict, len(results))}
+		for i := range results {
+			var err error
+			if o.verdicts[i], err = t.finish(&results[i]); err != nil {
+				return outcome{}, err
+			}
+		}
+		o.moved = t.moved
+		return o, nil
+	})
+	return out.verdicts, out.moved, err
+}
+
+func (t *tx) finish(res *Result) (Verdict, error) {
+	r, found, err := t.run(`WHERE r.cookie = ?1`, res.Cookie)
+	if err != nil {
+		return 0, err
+	}
+	if !found {
+		return Unknown, nil
+	}
+	if r.Worker == res.Worker {
+		e := event{kind: evFinish, fence: res.Fence, rc: res.RC, errText: res.Error}
+		if res.Release {
+			e = event{kind: evRelease, fence: res.Fence, reason: res.Reason}
+		} else {
+			r.Stacktrace, r.Result = res.Stacktrace, res.Result
+		}
+		if accepted, err := t.move(&r, e); accepted || err != nil {
+			return Accepted, err
+		}
+	}
+	if same, err := t.sameResult(&r, res); same || err != nil {
+		return Duplicate, err
+	}
+	if res.Release { // says nothing that is worth keeping
+		return Stale, nil
+	}
+	return Stale, t.insertLate(r.Seq, res)
+}
+
+// sameResult reports whether the run ended by this very result.
+func (t *tx) sameResult(r *Run, res *Result) (bool, error) {
+	if res.Release {
+		var n int
+		return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3 AND outcome = 'released'`,
+			[]any{&n}, r.Seq, res.Fence, res.Worker)
+	}
+	if !r.State.Terminal() || r.Fence != res.Fence || r.RC != res.RC {
+		return false, nil
+	}
+	var errText, stacktrace string
+	var result []byte
+	_, err := t.row(`SELECT error, stacktrace, result FROM results WHERE run = ?1`,
+		[]any{&errText, &stacktrace, &result}, r.Seq)
+	same := errText == res.Error && stacktrace == res.Stacktrace &&
+		bytes.Equal(result, res.Result) && (result == nil) == (res.Result == nil)
+	return same, err
+}
+
+func (t *tx) insertLate(seq int64, res *Result) error {
+	_, err := t.exec(`
+		INSERT INTO late (run, n, at, worker, fence, rc, error, stacktrace, result)
+		SELECT ?1, count(*) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM late WHERE run = ?1 HAVING count(*) < ?9`,
+		seq, micros(t.now), res.Worker, res.Fence, res.RC, res.Error, res.Stacktrace, res.Result, maxLate)
+	return err
+}

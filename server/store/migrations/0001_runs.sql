@@ -1,0 +1,142 @@
+-- Times are microseconds since 1970 in UTC; zero means never.
+
+-- A run asks for exactly one route, so a claim reads one range of one index.
+CREATE TABLE routes (
+    id       INTEGER PRIMARY KEY,
+    queue    TEXT    NOT NULL,
+    pipeline TEXT    NOT NULL,
+    labels   TEXT    NOT NULL, -- JSON object with sorted keys
+    priority INTEGER NOT NULL,
+    UNIQUE (queue, pipeline, labels, priority)
+) STRICT;
+
+-- One row per worker is the lease on everything that it runs.
+CREATE TABLE sessions (
+    worker        TEXT    PRIMARY KEY,
+    session       TEXT    NOT NULL,
+    version       TEXT    NOT NULL,
+    capacity      INTEGER NOT NULL,
+    queues        TEXT    NOT NULL, -- JSON array
+    labels        TEXT    NOT NULL, -- JSON object
+    pipelines     TEXT    NOT NULL, -- JSON array, or null for any
+    lease         INTEGER NOT NULL, -- microseconds
+    registered_at INTEGER NOT NULL,
+    seen_at       INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    draining_at   INTEGER NOT NULL,
+    shutdown_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+CREATE TABLE runs (
+    seq             INTEGER PRIMARY KEY,
+    cookie          TEXT    NOT NULL UNIQUE,
+    digest          TEXT    NOT NULL,
+    route           INTEGER NOT NULL REFERENCES routes (id),
+    pipeline        TEXT    NOT NULL, -- also in the route; here for the listing index
+    delivery        INTEGER NOT NULL,
+    max_attempts    INTEGER NOT NULL,
+    not_before      INTEGER NOT NULL,
+    queue_timeout   INTEGER NOT NULL, -- microseconds, as is the next
+    run_timeout     INTEGER NOT NULL,
+    detach          INTEGER NOT NULL,
+    idempotency_key TEXT    NOT NULL,
+    submitter       TEXT    NOT NULL,
+    tags            TEXT    NOT NULL, -- JSON object
+    send_parent     TEXT    NOT NULL,
+    send_state      TEXT    NOT NULL,
+    request_parent  TEXT    NOT NULL,
+    request_state   TEXT    NOT NULL,
+    submitted_at    INTEGER NOT NULL,
+
+    state           INTEGER NOT NULL,
+    fence           INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    worker          TEXT    NOT NULL,
+    session         TEXT    NOT NULL,
+    span            TEXT    NOT NULL,
+    queued_at       INTEGER NOT NULL,
+    offered_at      INTEGER NOT NULL,
+    accepted_at     INTEGER NOT NULL,
+    claimed_at      INTEGER NOT NULL,
+    finished_at     INTEGER NOT NULL,
+    cancel_at       INTEGER NOT NULL,
+    cancel_by       TEXT    NOT NULL,
+    cancel_reason   TEXT    NOT NULL,
+    due             INTEGER NOT NULL,
+    rc              TEXT    NOT NULL
+) STRICT;
+
+-- The states in these predicates are the numbers of store.State. A statement
+-- uses a partial index only if it repeats the predicate literally.
+CREATE INDEX runs_queued ON runs (route, seq) WHERE state = 1;
+CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
+CREATE INDEX runs_due ON runs (due) WHERE due > 0;
+CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
+CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
+CREATE INDEX runs_pipeline ON runs (pipeline, seq);
+CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
+
+-- Payloads stand apart from the runs, whose rows are written at every move.
+CREATE TABLE variables (
+    run  INTEGER PRIMARY KEY,
+    body BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE results (
+    run        INTEGER PRIMARY KEY,
+    error      TEXT NOT NULL,
+    stacktrace TEXT NOT NULL,
+    result     BLOB -- NULL is absent
+) STRICT;
+
+CREATE TABLE tags (
+    name  TEXT    NOT NULL,
+    value TEXT    NOT NULL,
+    run   INTEGER NOT NULL,
+    PRIMARY KEY (name, value, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tags_run ON tags (run);
+
+-- Accepted leases that have ended. The current one stands in the run.
+CREATE TABLE attempts (
+    run         INTEGER NOT NULL,
+    fence       INTEGER NOT NULL,
+    worker      TEXT    NOT NULL,
+    session     TEXT    NOT NULL,
+    span        TEXT    NOT NULL,
+    queued_at   INTEGER NOT NULL,
+    offered_at  INTEGER NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    claimed_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL,
+    rc          TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    PRIMARY KEY (run, fence)
+) STRICT, WITHOUT ROWID;
+
+-- What a run logs. The number is made of the fence and the worker's own count,
+-- so that a repeat is recognised and a later attempt sorts after an earlier.
+CREATE TABLE events (
+    run   INTEGER NOT NULL,
+    n     INTEGER NOT NULL,
+    at    INTEGER NOT NULL,
+    kind  TEXT    NOT NULL,
+    data  BLOB    NOT NULL,
+    PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
+
+-- Results that came too late or contradicted the stored one, kept as evidence.
+CREATE TABLE late (
+    run        INTEGER NOT NULL,
+    n          INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    worker     TEXT    NOT NULL,
+    fence      INTEGER NOT NULL,
+    rc         TEXT    NOT NULL,
+    error      TEXT    NOT NULL,
+    stacktrace TEXT    NOT NULL,
+    result     BLOB,
+    PRIMARY KEY (run, n)
+) STRICT;

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// PollIn is a worker's request for work, or its heartbeat.
+type PollIn struct {
+	Worker   string
+	Session  string
+	Holding  []Held // every run that the worker has
+	Draining bool   // wants nothing more; offers that it did not get go back
+	Max      int    // the most new offers to make; zero makes none
+}
+
+// PollOut is the answer to a poll.
+type PollOut struct {
+	Offers   []Offer
+	Cancels  []Held // to be cancelled, and the worker did not say that it knows
+	Lost     []Held // named, but no longer the worker's: it must stop them
+	Shutdown bool   // the worker is to shut down
+	Free     int    // slots that are left after the offers
+	Moved    []Moved
+}
+
+// Offer is a run with its variables for a worker, under Run.Fence.
+type Offer struct {
+	Run Run
+}
+
+// BeatOut is the answer to a heartbeat.
+type BeatOut struct {
+	Cancels  []Held
+	Lost     []Held
+	Claimed  []Held // may be started: the claim is recorded, now or before
+	Shutdown bool
+	Moved    []Moved
+}
+
+// Poll renews the session, takes what Holding names as accepted, offers again
+// what it does not name, and then offers queued runs to the slots that are free.
+// It returns ErrNoSession or ErrSuperseded if the session is not the worker's.
+func (s *Store) Poll(ctx context.Context, now time.Time, in PollIn) (PollOut, error) {
+	return write(ctx, s.writer, now, func(t *tx) (PollOut, error) { return t.poll(in) })
+}
+
+func (t *tx) poll(in PollIn) (PollOut, error) {
+	var out PollOut
+	s, err := t.contact(in.Worker, in.Session)
+	if err != nil {
+		return out, err
+	}
+	leases, err := t.leases(in.Worker)
+	if err != nil {
+		return out, err
+	}
+	held := newHolding(in.Holding)
+	leased := 0
+	for _, l := range leases {
+		h, named := held.take(l)
+		switch {
+		case named:
+			err = t.name(l, h)
+			if !l.cancel.IsZero() && !h.Cancelling {
+				out.Cancels = append(out.Cancels, h)
+			}
+		case l.state == Offered && in.Draining:
+			err = t.moveLease(l, event{kind: evExpire})
+			leased--
+		case l.state == Offered:
+			var again []Offer
+			again, err = t.reoffer(l)
+			out.Offers = append(out.Offers, again...)
+			leased += len(again) - 1
+		}
+		if err != nil {
+			return out, err
+		}
+		leased++
+	}
+	if out.Lost, err = t.lost(held); err != nil {
+		return out, err
+	}
+	out.Shutdown = !s.shutdownAt.IsZero()
+	out.Free = max(0, s.capacity-leased)
+	if !out.Shutdown && !in.Draining && s.draining.IsZero() {
+		fresh, err := t.claim(s, min(out.Free, in.Max))
+		if err != nil {
+			return out, err
+		}
+		out.Offers = append(out.Offers, fresh...)
+		out.Free -= len(fresh)
+	}
+	out.Moved = t.moved
+	return out, nil
+}
+
+// Heartbeat renews the session, records claims, and takes runs away that the
+// worker has had for longer than an offer may take and does not name any more.
+func (s *Store) Heartbeat(ctx context.Context, now time.Time, in PollIn) (BeatOut, error) {
+	return write(ctx, s.writer, now, func(t *tx) (BeatOut, error) { return t.heartbeat(in) })
+}
+
+func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
+	var out BeatOut
+	s, err := t.contact(in.Worker, in.Session)
+	if err != nil {
+		return out, err
+	}
+	leases, err := t.leases(in.Worker)
+	if err != nil {
+		return out, err
+	}
+	held := newHolding(in.Holding)
+	for _, l := range leases {
+		h, named := held.take(l)
+		switch {
+		case named:
+			err = t.name(l, h)
+			if !l.cancel.IsZero() && !h.Cancelling {
+				out.Cancels = append(out.Cancels, h)
+			}
+			if h.Claim && l.cancel.IsZero() {
+				out.Claimed = append(out.Claimed, h)
+			}
+		case l.state == Running && t.now.Sub(l.accepted) > t.w.timing.Offer:
+			err = t.moveLease(l, event{kind: evExpire})
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	out.Lost, err = t.lost(held)
+	out.Shutdown = !s.shutdownAt.IsZero()
+	out.Moved = t.moved
+	return out, err
+}
+
+// name records what the worker says of a run that it has.
+func (t *tx) name(l lease, h Held) error {
+	if l.state == Offered || h.Span != "" && h.Span != l.span {
+		if err := t.moveLease(l, event{kind: evAccept, fence: h.Fence, span: h.Span}); err != nil {
+			return err
+		}
+	}
+	if h.Claim {
+		return t.moveLease(l, event{kind: evClaim, fence: h.Fence})
+	}
+	return nil
+}
+
+// reoffer offers a run again that the worker did not receive, unless it ended.
+func (t *tx) reoffer(l lease) ([]Offer, error) {
+	r, _, err := t.run(`WHERE r.seq = ?1`, l.seq)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.move(&r, event{kind: evReoffer, fence: l.fence}); err != nil || r.State != Offered {
+		return nil, err
+	}
+	if _, err := t.row(`SELECT body FROM variables WHERE run = ?1`, []any{&r.Variables}, r.Seq); err != nil {
+		return nil, err
+	}
+	return []Offer{{Run: r}}, nil
+}
+
+// holding is what a worker says it has, less what was found.
+type holding map[string]Held
+
+func newHolding(list []Held) holding {
+	h := make(holding, len(list))
+	for _, held := range list {
+		h[held.Cookie] = held
+	}
+	return h
+}
+
+// take removes and returns what the worker says of a lease, if it says anything
+// under the right fence.
+func (h holding) take(l lease) (Held, bool) {
+	held, ok := h[l.cookie]
+	if !ok || held.Fence != l.fence {
+		return Held{}, false
+	}
+	delete(h, l.cookie)
+	return held, true
+}
+
+// lost returns what the worker names without a lease, but for runs whose result
+// it has sent since: a parked poll's list is old.
+func (t *tx) lost(h holding) ([]Held, error) {
+	var out []Held
+	for _, cookie := range slices.Sorted(maps.Keys(h)) {
+		var n int
+		settled, err := t.row(`SELECT 1 FROM runs r JOIN attempts a ON a.run = r.seq
+			WHERE r.cookie = ?1 AND a.fence = ?2 AND a.outcome = 'settled'`, []any{&n}, cookie, h[cookie].Fence)
+		if err != nil {
+			return nil, err
+		}
+		if !settled {
+			out = append(out, h[cookie])
+		}
+	}
+	return out, nil
+}

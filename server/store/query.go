@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Get returns a run with its variables and result, or ErrNotFound.
+func (s *Store) Get(ctx context.Context, cookie string) (Run, error) {
+	var r Run
+	found := false
+	err := s.query(ctx, `SELECT `+runColumns+`, v.body, o.error, o.stacktrace, o.result
+		FROM runs r JOIN routes q ON q.id = r.route
+		LEFT JOIN variables v ON v.run = r.seq LEFT JOIN results o ON o.run = r.seq
+		WHERE r.cookie = ?1`, func(row *sql.Rows) error {
+		found = true
+		var errText, stacktrace sql.NullString
+		err := row.Scan(append(r.dest(), &r.Variables, &errText, &stacktrace, &r.Result)...)
+		r.Error, r.Stacktrace = errText.String, stacktrace.String
+		return err
+	}, cookie)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
+// Attempts returns the attempts of a run that have ended, in order.
+func (s *Store) Attempts(ctx context.Context, cookie string) ([]Attempt, error) {
+	var out []Attempt
+	err := s.query(ctx, `SELECT a.fence, a.worker, a.session, a.span, a.queued_at, a.offered_at, a.accepted_at,
+			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason
+		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row *sql.Rows) error {
+		var a Attempt
+		err := row.Scan(&a.Fence, &a.Worker, &a.Session, &a.Span, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
+			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason)
+		out = append(out, a)
+		return err
+	}, cookie)
+	return out, err
+}
+
+// LateResults returns the results of a run that were not accepted, in order.
+func (s *Store) LateResults(ctx context.Context, cookie string) ([]Late, error) {
+	var out []Late
+	err := s.query(ctx, `SELECT l.at, l.worker, l.fence, l.rc, l.error, l.stacktrace, l.result
+		FROM runs r JOIN late l ON l.run = r.seq WHERE r.cookie = ?1 ORDER BY l.n`, func(row *sql.Rows) error {
+		var l Late
+		err := row.Scan(stamp{&l.At}, &l.Worker, &l.Fence, &l.RC, &l.Error, &l.Stacktrace, &l.Result)
+		out = append(out, l)
+		return err
+	}, cookie)
+	return out, err
+}
+
+// Filter selects runs. What is left empty does not restrict.
+type Filter struct {
+	States    []State
+	Pipeline  string
+	Queue     string
+	Worker    string // has the run, or had it when it ended
+	Submitter string
+	Tags      map[string]string // all of them
+	Since     time.Time         // submitted then or later
+	Until     time.Time         // submitted before
+}
+
+// List returns up to limit runs that f selects, the newest first, without
+// variables and results. before is zero, or what the call for the page before
+// returned as next; next is zero after the last page.
+func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (runs []Run, next int64, _ error) {
+	query, args := f.sql(before, limit+1)
+	err := s.query(ctx, query, func(row *sql.Rows) error {
+		var r Run
+		err := row.Scan(r.dest()...)
+		runs = append(runs, r)
+		return err
+	}, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(runs) > limit {
+		runs = runs[:limit]
+		next = runs[limit-1].Seq
+	}
+	return runs, next, nil
+}
+
+// sql returns the statement for a page. Its text depends only on which fields
+// are set, so that few statements are ever prepared.
+func (f Filter) sql(before int64, limit int) (string, []any) {
+	var where []string
+	var args []any
+	add := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	if before > 0 {
+		add(`r.seq < ?`, before)
+	}
+	if len(f.States) > 0 {
+		add(stateCondition(f.States))
+	}
+	for _, c := range []struct{ condition, value string }{
+		{`r.pipeline = ?`, f.Pipeline}, {`q.queue = ?`, f.Queue}, {`r.worker = ?`, f.Worker}, {`r.submitter = ?`, f.Submitter},
+	} {
+		if c.value != "" {
+			add(c.condition, c.value)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
+		add(`EXISTS (SELECT 1 FROM tags t WHERE t.name = ? AND t.value = ? AND t.run = r.seq)`, name, f.Tags[name])
+	}
+	if !f.Since.IsZero() {
+		add(`r.submitted_at >= ?`, micros(f.Since))
+	}
+	if !f.Until.IsZero() {
+		add(`r.submitted_at < ?`, micros(f.Until))
+	}
+	query := selectRun
+	if len(where) > 0 {
+		query += `WHERE ` + strings.Join(where, ` AND `)
+	}
+	return numbered(query + ` ORDER BY r.seq DESC LIMIT ?`), append(args, limit)
+}
+
+// numbered writes each ? with its number.
+func numbered(query string) string {
+	parts := strings.Split(query, "?")
+	for i := range parts[1:] {
+		parts[i] += fmt.Sprintf("?%d", i+1)
+	}
+	return strings.Join(parts, "")
+}
+
+// stateCondition writes states as literals, and in order, for the sake of the
+// partial indexes.
+func stateCondition(states []State) string {
+	states = slices.Compact(slices.Sorted(slices.Values(states)))
+	list := make([]string, len(states))
+	for i, s := range states {
+		list[i] = fmt.Sprint(int(s))
+	}
+	condition := `r.state IN (` + strings.Join(list, ", ") + `)`
+	if states[0] > Succeeded {
+		condition += ` AND r.state > 4`
+	}
+	return condition
+}
+
+// Worker is a session as the store sees it.
+type Worker struct {
+	NewSession       // without Holding
+	Leased       int // runs that it has or was offered
+	RegisteredAt time.Time
+	SeenAt       time.Time // at the last renewal that was recorded
+	ExpiresAt    time.Time
+	DrainingAt   time.Time
+	ShutdownAt   time.Time
+	Lost         bool // its lease has run out and the sweep has not ended it yet
+}
+
+// Workers returns all sessions by worker name.
+func (s *Store) Workers(ctx context.Context, now time.Time) ([]Worker, error) {
+	var out []Worker
+	err := s.query(ctx, `SELECT s.worker, s.session, s.version, s.capacity, s.queues, s.labels, s.pipelines, s.lease,
+			s.registered_at, s.seen_at, s.expires_at, s.draining_at, s.shutdown_at,
+			(SELECT count(*) FROM runs r WHERE r.worker = s.worker AND r.state IN (2, 3))
+		FROM sessions s ORDER BY s.worker`, func(row *sql.Rows) error {
+		var w Worker
+		err := row.Scan(&w.Worker, &w.Session, &w.Version, &w.Capacity, object{&w.Queues}, object{&w.Labels},
+			object{&w.Pipelines}, length{&w.Lease}, stamp{&w.RegisteredAt}, stamp{&w.SeenAt}, stamp{&w.ExpiresAt},
+			stamp{&w.DrainingAt}, stamp{&w.ShutdownAt}, &w.Leased)
+		w.Lost = !now.Before(w.ExpiresAt)
+		out = append(out, w)
+		return err
+	})
+	return out, err
+}
+
+// Queue is the load of one queue.
+type Queue struct {
+	Name   string
+	Queued int
+	Leased int
+	Demand int           // slots that would be busy if there were enough: queued and leased
+	Oldest time.Duration // how long the first in line has waited
+}
+
+// Queues returns every queue that ever had a run, by name.
+func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
+	var out []Queue
+	err := s.query(ctx, `
+		SELECT q.queue, coalesce(sum(w.n), 0), coalesce(sum(l.n), 0), coalesce(min(h.queued_at), 0)
+		FROM routes q
+		LEFT JOIN (SELECT route, count(*) AS n, min(seq) AS head FROM runs WHERE state = 1 GROUP BY route) w ON w.route = q.id
+		LEFT JOIN (SELECT route, count(*) AS n FROM runs WHERE state IN (2, 3) GROUP BY route) l ON l.route = q.id
+		LEFT JOIN runs h ON h.seq = w.head
+		GROUP BY q.queue ORDER BY q.queue`, func(row *sql.Rows) error {
+		var q Queue
+		var oldest time.Time
+		err := row.Scan(&q.Name, &q.Queued, &q.Leased, stamp{&oldest})
+		q.Demand = q.Queued + q.Leased
+		if !oldest.IsZero() {
+			q.Oldest = max(0, now.Sub(oldest))
+		}
+		out = append(out, q)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"database/sql"
+	"math"
+	"slices"
+)
+
+// maxRoutes bounds what a claim has to look through, and the memory for it.
+const maxRoutes = 10_000
+
+// routeKey is what a run asks for. Labels are canonical JSON.
+type routeKey struct {
+	queue, pipeline, labels string
+	priority                int
+}
+
+// noRun is above every run's number.
+const noRun = math.MaxInt64
+
+// route is a row of routes with the writer's knowledge of it.
+type route struct {
+	routeKey
+	id   int64
+	need map[string]string // the labels
+	next int64             // no queued run has a lower number; noRun if none is queued
+}
+
+// routes is the writer's copy of the table. next lets a claim start where the
+// last one stopped instead of walking over what has left the queue since.
+type routes struct {
+	loaded  bool
+	byID    map[int64]*route
+	byKey   map[routeKey]*route
+	byQueue map[string][]*route
+	turn    int // rotates routes of equal priority
+}
+
+func newRoutes() *routes {
+	rs := &routes{}
+	rs.forget()
+	return rs
+}
+
+// forget drops everything, after a transaction that did not happen.
+func (rs *routes) forget() {
+	rs.loaded = false
+	rs.byID, rs.byKey, rs.byQueue = map[int64]*route{}, map[routeKey]*route{}, map[string][]*route{}
+}
+
+func (rs *routes) load(t *tx) error {
+	if rs.loaded {
+		return nil
+	}
+	rs.forget()
+	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority FROM routes`, func(row *sql.Rows) error {
+		r := &route{}
+		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.labels, object{&r.need}, &r.priority); err != nil {
+			return err
+		}
+		rs.add(r)
+		return nil
+	})
+	rs.loaded = err == nil
+	return err
+}
+
+func (rs *routes) add(r *route) {
+	rs.byID[r.id] = r
+	rs.byKey[r.routeKey] = r
+	rs.byQueue[r.queue] = append(rs.byQueue[r.queue], r)
+}
+
+// find returns the route of key, making it if it is new.
+func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, error) {
+	if err := rs.load(t); err != nil {
+		return nil, err
+	}
+	if r, ok := rs.byKey[key]; ok {
+		return r, nil
+	}
+	if len(rs.byID) >= maxRoutes {
+		return nil, ErrTooManyRoutes
+	}
+	r := &route{routeKey: key, need: labels, next: noRun}
+	t.wrote = true
+	_, err := t.row(`
+		INSERT INTO routes (queue, pipeline, labels, priority) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT (queue, pipeline, labels, priority) DO UPDATE SET priority = excluded.priority
+		RETURNING id`, []any{&r.id}, key.queue, key.pipeline, key.labels, key.priority)
+	if err != nil {
+		return nil, err
+	}
+	rs.add(r)
+	return r, nil
+}
+
+// wake notes that a run was queued.
+func (rs *routes) wake(id, seq int64) {
+	if r, ok := rs.byID[id]; ok {
+		r.next = min(r.next, seq)
+	}
+}
+
+// candidates returns the routes that may have runs for a worker that offers o,
+// highest priority first. Those of equal priority take turns.
+func (rs *routes) candidates(o *offering) []*route {
+	var out []*route
+	for _, queue := range o.queues {
+		for _, r := range rs.byQueue[queue] {
+			if r.next != noRun && o.fits(r) {
+				out = append(out, r)
+			}
+		}
+	}
+	if len(out) < 2 {
+		return out
+	}
+	rs.turn++
+	turn := rs.turn % len(out)
+	out = append(out[turn:], out[:turn]...)
+	slices.SortStableFunc(out, func(a, b *route) int { return b.priority - a.priority })
+	return out
+}
+
+// offering is what a worker has to offer.
+type offering struct {
+	queues    []string
+	labels    map[string]string
+	pipelines map[string]bool // nil is any
+}
+
+func (o *offering) fits(r *route) bool {
+	if o.pipelines != nil && !o.pipelines[r.pipeline] {
+		return false
+	}
+	for name, value := range r.need {
+		if have, ok := o.labels[name]; !ok || have != value {
+			return false
+		}
+	}
+	return true
+}
+
+// claim offers up to n queued runs to the session.
+func (t *tx) claim(s *session, n int) ([]Offer, error) {
+	if n <= 0 {
+		return nil, nil
+	}
+	if err := t.w.routes.load(t); err != nil {
+		return nil, err
+	}
+	o, err := t.offering(s)
+	if err != nil {
+		return nil, err
+	}
+	var offers []Offer
+	for _, r := range t.w.routes.candidates(o) {
+		if len(offers) == n {
+			break
+		}
+		if offers, err = t.claimFrom(r, s, offers, n); err != nil {
+			return nil, err
+		}
+	}
+	return offers, nil
+}
+
+// claimFrom takes runs from the head of one route until there are n offers.
+func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, error) {
+	want := n - len(offers)
+	var runs []Run
+	err := t.rows(`SELECT `+runColumns+`, v.body
+		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN variables v ON v.run = r.seq
+		WHERE r.route = ?1 AND r.state = 1 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3`,
+		func(row *sql.Rows) error {
+			var run Run
+			if err := row.Scan(append(run.dest(), &run.Variables)...); err != nil {
+				return err
+			}
+			runs = append(runs, run)
+			return nil
+		}, r.id, r.next, want)
+	if err != nil {
+		return nil, err
+	}
+	r.next = noRun
+	if len(runs) == want {
+		r.next = runs[want-1].Seq + 1
+	}
+	for i := range runs {
+		run := &runs[i]
+		offered, err := t.move(run, event{kind: evOffer, worker: s.worker, session: s.id})
+		if err != nil {
+			return nil, err
+		}
+		if !offered { // it has waited too long
+			if _, err := t.move(run, event{kind: evDue}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		offers = append(offers, Offer{Run: *run})
+	}
+	return offers, nil
+}

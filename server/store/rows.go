@@ -1,0 +1,101 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// micros is how a time stands in a table.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// stamp scans a time.
+type stamp struct{ to *time.Time }
+
+func (s stamp) Scan(v any) error {
+	us, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("time is a %T", v)
+	}
+	*s.to = time.Time{}
+	if us != 0 {
+		*s.to = time.UnixMicro(us).UTC()
+	}
+	return nil
+}
+
+// length scans a duration.
+type length struct{ to *time.Duration }
+
+func (s length) Scan(v any) error {
+	us, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("duration is a %T", v)
+	}
+	*s.to = time.Duration(us) * time.Microsecond
+	return nil
+}
+
+// object scans JSON text into what to points to. An empty object leaves a nil
+// map, as most runs have neither labels nor tags.
+type object struct{ to any }
+
+func (o object) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("JSON is a %T", v)
+	}
+	if text == "{}" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), o.to)
+}
+
+// runColumns are what scanRun reads, with runs as r and their routes as q.
+const runColumns = `
+	r.seq, r.cookie, r.digest, r.route, r.pipeline, q.queue, q.labels, q.priority,
+	r.delivery, r.max_attempts, r.not_before, r.queue_timeout, r.run_timeout, r.detach,
+	r.idempotency_key, r.submitter, r.tags, r.send_parent, r.send_state, r.request_parent, r.request_state,
+	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span,
+	r.queued_at, r.offered_at, r.accepted_at, r.claimed_at, r.finished_at,
+	r.cancel_at, r.cancel_by, r.cancel_reason, r.due, r.rc`
+
+const selectRun = `SELECT ` + runColumns + ` FROM runs r JOIN routes q ON q.id = r.route `
+
+// dest returns where the columns of runColumns go.
+func (r *Run) dest() []any {
+	return []any{
+		&r.Seq, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.Queue, object{&r.Labels}, &r.Priority,
+		&r.Delivery, &r.MaxAttempts, stamp{&r.NotBefore}, length{&r.QueueTimeout}, length{&r.RunTimeout}, &r.Detach,
+		&r.IdempotencyKey, &r.Submitter, object{&r.Tags},
+		&r.Trace.Send.TraceParent, &r.Trace.Send.TraceState, &r.Trace.Request.TraceParent, &r.Trace.Request.TraceState,
+		stamp{&r.SubmittedAt}, &r.State, &r.Fence, &r.Attempts, &r.Worker, &r.Session, &r.Span,
+		stamp{&r.QueuedAt}, stamp{&r.OfferedAt}, stamp{&r.AcceptedAt}, stamp{&r.ClaimedAt}, stamp{&r.FinishedAt},
+		stamp{&r.CancelAt}, &r.CancelBy, &r.CancelReason, stamp{&r.Due}, &r.RC,
+	}
+}
+
+// run reads a run by a condition on it, without variables and result.
+func (t *tx) run(where string, args ...any) (r Run, found bool, err error) {
+	found, err = t.row(selectRun+where, r.dest(), args...)
+	return r, found, err
+}
+
+// jsonText is the canonical JSON of a list or an object, whose keys are sorted.
+func jsonText(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+// jsonObject is jsonText of a map, of which nil is the empty one.
+func jsonObject(m map[string]string) (string, error) {
+	if len(m) == 0 {
+		return "{}", nil
+	}
+	return jsonText(m)
+}

@@ -1,0 +1,143 @@
+package store
+
+import "time"
+
+// Delivery says how often a run may be started.
+type Delivery int
+
+const (
+	// AtLeastOnce starts a run again when its worker is lost, up to MaxAttempts.
+	AtLeastOnce Delivery = iota
+	// AtMostOnce never starts a run again once a worker has claimed it.
+	AtMostOnce
+)
+
+// SpanContext is a W3C trace context. The store does not look into it.
+type SpanContext struct {
+	TraceParent string
+	TraceState  string
+}
+
+// Trace is where a run's spans belong.
+type Trace struct {
+	Send    SpanContext // of the span that everything later hangs under
+	Request SpanContext // of the request that submitted the run
+}
+
+// NewRun is what a submitter asks for.
+type NewRun struct {
+	Cookie   string // the run's name, unique for as long as the run is kept
+	Digest   string // of the request; decides whether a repeat is the same run
+	Pipeline string
+	Queue    string
+	Labels   map[string]string // what the worker must have
+	Priority int               // higher runs first
+
+	Variables []byte // nil is absent
+
+	Delivery     Delivery
+	MaxAttempts  int           // at least 1
+	NotBefore    time.Time     // zero is at once
+	QueueTimeout time.Duration // longest wait in the queue; zero is for ever
+	RunTimeout   time.Duration // longest time of one attempt; zero is for ever
+	Detach       bool
+
+	IdempotencyKey string // empty is none; unique per Submitter
+	Submitter      string
+	Tags           map[string]string
+	Trace          Trace
+}
+
+// Run is a run as the store keeps it. Times are UTC in whole microseconds; the
+// zero time means that it has not happened.
+type Run struct {
+	NewRun
+	Seq int64 // order of submission
+
+	State    State
+	Fence    int64 // of the latest lease; zero before the first
+	Attempts int   // leases that were accepted and not handed back
+
+	Worker  string // who holds the lease, or held it when the run ended
+	Session string
+	Span    string // id of the worker's span of this attempt, from its heartbeats
+
+	SubmittedAt time.Time
+	QueuedAt    time.Time // when it last began to wait
+	OfferedAt   time.Time // of the current lease, as are the next two
+	AcceptedAt  time.Time
+	ClaimedAt   time.Time
+	FinishedAt  time.Time
+
+	CancelAt     time.Time // when cancellation was asked for
+	CancelBy     string
+	CancelReason string
+
+	// Due is when the sweep has to look at the run again: it becomes ready,
+	// its offer lapses, a timeout passes. Zero is never.
+	Due time.Time
+
+	RC         string // result code; empty until the run ends
+	Error      string // of the result, with the next two only from Get
+	Stacktrace string
+	Result     []byte // nil is absent, which is not the same as null
+
+	route int64
+}
+
+// Attempt is an accepted lease that has ended.
+type Attempt struct {
+	Fence      int64
+	Worker     string
+	Session    string
+	Span       string
+	QueuedAt   time.Time
+	OfferedAt  time.Time
+	AcceptedAt time.Time
+	ClaimedAt  time.Time
+	EndedAt    time.Time
+	Outcome    Outcome
+	RC         string // of the result, when the outcome is Settled
+	Reason     string
+}
+
+// Outcome says how an attempt ended.
+type Outcome string
+
+const (
+	Settled   Outcome = "settled"   // the worker sent the result
+	Expired   Outcome = "expired"   // the worker lost the lease
+	Released  Outcome = "released"  // the worker handed the run back
+	Abandoned Outcome = "abandoned" // the run was ended without the worker
+)
+
+// Moved is one change of a run's state. Each is reported once, by the call that
+// made it, after it was committed.
+type Moved struct {
+	From, To State
+	Worker   string   // who held the lease before the move, if anybody
+	Attempt  *Attempt // the attempt that the move ended, or nil
+	Run      Run      // as the move left it, without variables and result
+}
+
+// Held is one run that a worker says it has. A worker names a run until its
+// result was accepted, so also while the result waits in the outbox.
+type Held struct {
+	Cookie     string
+	Fence      int64
+	Cancelling bool   // the worker knows of the cancellation
+	Claim      bool   // the worker wants to start an AtMostOnce run
+	Span       string // the worker's span of this attempt, once it is known
+}
+
+// Late is a result that came too late or contradicted the stored one. It
+// changes nothing and is kept as evidence.
+type Late struct {
+	At         time.Time
+	Worker     string
+	Fence      int64
+	RC         string
+	Error      string
+	Stacktrace string
+	Result     []byte
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// NewSession is what a worker says of itself when it registers.
+type NewSession struct {
+	Worker    string
+	Session   string // new with every start of the worker
+	Version   string
+	Capacity  int
+	Queues    []string
+	Labels    map[string]string
+	Pipelines []Pipeline    // nil is any
+	Lease     time.Duration // how long the session lasts without a sign of life
+	Holding   []Held        // runs from an earlier session
+}
+
+// Pipeline is a pipeline that a worker has.
+type Pipeline struct {
+	Name   string
+	Digest string
+}
+
+// Registered is what became of an earlier session of the worker.
+type Registered struct {
+	Superseded string // the session that was replaced, if there was one
+	Adopted    []Held // runs that the new session goes on with
+	Lost       []Held // runs that it must stop
+	Moved      []Moved
+}
+
+// Register opens a session. The newest session of a worker name wins at once:
+// runs that the earlier one leased go on if Holding names them with their fence,
+// and are taken away if not.
+func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Registered, error) {
+	return write(ctx, s.writer, now, func(t *tx) (Registered, error) { return t.register(n) })
+}
+
+func (t *tx) register(n NewSession) (Registered, error) {
+	var out Registered
+	_, err := t.row(`SELECT session FROM sessions WHERE worker = ?1`, []any{&out.Superseded}, n.Worker)
+	if err != nil {
+		return out, err
+	}
+	if out.Superseded == n.Session { // the same request again
+		out.Superseded = ""
+	}
+	if err := t.insertSession(n); err != nil {
+		return out, err
+	}
+	leases, err := t.leases(n.Worker)
+	if err != nil {
+		return out, err
+	}
+	held := newHolding(n.Holding)
+	for _, l := range leases {
+		e := event{kind: evExpire}
+		if h, ok := held.take(l); ok {
+			out.Adopted = append(out.Adopted, h)
+			e = event{kind: evAdopt, fence: h.Fence, session: n.Session, span: h.Span}
+		}
+		if err := t.moveLease(l, e); err != nil {
+			return out, err
+		}
+	}
+	out.Lost, err = t.lost(held)
+	out.Moved = t.moved
+	return out, err
+}
+
+func (t *tx) insertSession(n NewSession) error {
+	labels, err := jsonObject(n.Labels)
+	if err != nil {
+		return err
+	}
+	queues, err := jsonText(n.Queues)
+	if err != nil {
+		return err
+	}
+	pipelines, err := jsonText(n.Pipelines)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`
+		INSERT INTO sessions (worker, session, version, capacity, queues, labels, pipelines, lease,
+			registered_at, seen_at, expires_at, draining_at, shutdown_at)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0)
+		ON CONFLICT (worker) DO UPDATE SET
+			session = excluded.session, version = excluded.version, capacity = excluded.capacity,
+			queues = excluded.queues, labels = excluded.labels, pipelines = excluded.pipelines,
+			lease = excluded.lease, registered_at = excluded.registered_at, seen_at = excluded.seen_at,
+			expires_at = excluded.expires_at, draining_at = 0, shutdown_at = 0`,
+		n.Worker, n.Session, n.Version, n.Capacity, queues, labels, pipelines, n.Lease.Microseconds(),
+		micros(t.now), micros(t.now.Add(n.Lease)))
+	return err
+}
+
+// Leave begins a worker's drain: offers that it has not accepted go back to the
+// queue and it is offered nothing more. The session ends when it holds nothing;
+// call Leave again then, or let the lease run out.
+func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string) ([]Moved, error) {
+	return write(ctx, s.writer, now, func(t *tx) ([]Moved, error) {
+		if _, err := t.contact(worker, session); err != nil {
+			return nil, err
+		}
+		leases, err := t.leases(worker)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range leases {
+			if l.state != Offered {
+				continue
+			}
+			if err := t.moveLease(l, event{kind: evExpire}); err != nil {
+				return nil, err
+			}
+		}
+		return t.moved, t.endSession(worker, len(leases) > len(t.moved))
+	})
+}
+
+// endSession removes a session, or marks it as draining while it is busy.
+func (t *tx) endSession(worker string, busy bool) error {
+	query := `DELETE FROM sessions WHERE worker = ?2 AND ?1 > 0`
+	if busy {
+		query = `UPDATE sessions SET draining_at = ?1 WHERE worker = ?2 AND draining_at = 0`
+	}
+	_, err := t.exec(query, micros(t.now), worker)
+	return err
+}
+
+// Shutdown marks a worker to be told to shut down. It is offered nothing more.
+func (s *Store) Shutdown(ctx context.Context, now time.Time, worker string) error {
+	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) {
+		n, err := t.exec(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
+		if err == nil && n == 0 {
+			err = ErrNoSession
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+// session is what a worker's call needs of its row.
+type session struct {
+	worker, id           string
+	capacity             int
+	lease                time.Duration
+	expires              time.Time
+	draining, shutdownAt time.Time
+}
+
+// contact finds the session and renews its lease. Within a sixtieth of the lease
+// a renewal is left out, so that a busy worker's polls do not all write.
+func (t *tx) contact(worker, id string) (*session, error) {
+	s := &session{worker: worker}
+	found, err := t.row(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1`,
+		[]any{&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt}}, worker)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return nil, ErrNoSession
+	case s.id != id:
+		return nil, ErrSuperseded
+	}
+	if fresh := t.now.Add(s.lease); fresh.Sub(s.expires) > s.lease/60 {
+		_, err = t.exec(`UPDATE sessions SET seen_at = ?1, expires_at = ?2 WHERE worker = ?3`,
+			micros(t.now), micros(fresh), worker)
+	}
+	return s, err
+}
+
+// offering reads what the session offers.
+func (t *tx) offering(s *session) (*offering, error) {
+	var o offering
+	var pipelines []Pipeline
+	_, err := t.row(`SELECT queues, labels, pipelines FROM sessions WHERE worker = ?1`,
+		[]any{object{&o.queues}, object{&o.labels}, object{&pipelines}}, s.worker)
+	if pipelines != nil {
+		o.pipelines = make(map[string]bool, len(pipelines))
+		for _, p := range pipelines {
+			o.pipelines[p.Name] = true
+		}
+	}
+	return &o, err
+}
+
+// lease is what a worker's call needs of a run that the worker has.
+type lease struct {
+	seq      int64
+	cookie   string
+	fence    int64
+	state    State
+	span     string
+	accepted time.Time
+	cancel   time.Time
+}
+
+// leases returns what the worker has, oldest run first.
+func (t *tx) leases(worker string) ([]lease, error) {
+	var out []lease
+	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at
+		FROM runs WHERE worker = ?1 AND state IN (2, 3) ORDER BY seq`, func(row *sql.Rows) error {
+		var l lease
+		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel})
+		out = append(out, l)
+		return err
+	}, worker)
+	return out, err
+}
+
+// moveLease reads the leased run and moves it.
+func (t *tx) moveLease(l lease, e event) error {
+	r, _, err := t.run(`WHERE r.seq = ?1`, l.seq)
+	if err == nil {
+		_, err = t.move(&r, e)
+	}
+	return err
+}

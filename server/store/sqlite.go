@@ -1,0 +1,255 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
+)
+
+const (
+	// applicationID marks a file as ours: "plrn".
+	applicationID = 0x706c726e
+	// checkpointPages is how long the write-ahead log grows before its pages go
+	// into the database file.
+	checkpointPages = 1000
+)
+
+// sqlite is a database file of this process alone. Beside it stand SQLite's own
+// -wal and -shm, and -lock, which is held while the store is open.
+type sqlite struct {
+	path string
+	vfs  string // name of the file system layer; empty is the system's
+
+	lock     *sqlite3.Conn
+	write    *sql.DB
+	read     *sql.DB
+	walPages int // in the log at the last commit; used by the writing connection alone
+}
+
+func (d *sqlite) open(ctx context.Context, all []migration) (_ *sql.Conn, _ *sql.DB, err error) {
+	defer func() {
+		if err != nil {
+			_ = d.close() // err says more
+			err = fmt.Errorf("open store %q: %w", d.path, d.advise(err))
+		}
+	}()
+	if d.path, err = filepath.Abs(d.path); err != nil {
+		return nil, nil, err
+	}
+	if err := d.takeLock(); err != nil {
+		return nil, nil, err
+	}
+	if err := prepareFile(d.path); err != nil {
+		return nil, nil, err
+	}
+	if d.write, err = driver.Open(d.dsn("synchronous(full)", "cache_size(-32000)"), d.countPages); err != nil {
+		return nil, nil, err
+	}
+	d.write.SetMaxOpenConns(1)
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.settle(ctx, conn); err != nil {
+		return nil, nil, err
+	}
+	if err := migrate(ctx, conn, all); err != nil {
+		return nil, nil, err
+	}
+	if d.read, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)")); err != nil {
+		return nil, nil, err
+	}
+	readers := max(2, runtime.GOMAXPROCS(0))
+	d.read.SetMaxOpenConns(readers)
+	d.read.SetMaxIdleConns(readers)
+	return conn, d.read, nil
+}
+
+// takeLock keeps a second process out. SQLite's own locks would admit it, and
+// each would miss what the other holds in memory. The lock ends with the process.
+func (d *sqlite) takeLock() error {
+	var err error
+	if d.lock, err = sqlite3.Open(fileURI(d.path+"-lock", nil)); err != nil {
+		return err
+	}
+	if err := d.lock.Exec("BEGIN EXCLUSIVE"); errors.Is(err, sqlite3.BUSY) {
+		return ErrLocked
+	} else if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	return nil
+}
+
+var errForeign = errors.New("not a pullrun database")
+
+// prepareFile creates the database file, for its owner alone, or makes sure that
+// a file which exists is one that SQLite may be let near.
+func prepareFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR, 0)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	magic := []byte("SQLite format 3\x00")
+	head := make([]byte, len(magic))
+	switch n, err := io.ReadFull(f, head); {
+	case n == 0 && errors.Is(err, io.EOF):
+		return nil
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case !bytes.Equal(head, magic):
+		return errForeign
+	}
+	return nil
+}
+
+func fileURI(path string, query url.Values) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}
+	return u.String()
+}
+
+func (d *sqlite) dsn(pragmas ...string) string {
+	// modeof gives SQLite's other files the permissions of the database.
+	query := url.Values{"modeof": {d.path}, "_pragma": append([]string{"busy_timeout(10000)"}, pragmas...)}
+	if d.vfs != "" {
+		query.Set("vfs", d.vfs)
+	}
+	return fileURI(d.path, query)
+}
+
+// countPages takes the place of SQLite's automatic checkpoint, which would hide
+// that a sync of the database file failed.
+func (d *sqlite) countPages(c *sqlite3.Conn) error {
+	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
+		d.walPages = pages
+		return nil
+	})
+	return nil
+}
+
+// settle makes a new file ours, refuses another program's, and asserts what
+// durability rests on.
+func (d *sqlite) settle(ctx context.Context, conn *sql.Conn) error {
+	var id, tables int
+	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case id == applicationID:
+	case id == 0 && tables == 0:
+		if err := conn.Raw(enableChecksums); err != nil {
+			return fmt.Errorf("enable checksums: %w", err)
+		}
+		if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+			return err
+		}
+	default:
+		return errForeign
+	}
+	for _, want := range []struct{ pragma, value string }{
+		{"journal_mode = wal", "wal"},
+		{"synchronous", "2"},
+		{"checksum_verification", "1"},
+	} {
+		var got string
+		if err := conn.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
+			return err
+		}
+		if got != want.value {
+			return fmt.Errorf("pragma %s: is %q, want %q", want.pragma, got, want.value)
+		}
+	}
+	return nil
+}
+
+func enableChecksums(c any) error { return c.(driver.Conn).Raw().EnableChecksums("main") }
+
+// advise says what to do about a file that cannot be opened.
+func (d *sqlite) advise(err error) error {
+	const away = "restore a backup, or move the file away together with its -wal to start empty"
+	switch {
+	case errors.Is(err, errForeign):
+		return fmt.Errorf("%w; name another file", err)
+	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.IOERR_DATA):
+		return fmt.Errorf("damaged: %w; %s", err, away)
+	}
+	return err
+}
+
+func (d *sqlite) fault(err error) fault {
+	var code sqlite3.ExtendedErrorCode
+	if !errors.As(err, &code) {
+		return faultNone
+	}
+	switch code {
+	case sqlite3.IOERR_DATA:
+		return faultPage
+	case sqlite3.IOERR_FSYNC, sqlite3.IOERR_DIR_FSYNC:
+		return faultDisk
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return faultFull
+	}
+	switch code.Code() {
+	case sqlite3.FULL:
+		return faultFull
+	case sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.PERM:
+		return faultDisk
+	}
+	return faultOther
+}
+
+// maintain moves the log into the database file once it has grown. Readers may
+// go on; what they still need stays in the log.
+func (d *sqlite) maintain(conn *sql.Conn) error {
+	if d.walPages < checkpointPages {
+		return nil
+	}
+	d.walPages = 0
+	if _, err := conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (d *sqlite) check(ctx context.Context, db *sql.DB) error {
+	var first string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&first); err != nil {
+		return fmt.Errorf("check store %q: %w", d.path, d.advise(err))
+	}
+	if first != "ok" {
+		return fmt.Errorf("check store %q: %w", d.path, d.advise(fmt.Errorf("%w: %s", sqlite3.CORRUPT, first)))
+	}
+	return nil
+}
+
+func (d *sqlite) close() error {
+	var errs []error
+	for _, db := range []*sql.DB{d.read, d.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}

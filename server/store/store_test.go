@@ -1,0 +1,148 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// t0 is when every test begins.
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world is a store with a clock that the test moves.
+type world struct {
+	*store.Store
+	t    testing.TB
+	path string
+	now  time.Time
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "runs.db"), now: t0}
+	w.open()
+	return w
+}
+
+// open opens the file, for the first time or again, and closes it with the test.
+func (w *world) open() {
+	w.t.Helper()
+	s, err := store.Open(w.t.Context(), "sqlite://"+w.path, store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatalf("Open(%s) = %v", w.path, err)
+	}
+	w.Store = s
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Errorf("Close() = %v", err)
+		}
+	})
+}
+
+// submit submits a run of pipeline "p" to queue "q", as edit changes it.
+func (w *world) submit(cookie string, edit ...func(*store.NewRun)) store.Run {
+	w.t.Helper()
+	n := store.NewRun{Cookie: cookie, Digest: "d", Pipeline: "p", Queue: "q", MaxAttempts: 3, Variables: []byte(`{}`)}
+	for _, e := range edit {
+		e(&n)
+	}
+	r, _, err := w.Submit(w.t.Context(), w.now, n)
+	if err != nil {
+		w.t.Fatalf("Submit(%q) = %v", cookie, err)
+	}
+	return r
+}
+
+// register opens session "s" of a worker with a lease of a minute for queue "q".
+func (w *world) register(worker string, capacity int, edit ...func(*store.NewSession)) store.Registered {
+	w.t.Helper()
+	n := store.NewSession{Worker: worker, Session: "s", Capacity: capacity, Queues: []string{"q"}, Lease: time.Minute}
+	for _, e := range edit {
+		e(&n)
+	}
+	out, err := w.Register(w.t.Context(), w.now, n)
+	if err != nil {
+		w.t.Fatalf("Register(%q) = %v", worker, err)
+	}
+	return out
+}
+
+func (w *world) poll(worker string, holding ...store.Held) store.PollOut {
+	w.t.Helper()
+	out, err := w.Poll(w.t.Context(), w.now, store.PollIn{Worker: worker, Session: "s", Holding: holding, Max: 100})
+	if err != nil {
+		w.t.Fatalf("Poll(%q) = %v", worker, err)
+	}
+	return out
+}
+
+func (w *world) get(cookie string) store.Run {
+	w.t.Helper()
+	r, err := w.Get(w.t.Context(), cookie)
+	if err != nil {
+		w.t.Fatalf("Get(%q) = %v", cookie, err)
+	}
+	return r
+}
+
+func (w *world) finish(r store.Result) store.Verdict {
+	w.t.Helper()
+	verdicts, _, err := w.Finish(w.t.Context(), w.now, []store.Result{r})
+	if err != nil {
+		w.t.Fatalf("Finish(%q) = %v", r.Cookie, err)
+	}
+	return verdicts[0]
+}
+
+func held(offers []store.Offer) []store.Held {
+	var out []store.Held
+	for _, o := range offers {
+		out = append(out, store.Held{Cookie: o.Run.Cookie, Fence: o.Run.Fence})
+	}
+	return out
+}
+
+func TestStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	for i := range 3 {
+		w.submit(fmt.Sprint("run-", i), func(n *store.NewRun) { n.Variables = []byte(`{"n":1}`) })
+	}
+	out := w.poll("w")
+	if len(out.Offers) != 2 || out.Free != 0 || len(out.Moved) != 2 {
+		t.Fatalf("Poll() = %+v, want two offers", out)
+	}
+	if o := out.Offers[0].Run; o.Cookie != "run-0" || o.Fence != 1 || string(o.Variables) != `{"n":1}` {
+		t.Errorf("first offer = %+v, want run-0 with fence 1 and its variables", o)
+	}
+	w.now = w.now.Add(time.Second)
+	out = w.poll("w", held(out.Offers)...)
+	if len(out.Offers) != 0 || len(out.Moved) != 2 || out.Moved[0].To != store.Running {
+		t.Fatalf("Poll(both) = %+v, want both running", out)
+	}
+	res := store.Result{Cookie: "run-0", Fence: 1, Worker: "w", RC: "OK", Result: []byte("0")}
+	for _, want := range []store.Verdict{store.Accepted, store.Duplicate} {
+		if got := w.finish(res); got != want {
+			t.Errorf("Finish() = %v, want %v", got, want)
+		}
+	}
+	res.Result = []byte("1")
+	if got := w.finish(res); got != store.Stale {
+		t.Errorf("Finish(other result) = %v, want stale", got)
+	}
+	if r := w.get("run-0"); r.State != store.Succeeded || string(r.Result) != "0" || r.RC != "OK" {
+		t.Errorf("Get() = %+v, want the first result", r)
+	}
+	if out := w.poll("w", store.Held{Cookie: "run-1", Fence: 1}); len(out.Offers) != 1 || out.Offers[0].Run.Cookie != "run-2" {
+		t.Errorf("Poll(one) = %+v, want run-2 for the free slot", out)
+	}
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Submit records a run. If one with the same cookie and digest is there, or one
+// of the same submitter with the same Idempotency-Key and digest, it returns
+// that, with created false; with another digest it returns ErrCookieCollision or
+// ErrKeyCollision.
+func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Run, created bool, _ error) {
+	type outcome struct {
+		run     Run
+		created bool
+	}
+	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
+	out, err := write(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
+		o.run, o.created, err = t.submit(n)
+		return o, err
+	})
+	return out.run, out.created, err
+}
+
+func (t *tx) submit(n NewRun) (Run, bool, error) {
+	labels, err := jsonObject(n.Labels)
+	if err != nil {
+		return Run{}, false, err
+	}
+	r := start(n, t.now)
+	key := routeKey{queue: n.Queue, pipeline: n.Pipeline, labels: labels, priority: n.Priority}
+	route, err := t.w.routes.find(t, key, n.Labels)
+	if err != nil {
+		return Run{}, false, err
+	}
+	r.route = route.id
+	inserted, err := t.insertRun(&r)
+	if err != nil {
+		return Run{}, false, err
+	}
+	if !inserted {
+		r, err := t.known(n)
+		return r, false, err
+	}
+	if n.Variables != nil {
+		if _, err := t.exec(`INSERT INTO variables (run, body) VALUES (?1, ?2)`, r.Seq, n.Variables); err != nil {
+			return Run{}, false, err
+		}
+	}
+	for name, value := range n.Tags {
+		if _, err := t.exec(`INSERT INTO tags (name, value, run) VALUES (?1, ?2, ?3)`, name, value, r.Seq); err != nil {
+			return Run{}, false, err
+		}
+	}
+	if r.State == Queued {
+		t.w.routes.wake(r.route, r.Seq)
+	}
+	return r, true, nil
+}
+
+// insertRun writes a new row and sets r.Seq, unless the cookie or the key is
+// taken.
+func (t *tx) insertRun(r *Run) (bool, error) {
+	tags, err := jsonObject(r.Tags)
+	if err != nil {
+		return false, err
+	}
+	inserted, err := t.row(`
+		INSERT INTO runs (
+			cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
+			idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
+			state, queued_at, due,
+			fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
+			cancel_at, cancel_by, cancel_reason, rc)
+		VALUES (
+			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+			0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
+		ON CONFLICT DO NOTHING RETURNING seq`, []any{&r.Seq},
+		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
+		r.QueueTimeout.Microseconds(), r.RunTimeout.Microseconds(), boolean(r.Detach),
+		r.IdempotencyKey, r.Submitter, tags,
+		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
+		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due))
+	t.wrote = t.wrote || inserted
+	return inserted, err
+}
+
+// known returns the run that stands in the way of n, if it is the same.
+func (t *tx) known(n NewRun) (Run, error) {
+	r, found, err := t.run(`WHERE r.cookie = ?1`, n.Cookie)
+	if err != nil {
+		return Run{}, err
+	}
+	if found {
+		if r.Digest != n.Digest {
+			return Run{}, ErrCookieCollision
+		}
+		return r, nil
+	}
+	r, _, err = t.run(`WHERE r.submitter = ?1 AND r.idempotency_key = ?2 AND r.idempotency_key <> ''`,
+		n.Submitter, n.IdempotencyKey)
+	if err == nil && r.Digest != n.Digest {
+		err = ErrKeyCollision
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return r, nil
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// A sweep goes in steps, each a transaction, so that it never holds up others
+// for long, and stops after some of them even if there is more to do.
+const (
+	sweepStep  = 128
+	sweepSteps = 8
+)
+
+// SweepOut is what a sweep did.
+type SweepOut struct {
+	Moved   []Moved
+	Expired []string  // workers whose sessions ran out
+	NextDue time.Time // when there is something to do again; zero is never, as things stand
+}
+
+// Sweep does what time brings: it ends sessions that were not renewed, lets
+// offers lapse, queues scheduled runs, and ends what has run out of time, the
+// longest due first. Call it at NextDue, and every second or so.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (SweepOut, error) {
+	var out SweepOut
+	for range sweepSteps {
+		step, err := write(ctx, s.writer, now, (*tx).sweep)
+		out.Moved = append(out.Moved, step.Moved...)
+		out.Expired = append(out.Expired, step.Expired...)
+		out.NextDue = step.NextDue
+		if err != nil {
+			return out, err
+		}
+		if out.NextDue.IsZero() || out.NextDue.After(now) {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (t *tx) sweep() (SweepOut, error) {
+	var out SweepOut
+	var err error
+	if out.Expired, err = t.sweepSessions(); err != nil {
+		return out, err
+	}
+	if err := t.sweepRuns(); err != nil {
+		return out, err
+	}
+	out.Moved = t.moved
+	out.NextDue, err = t.nextDue()
+	return out, err
+}
+
+// sweepSessions ends sessions that ran out, and takes their runs away. A session
+// with more runs than a step has room for stays until the next.
+func (t *tx) sweepSessions() (expired []string, _ error) {
+	var workers []string
+	err := t.rows(`SELECT worker FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2`,
+		func(row *sql.Rows) error {
+			var worker string
+			err := row.Scan(&worker)
+			workers = append(workers, worker)
+			return err
+		}, micros(t.now), sweepStep)
+	if err != nil {
+		return nil, err
+	}
+	for _, worker := range workers {
+		leases, err := t.leases(worker)
+		if err != nil {
+			return nil, err
+		}
+		room := sweepStep - len(t.moved)
+		for _, l := range leases[:min(room, len(leases))] {
+			if err := t.moveLease(l, event{kind: evExpire}); err != nil {
+				return nil, err
+			}
+		}
+		if len(leases) > room {
+			return expired, nil
+		}
+		if err := t.endSession(worker, false); err != nil {
+			return nil, err
+		}
+		expired = append(expired, worker)
+	}
+	return expired, nil
+}
+
+func (t *tx) sweepRuns() error {
+	runs, err := t.runs(`WHERE r.due > 0 AND r.due <= ?1 ORDER BY r.due LIMIT ?2`, micros(t.now), sweepStep)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		if _, err := t.move(&runs[i], event{kind: evDue}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextDue returns the earliest time at which a sweep has something to do.
+func (t *tx) nextDue() (time.Time, error) {
+	var session, run time.Time
+	_, err := t.row(`SELECT expires_at FROM sessions ORDER BY expires_at LIMIT 1`, []any{stamp{&session}})
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, err = t.row(`SELECT due FROM runs WHERE due > 0 ORDER BY due LIMIT 1`, []any{stamp{&run}})
+	if run.IsZero() || !session.IsZero() && session.Before(run) {
+		return session, err
+	}
+	return run, err
+}
+
+// Resume is called once when a server starts. While it was away nobody could
+// renew or acknowledge anything, so every session gets a whole lease more, and
+// every offer, cancellation and timeout that waits for a worker its wait anew.
+func (s *Store) Resume(ctx context.Context, now time.Time) error {
+	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) { return struct{}{}, t.resume() })
+	return err
+}
+
+func (t *tx) resume() error {
+	_, err := t.exec(`UPDATE sessions SET expires_at = ?1 + lease WHERE expires_at < ?1 + lease`, micros(t.now))
+	if err != nil {
+		return err
+	}
+	runs, err := t.runs(`WHERE r.due > 0 AND r.state IN (2, 3)`)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		if _, err := t.move(&runs[i], event{kind: evResume}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runs reads runs by a condition, without variables and results.
+func (t *tx) runs(where string, args ...any) ([]Run, error) {
+	var out []Run
+	err := t.rows(selectRun+where, func(row *sql.Rows) error {
+		var r Run
+		err := row.Scan(r.dest()...)
+		out = append(out, r)
+		return err
+	}, args...)
+	return out, err
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// tx is one operation's share of the writer's transaction.
+type tx struct {
+	w     *writer
+	now   time.Time // in UTC and whole microseconds, as it will be read back
+	wrote bool
+	moved []Moved
+}
+
+// exec runs a statement and returns how many rows it wrote.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.w.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	t.wrote = true
+	res, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// rows calls scan for each row of the answer. Within it no other statement runs.
+func (t *tx) rows(query string, scan func(*sql.Rows) error, args ...any) error {
+	s, err := t.w.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+// row scans the only row of the answer and reports whether there is one.
+func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) {
+	s, err := t.w.prepare(query)
+	if err != nil {
+		return false, err
+	}
+	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// each drains rows through scan and closes them.
+func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// move does to r what the state machine says, writes it, and keeps a record of
+// the move for the caller. It reports whether anything changed.
+func (t *tx) move(r *Run, e event) (bool, error) {
+	after, ended, changed := next(*r, e, t.now, t.w.timing)
+	if !changed {
+		return false, nil
+	}
+	if err := t.update(r, &after); err != nil {
+		return false, err
+	}
+	if ended != nil {
+		if err := t.insertAttempt(r.Seq, ended); err != nil {
+			return false, err
+		}
+	}
+	if after.State.Terminal() {
+		if err := t.insertResult(&after); err != nil {
+			return false, err
+		}
+	}
+	if after.State == Queued {
+		t.w.routes.wake(after.route, after.Seq)
+	}
+	if after.State != r.State {
+		bare := after
+		bare.Variables, bare.Stacktrace, bare.Result = nil, "", nil
+		t.moved = append(t.moved, Moved{From: r.State, To: after.State, Worker: r.Worker, Attempt: ended, Run: bare})
+	}
+	*r = after
+	return true, nil
+}
+
+// update writes after in the place of before, if the row is still as it was
+// read. state + 0 keeps a planner from the partial indexes on state.
+func (t *tx) update(before, after *Run) error {
+	n, err := t.exec(`
+		UPDATE runs SET
+			state = ?1, fence = ?2, attempts = ?3, worker = ?4, session = ?5, span = ?6,
+			queued_at = ?7, offered_at = ?8, accepted_at = ?9, claimed_at = ?10, finished_at = ?11,
+			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16
+		WHERE seq = ?17 AND state + 0 = ?18 AND fence = ?19`,
+		int(after.State), after.Fence, after.Attempts, after.Worker, after.Session, after.Span,
+		micros(after.QueuedAt), micros(after.OfferedAt), micros(after.AcceptedAt), micros(after.ClaimedAt),
+		micros(after.FinishedAt), micros(after.CancelAt), after.CancelBy, after.CancelReason,
+		micros(after.Due), after.RC,
+		before.Seq, int(before.State), before.Fence)
+	if err == nil && n != 1 {
+		return fmt.Errorf("run %q is no longer %v with fence %d", before.Cookie, before.State, before.Fence)
+	}
+	return err
+}
+
+func (t *tx) insertAttempt(seq int64, a *Attempt) error {
+	_, err := t.exec(`
+		INSERT INTO attempts (run, fence, worker, session, span, queued_at, offered_at, accepted_at,
+			claimed_at, ended_at, outcome, rc, reason)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`,
+		seq, a.Fence, a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
+		micros(a.ClaimedAt), micros(a.EndedAt), string(a.Outcome), a.RC, a.Reason)
+	return err
+}
+
+func (t *tx) insertResult(r *Run) error {
+	if r.Error == "" && r.Stacktrace == "" && r.Result == nil {
+		return nil
+	}
+	_, err := t.exec(`INSERT INTO results (run, error, stacktrace, result) VALUES (?1, ?2, ?3, ?4)`,
+		r.Seq, r.Error, r.Stacktrace, r.Result)
+	return err
+}
