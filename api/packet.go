@@ -25,8 +25,8 @@ type Packet struct {
 	Queue      string          `json:"queue,omitempty"`
 	Attempt    int             `json:"attempt,omitempty"`
 	Delivery   Delivery        `json:"delivery,omitempty"`
-	// TimeoutMS is what is left of the run's time, in milliseconds, when the
-	// packet was made. Zero is no limit.
+	// TimeoutMS is how long this attempt may take, in milliseconds. Zero is
+	// no limit.
 	TimeoutMS int64  `json:"timeout_ms,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	// TraceParent and TraceState are the W3C trace context of the span that
@@ -81,4 +81,7 @@ type Held struct {
 	// Claim asks the server to record that an at-most-once run is about to
 	// start. Only a heartbeat may carry it.
 	Claim bool `json:"claim,omitempty"`
+	// TraceParent is the worker's span of this attempt, so that the server
+	// can close it should the worker die.
+	TraceParent string `json:"traceparent,omitempty"`
 }

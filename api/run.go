@@ -63,8 +63,8 @@ type Submit struct {
 	Priority  int        `json:"priority,omitempty"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	// QueueTimeoutMS and RunTimeoutMS bound, in milliseconds, how long the
-	// run may wait for a worker and how long it may then take, over all its
-	// attempts. Zero is no limit.
+	// run may wait for a worker and how long one attempt at it may take. Zero
+	// is no limit.
 	QueueTimeoutMS int64 `json:"queue_timeout_ms,omitempty"`
 	RunTimeoutMS   int64 `json:"run_timeout_ms,omitempty"`
 	// MaxAttempts is how many workers may be lost while running it before the
@@ -114,7 +114,7 @@ type Run struct {
 
 	CreatedAt         time.Time  `json:"created_at"`
 	NotBefore         *time.Time `json:"not_before,omitempty"`
-	StartedAt         *time.Time `json:"started_at,omitempty"` // first taken up by a worker
+	StartedAt         *time.Time `json:"started_at,omitempty"` // when the last attempt began
 	FinishedAt        *time.Time `json:"finished_at,omitempty"`
 	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
 
@@ -154,7 +154,7 @@ type SubmitBatchResult struct {
 
 // An Event is one line of a run's history.
 type Event struct {
-	N    int64           `json:"n"` // 1, 2, 3 ... within the run
+	N    int64           `json:"n"` // grows within the run
 	At   time.Time       `json:"at"`
 	Kind string          `json:"kind"`
 	Data json.RawMessage `json:"data,omitempty"`
@@ -164,7 +164,6 @@ type Event struct {
 // wants: queued and leased together, so that busy workers are not scaled away.
 type QueueStats struct {
 	Queue       string `json:"queue"`
-	Scheduled   int64  `json:"scheduled"`
 	Queued      int64  `json:"queued"`
 	Leased      int64  `json:"leased"`
 	Demand      int64  `json:"demand"`

@@ -137,6 +137,7 @@ type Verdicts struct {
 type RunEvent struct {
 	Cookie string          `json:"cookie"`
 	Fence  int64           `json:"fence"`
+	N      int64           `json:"n"` // 1, 2, 3 ... within the attempt, so that a repeat is known
 	At     time.Time       `json:"at"`
 	Kind   string          `json:"kind"`
 	Data   json.RawMessage `json:"data,omitempty"`
@@ -156,6 +157,7 @@ func (e Events) Validate() error {
 	for _, ev := range e.Events {
 		c.cookie("events.cookie", ev.Cookie)
 		c.atLeast("events.fence", ev.Fence, 1)
+		c.atLeast("events.n", ev.N, 1)
 		c.name("events.kind", ev.Kind)
 		if len(ev.Data) > MaxEventDataBytes {
 			c.add("events.data", "is larger than the limit of 16384 bytes")

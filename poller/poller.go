@@ -247,6 +247,9 @@ func (p *Poller) deliver(s *session, packets []api.Packet) {
 	for _, packet := range packets {
 		p.handler.Handle(packet)
 		claim = claim || packet.Delivery == api.AtMostOnce
+		if packet.PacketType == api.PacketShutdown {
+			p.draining.Store(true) // so that it is not sent again
+		}
 	}
 	if claim {
 		select {

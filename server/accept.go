@@ -1,0 +1,100 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel/span"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// accept records a submitted run. When it returns, the run is committed, and
+// a worker that can take it has been woken.
+func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, bool, error) {
+	run, err := s.newRun(in)
+	if err != nil {
+		return store.Run{}, false, err
+	}
+	run.IdempotencyKey, run.Submitter = key, caller(r).Name
+	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
+	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx)), Request: spanContext(span.Inject(r.Context()))}
+	got, created, err := s.store.Submit(r.Context(), time.Now(), run)
+	if err != nil || !created {
+		return got, false, err // and no span: nothing was sent
+	}
+	send.End()
+	s.log.DebugContext(r.Context(), "run is accepted", "cookie", got.Cookie, "pipeline", got.Pipeline)
+	if got.State == store.Queued {
+		s.hub.queued(&got)
+	}
+	return got, true, nil
+}
+
+// newRun fills in what a submit leaves out.
+func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
+	digest, err := digestOf(in)
+	if err != nil {
+		return store.NewRun{}, err
+	}
+	run := store.NewRun{
+		Cookie: in.Cookie, Digest: digest, Pipeline: in.Pipeline, Queue: in.Queue,
+		Labels: in.Labels, Priority: in.Priority, Variables: in.Variables,
+		MaxAttempts:  in.MaxAttempts,
+		QueueTimeout: time.Duration(in.QueueTimeoutMS) * time.Millisecond,
+		RunTimeout:   time.Duration(in.RunTimeoutMS) * time.Millisecond,
+		Detach:       in.Detach, Tags: in.Tags,
+	}
+	if in.Delivery == api.AtMostOnce {
+		run.Delivery = store.AtMostOnce
+	}
+	if in.NotBefore != nil {
+		run.NotBefore = *in.NotBefore
+	}
+	if run.Queue == "" {
+		run.Queue = api.DefaultQueue
+	}
+	if run.MaxAttempts == 0 {
+		run.MaxAttempts = s.cfg.MaxAttempts
+	}
+	if run.Cookie == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return run, err
+		}
+		run.Cookie = id.String()
+	}
+	return run, nil
+}
+
+// digestOf tells whether two submits ask for the same. It does not depend on
+// how the JSON is spaced or in which order its members come, and leaves out
+// the cookie.
+func digestOf(in api.Submit) (string, error) {
+	in.Cookie = ""
+	if len(in.Variables) > 0 {
+		d := json.NewDecoder(bytes.NewReader(in.Variables))
+		d.UseNumber()
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return "", api.Errorf(api.CodeInvalidRequest, "variables: %w", err)
+		}
+		sorted, err := json.Marshal(v)
+		if err != nil {
+			return "", err
+		}
+		in.Variables = sorted
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}

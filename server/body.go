@@ -1,0 +1,72 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// A body is what a call sends.
+type body interface{ Validate() error }
+
+// read decodes a request's body into v and checks it. A body beyond limit
+// bytes is refused without being read to its end.
+func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return api.Errorf(api.CodeUnsupportedMedia, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
+	}
+	err := api.Decode(http.MaxBytesReader(w, r.Body, limit), v)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of %d bytes", limit)
+	case err != nil:
+		return api.Errorf(api.CodeInvalidRequest, "body: %w", err)
+	}
+	// The whole body has been read. A deadline that struck while the call
+	// waits would end it, as if the client had gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not every connection has deadlines
+	if b, ok := v.(body); ok {
+		return b.Validate()
+	}
+	return nil
+}
+
+// extend gives an answer that waits another d until it must be written.
+func extend(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + callTimeout)) // not every connection has deadlines
+}
+
+// reply answers with JSON.
+func reply(w http.ResponseWriter, status int, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(raw) // the caller has gone; what was done stands
+	return nil
+}
+
+// name reads a path parameter that names a worker or a queue.
+func name(r *http.Request, param string) (string, error) {
+	v := r.PathValue(param)
+	if !api.ValidName(v) {
+		return "", api.Errorf(api.CodeInvalidRequest, "%s: %q is not a name", param, v)
+	}
+	return v, nil
+}
+
+// cookie reads the path parameter that names a run.
+func cookie(r *http.Request) (string, error) {
+	v := r.PathValue("cookie")
+	if !api.ValidCookie(v) {
+		return "", api.Errorf(api.CodeInvalidRequest, "cookie: %q may hold only letters, digits and . _ : -", v)
+	}
+	return v, nil
+}

@@ -1,0 +1,201 @@
+package server
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// hub wakes those who wait: parked polls and readers of runs. Whoever waits
+// subscribes first and looks at the store then, so nothing that happens in
+// between is missed, and nobody ever looks again without a reason.
+type hub struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	offers map[string]offer // what each worker takes, by name
+	parked map[string]*parked
+	order  *list.List // of *parked, the longest waiting first
+	runs   map[string]map[chan struct{}]struct{}
+}
+
+// An offer is what a worker takes.
+type offer struct {
+	queues    map[string]bool
+	labels    map[string]string
+	pipelines map[string]bool // nil takes any
+}
+
+// A parked poll waits for something to send to its worker.
+type parked struct {
+	worker   string
+	wake     chan struct{} // the hub sends; has room for one
+	released chan struct{} // closed when the poll is to be answered at once
+	place    *list.Element
+
+	// Guarded by the hub's mu.
+	free  int        // slots, as far as it is known
+	woken bool       // and has not looked at the store since
+	news  *store.Run // the queued run that it was woken for
+}
+
+func newHub() *hub {
+	return &hub{
+		offers: make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
+		runs: make(map[string]map[chan struct{}]struct{}),
+	}
+}
+
+// announce notes what a worker takes, so that it is not woken for other runs.
+// A worker that has not been announced is woken for all.
+func (h *hub) announce(worker string, o offer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.offers[worker] = o
+}
+
+// park subscribes a poll. The older poll of the same worker, if there is one,
+// is released.
+func (h *hub) park(worker string) *parked {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unpark(worker)
+	p := &parked{worker: worker, wake: make(chan struct{}, 1), released: make(chan struct{}), free: 1}
+	p.place = h.order.PushBack(p)
+	h.parked[worker] = p
+	return p
+}
+
+// leave ends a subscription. News that the poll has not looked at is passed
+// on to another.
+func (h *hub) leave(p *parked) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parked[p.worker] == p {
+		delete(h.parked, p.worker)
+		h.order.Remove(p.place)
+	}
+	if p.woken && p.news != nil {
+		h.pass(p.news)
+	}
+}
+
+// release ends the subscription of a worker's poll from the outside.
+func (h *hub) release(worker string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unpark(worker)
+}
+
+func (h *hub) unpark(worker string) {
+	if p := h.parked[worker]; p != nil {
+		close(p.released)
+		delete(h.parked, worker)
+		h.order.Remove(p.place)
+	}
+}
+
+// look says that the poll is about to look at the store.
+func (h *hub) look(p *parked) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.woken, p.news = false, nil
+}
+
+// seen says how many slots the store has found free.
+func (h *hub) seen(p *parked, free int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.free = free
+}
+
+// queued wakes a poll that can take the run.
+func (h *hub) queued(run *store.Run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pass(run)
+}
+
+func (h *hub) pass(run *store.Run) {
+	for e := h.order.Front(); e != nil; e = e.Next() {
+		p := e.Value.(*parked)
+		if p.woken || p.free <= 0 || !h.takes(p.worker, run) {
+			continue
+		}
+		p.news = run
+		p.rouse()
+		return
+	}
+}
+
+func (h *hub) takes(worker string, run *store.Run) bool {
+	o, known := h.offers[worker]
+	if !known {
+		return true
+	}
+	if !o.queues[run.Queue] || o.pipelines != nil && !o.pipelines[run.Pipeline] {
+		return false
+	}
+	for k, v := range run.Labels {
+		if o.labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// worker wakes the worker's poll: a slot has become free, or there is
+// something that only this worker can be told.
+func (h *hub) worker(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.parked[name]; p != nil {
+		p.rouse()
+	}
+}
+
+func (p *parked) rouse() {
+	p.woken = true
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watch subscribes to the changes of a run. The channel has room for one.
+func (h *hub) watch(cookie string) (changes <-chan struct{}, leave func()) {
+	c := make(chan struct{}, 1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.runs[cookie] == nil {
+		h.runs[cookie] = make(map[chan struct{}]struct{})
+	}
+	h.runs[cookie][c] = struct{}{}
+	return c, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.runs[cookie], c)
+		if len(h.runs[cookie]) == 0 {
+			delete(h.runs, cookie)
+		}
+	}
+}
+
+// changed wakes the readers of a run.
+func (h *hub) changed(cookie string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.runs[cookie] {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// polls is how many polls are parked.
+func (h *hub) polls() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.parked)
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"time"
+
+	"github.com/pullrun/pullrun/otel/span"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// moved acts on what has happened to runs: it wakes who waits for it, and
+// writes the spans that the move has completed. Each move is reported once.
+func (s *Server) moved(moves []store.Moved) {
+	for i := range moves {
+		m := &moves[i]
+		writeSpans(m)
+		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From, "state", m.To, "worker", m.Run.Worker, "rc", m.Run.RC)
+		s.hub.changed(m.Run.Cookie)
+		if m.To == store.Queued {
+			s.hub.queued(&m.Run)
+		}
+		if m.Worker != "" && !m.To.Leased() {
+			s.hub.worker(m.Worker) // it has a free slot
+		}
+	}
+}
+
+// writeSpans writes the queue, lease and RUN spans from the times that the
+// store keeps, so that a server that restarts in between loses none.
+func writeSpans(m *store.Moved) {
+	run := span.Run{Cookie: m.Run.Cookie, Pipeline: m.Run.Pipeline, Queue: m.Run.Queue}
+	send := carrier(m.Run.Trace.Send)
+	if m.From == store.Offered && m.To == store.Running {
+		span.WriteQueue(span.Stored{Parent: send, Start: m.Run.QueuedAt, End: m.Run.OfferedAt}, run,
+			span.Attempt{Number: m.Run.Attempts, Worker: m.Run.Worker})
+	}
+	if a := m.Attempt; a != nil {
+		attempt := span.Attempt{Number: a.Number, Worker: a.Worker}
+		if m.From == store.Offered { // it was taken up and ended in one move
+			span.WriteQueue(span.Stored{Parent: send, Start: a.QueuedAt, End: a.OfferedAt}, run, attempt)
+		}
+		span.WriteLease(span.Stored{Parent: send, Start: a.OfferedAt, End: a.EndedAt}, run, attempt, leaseEnd(a.Outcome))
+		if a.Outcome == store.Expired {
+			span.WriteTombstone(span.Stored{Parent: send, Self: span.Carrier{TraceParent: a.Span}, Start: a.OfferedAt, End: a.EndedAt}, run, attempt)
+		}
+	}
+	if m.To.Terminal() {
+		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
+			run, m.Run.Attempts, outcome(&m.Run))
+	}
+}
+
+func leaseEnd(o store.Outcome) span.LeaseEnd {
+	switch o {
+	case store.Settled:
+		return span.LeaseSettled
+	case store.Released:
+		return span.LeaseReleased
+	}
+	return span.LeaseExpired
+}
+
+func outcome(r *store.Run) span.Outcome {
+	o := span.Outcome{Type: r.RC, Message: r.Error}
+	switch r.State {
+	case store.Succeeded:
+		return span.Outcome{Result: span.Success}
+	case store.Cancelled:
+		return span.Outcome{Result: span.Cancelled}
+	case store.TimedOut:
+		o.Result = span.Timeout
+	case store.Dead:
+		o.Result = span.Error
+	default:
+		o.Result = span.Failure
+	}
+	return o
+}
+
+func carrier(c store.SpanContext) span.Carrier {
+	return span.Carrier{TraceParent: c.TraceParent, TraceState: c.TraceState}
+}
+
+func spanContext(c span.Carrier) store.SpanContext {
+	return store.SpanContext{TraceParent: c.TraceParent, TraceState: c.TraceState}
+}
+
+// optional is nil for a time that has not come.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+func (s *Server) listQueues(w http.ResponseWriter, r *http.Request) error {
+	queues, err := s.store.Queues(r.Context(), time.Now())
+	if err != nil {
+		return err
+	}
+	out := api.QueueList{Queues: make([]api.QueueStats, len(queues))}
+	for i, q := range queues {
+		out.Queues[i] = viewQueue(q)
+	}
+	return reply(w, http.StatusOK, out)
+}
+
+func (s *Server) getQueue(w http.ResponseWriter, r *http.Request) error {
+	queue, err := name(r, "queue")
+	if err != nil {
+		return err
+	}
+	queues, err := s.store.Queues(r.Context(), time.Now())
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		if q.Name == queue {
+			return reply(w, http.StatusOK, viewQueue(q))
+		}
+	}
+	return reply(w, http.StatusOK, api.QueueStats{Queue: queue})
+}
+
+type health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+}
+
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) error {
+	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) error {
+	select {
+	case <-s.ending:
+		return api.Errorf(api.CodeUnavailable, "the server is ending")
+	default:
+	}
+	if err := s.store.Err(); err != nil {
+		return api.Errorf(api.CodeUnavailable, "the store takes no writes: %w", err)
+	}
+	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
+}
+
+func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, err := w.Write(s.cfg.OpenAPI)
+	return err
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// retryAfter is what a caller is asked to wait when nothing better is known.
+const retryAfter = time.Second
+
+// fail answers a call with its error. It is the only place that turns errors
+// into responses.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the caller has gone
+	}
+	e := s.problem(r, err)
+	if e.Status >= 500 {
+		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
+	}
+	switch e.Status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, retryAfter)/time.Second)))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusRequestEntityTooLarge:
+		w.Header().Set("Connection", "close")
+	}
+	raw, marshalErr := json.Marshal(e)
+	if marshalErr != nil {
+		panic(marshalErr) // a struct of text and numbers
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(raw) // the caller has gone
+}
+
+// problem finds the answer for an error.
+func (s *Server) problem(r *http.Request, err error) *api.Error {
+	var e *api.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, store.ErrNotFound):
+		return api.Errorf(api.CodeCookieNotFound, "no run %q", r.PathValue("cookie"))
+	case errors.Is(err, store.ErrCookieCollision), errors.Is(err, store.ErrKeyCollision):
+		return api.Errorf(api.CodeCookieCollision, "%w", err)
+	case errors.Is(err, store.ErrNoSession):
+		return api.Errorf(api.CodeSessionNotFound, "worker %q has no such session: register again", r.PathValue("id"))
+	case errors.Is(err, store.ErrSuperseded):
+		return api.Errorf(api.CodeSessionSuperseded, "another worker has registered as %q", r.PathValue("id"))
+	case errors.Is(err, store.ErrTooManyRoutes):
+		return api.Errorf(api.CodeQueueFull, "%w", err)
+	case errors.Is(err, store.ErrFull):
+		return api.Errorf(api.CodeStoreFull, "the server's disk is full")
+	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrUnknown):
+		return api.Errorf(api.CodeUnavailable, "the server's store cannot be written now: try again")
+	}
+	return api.Errorf(api.CodeInternal, "internal error; the server's log has it")
+}
+
+// panicked answers a call whose handler has panicked, which is a bug of ours.
+func (s *Server) panicked(w http.ResponseWriter, r *http.Request, p any) {
+	s.log.ErrorContext(r.Context(), "panic in a handler", "call", r.Method+" "+r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	s.fail(w, r, api.Errorf(api.CodeInternal, "internal error; the server's log has it"))
+}

@@ -1,0 +1,221 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
+	var in api.Submit
+	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if key != "" && !api.ValidCookie(key) {
+		return api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only letters, digits and . _ : -", key)
+	}
+	wait, err := preferredWait(r)
+	if err != nil {
+		return err
+	}
+	run, created, err := s.accept(r, in, key)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		if run, err = s.await(w, r, run.Cookie, wait); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Location", "/v1/runs/"+run.Cookie)
+	if created {
+		return reply(w, http.StatusCreated, viewRun(run))
+	}
+	return reply(w, http.StatusOK, viewRun(run))
+}
+
+func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
+	var in api.SubmitBatch
+	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	if n := len(in.Runs); n == 0 || n > api.MaxBatch {
+		return api.Errorf(api.CodeInvalidRequest, "runs: must have from 1 to %d entries, got %d", api.MaxBatch, n)
+	}
+	// The submits go to the store side by side, so that they are committed
+	// together.
+	out := make([]api.SubmitResult, len(in.Runs))
+	done := make(chan struct{}, len(in.Runs)) // one from each submit
+	for i, one := range in.Runs {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			err := one.Validate()
+			if err == nil {
+				var run store.Run
+				if run, _, err = s.accept(r, one, ""); err == nil {
+					view := viewRun(run)
+					out[i].Run = &view
+				}
+			}
+			if err != nil {
+				out[i].Problem = s.problem(r, err)
+			}
+		}()
+	}
+	for range in.Runs {
+		<-done
+	}
+	return reply(w, http.StatusOK, api.SubmitBatchResult{Results: out})
+}
+
+func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
+	id, err := cookie(r)
+	if err != nil {
+		return err
+	}
+	wait, err := preferredWait(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.await(w, r, id, wait)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, viewRun(run))
+}
+
+// await reads a run, waiting for its end if there is a wait.
+func (s *Server) await(w http.ResponseWriter, r *http.Request, cookie string, wait time.Duration) (store.Run, error) {
+	if wait <= 0 {
+		return s.store.Get(r.Context(), cookie)
+	}
+	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+	extend(w, wait)
+	changes, leave := s.hub.watch(cookie)
+	defer leave()
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	for {
+		run, err := s.store.Get(r.Context(), cookie)
+		if err != nil || run.State.Terminal() {
+			return run, err
+		}
+		select {
+		case <-changes:
+		case <-over.C:
+			return run, nil
+		case <-s.ending:
+			return run, nil
+		case <-r.Context().Done():
+			return run, r.Context().Err()
+		}
+	}
+}
+
+// preferredWait reads "Prefer: wait=N" (RFC 7240). Other preferences are not
+// ours to honour, and ignored.
+func preferredWait(r *http.Request) (time.Duration, error) {
+	for _, header := range r.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(header, ",") {
+			value, ok := strings.CutPrefix(strings.TrimSpace(preference), "wait=")
+			if !ok {
+				continue
+			}
+			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			if err != nil || seconds < 0 {
+				return 0, api.Errorf(api.CodeInvalidRequest, "Prefer: wait wants whole seconds, got %q", value)
+			}
+			return time.Duration(min(seconds, api.MaxWaitSeconds)) * time.Second, nil
+		}
+	}
+	return 0, nil
+}
+
+func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
+	id, err := cookie(r)
+	if err != nil {
+		return err
+	}
+	var in api.Cancel
+	if r.ContentLength != 0 {
+		if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+			return err
+		}
+	}
+	if len(in.Reason) > api.MaxValueBytes {
+		return api.Errorf(api.CodeInvalidRequest, "reason: is longer than %d bytes", api.MaxValueBytes)
+	}
+	run, moved, err := s.store.Cancel(r.Context(), time.Now(), id, caller(r).Name, in.Reason)
+	if err != nil {
+		return err
+	}
+	s.moved(moved)
+	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", in.Reason)
+	if run.State.Terminal() {
+		return reply(w, http.StatusOK, viewRun(run))
+	}
+	s.hub.worker(run.Worker)
+	s.hub.changed(run.Cookie)
+	return reply(w, http.StatusAccepted, viewRun(run))
+}
+
+const defaultListed = 50
+
+func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := store.Filter{Pipeline: q.Get("pipeline"), Queue: q.Get("queue"), Worker: q.Get("worker")}
+	for _, text := range q["state"] {
+		state, err := store.ParseState(text)
+		if err != nil {
+			return api.Errorf(api.CodeInvalidRequest, "state: %w", err)
+		}
+		f.States = append(f.States, state)
+	}
+	for _, text := range q["tag"] {
+		k, v, ok := strings.Cut(text, "=")
+		if !ok {
+			return api.Errorf(api.CodeInvalidRequest, "tag: wants key=value, got %q", text)
+		}
+		if f.Tags == nil {
+			f.Tags = make(map[string]string)
+		}
+		f.Tags[k] = v
+	}
+	limit, err := number(q.Get("limit"), defaultListed, 1, api.MaxListed)
+	if err != nil {
+		return api.Errorf(api.CodeInvalidRequest, "limit: %w", err)
+	}
+	before, err := number(q.Get("cursor"), 0, 0, 1<<62)
+	if err != nil {
+		return api.Errorf(api.CodeInvalidRequest, "cursor: take it from the page before: %w", err)
+	}
+	runs, next, err := s.store.List(r.Context(), f, before, int(limit))
+	if err != nil {
+		return err
+	}
+	out := api.RunList{Runs: make([]api.Run, len(runs))}
+	for i, run := range runs {
+		out.Runs[i] = viewRun(run)
+	}
+	if next > 0 {
+		out.Next = strconv.FormatInt(next, 10)
+	}
+	return reply(w, http.StatusOK, out)
+}
+
+func number(text string, otherwise, least, most int64) (int64, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("must be a whole number from %d to %d, got %q", least, most, text)
+	}
+	return n, nil
+}

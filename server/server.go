@@ -1,0 +1,178 @@
+// Package server is what workers poll and clients submit to: a durable queue
+// of runs with leases, results and cancellation, over HTTP.
+//
+// The server itself remembers nothing that matters. Everything a caller was
+// told is in the store before the answer is sent; what the server adds is
+// waiting. A parked poll and a waiting reader are woken by events, through the
+// hub, so an idle server does no work, and a run reaches a free worker the
+// moment it is committed.
+//
+// [Server.Run] serves until its context ends. It then answers the parked polls
+// at once, finishes the requests under way, and releases nothing that is
+// running: the workers go on, and report to the server that comes next.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// callTimeout bounds reading a call's body, and writing its answer once the
+// call has done waiting.
+const callTimeout = 30 * time.Second
+
+// Config is what a server keeps to.
+type Config struct {
+	// Listen is the address to listen on, such as "127.0.0.1:8080". Port 0
+	// picks a free one.
+	Listen string
+	// CertFile and KeyFile are the server's certificate and key in PEM form.
+	// Without them the server speaks plain HTTP.
+	CertFile, KeyFile string
+	// Tokens are who may call. Without any, everybody may, and Listen must be
+	// a loopback address.
+	Tokens []Token
+	// Hold is how long a poll is held when there is nothing to send.
+	Hold time.Duration
+	// Lease is how long a worker keeps its runs without being heard of, and
+	// Renew how often it should send heartbeats. Renew must be well below
+	// Lease.
+	Lease, Renew time.Duration
+	// MaxAttempts is how many workers may be lost while running a run that
+	// does not say itself.
+	MaxAttempts int
+	// MaxBody and MaxResult bound, in bytes, a call's body and a run's result.
+	MaxBody, MaxResult int64
+	// MaxPolls is how many polls may be parked at the same time.
+	MaxPolls int
+	// Retention is how long a run is kept after it has ended. Zero keeps it
+	// for ever.
+	Retention time.Duration
+	// ShutdownTimeout is how long requests under way may take to finish when
+	// the server ends.
+	ShutdownTimeout time.Duration
+	// Version is told to whoever asks.
+	Version string
+	// OpenAPI is the document that /openapi.yaml serves.
+	OpenAPI []byte
+}
+
+// A Server serves one store.
+type Server struct {
+	cfg      Config
+	store    *store.Store
+	log      *slog.Logger
+	tokens   authenticator
+	hub      *hub
+	listener net.Listener
+	http     *http.Server
+	ending   chan struct{} // closed when Run is told to stop
+}
+
+// New checks cfg and listens. It serves nothing before Run, but the address is
+// taken, and [Server.Addr] known.
+func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
+	s := &Server{
+		cfg: cfg, store: st, log: log.With("component", "server"),
+		hub: newHub(), ending: make(chan struct{}),
+	}
+	var err error
+	if s.tokens, err = newAuthenticator(cfg.Tokens); err != nil {
+		return nil, err
+	}
+	if len(cfg.Tokens) == 0 && !loopback(cfg.Listen) {
+		return nil, fmt.Errorf("listen on %s: without tokens anybody who can reach the server could run pipelines; set tokens, or listen on 127.0.0.1", cfg.Listen)
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, fmt.Errorf("%w; is another server running?", err)
+	}
+	s.http = &http.Server{
+		Handler:           s.router(),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if cfg.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			_ = s.listener.Close() // nothing was served
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	}
+	return s, nil
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// URL is where this machine reaches the server.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cfg.CertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + s.Addr().String()
+}
+
+// Run serves until ctx ends, which is not an error, or until it cannot. It
+// returns when every request has been answered and every goroutine has ended.
+func (s *Server) Run(ctx context.Context) error {
+	if len(s.tokens) == 0 {
+		s.log.WarnContext(ctx, "no tokens are configured: everybody on this machine may call", "addr", s.Addr().String())
+	}
+	if err := s.store.Resume(ctx, time.Now()); err != nil {
+		_ = s.listener.Close() // nothing was served
+		return fmt.Errorf("take up the runs of before: %w", err)
+	}
+	s.log.InfoContext(ctx, "serving", "addr", s.Addr().String())
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var background sync.WaitGroup
+	background.Go(func() { s.sweep(ctx) })
+	served := make(chan error, 1) // Serve sends once
+	go func() { served <- s.listen() }()
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case <-s.store.Failed():
+		failure = fmt.Errorf("the store cannot be trusted any more, ending: %w", s.store.Err())
+	case failure = <-served:
+		served <- failure
+	}
+	close(s.ending) // parked polls and waiting readers are answered now
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(within); err != nil {
+		s.log.WarnContext(ctx, "requests did not finish in time and are cut", "err", err)
+		_ = s.http.Close() // Shutdown's error has been logged
+	}
+	if err := <-served; failure == nil && !errors.Is(err, http.ErrServerClosed) {
+		failure = err
+	}
+	stop()
+	background.Wait()
+	if errors.Is(failure, http.ErrServerClosed) {
+		return nil
+	}
+	return failure
+}
+
+func (s *Server) listen() error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
+}

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// The functions here turn what the store keeps into what the wire carries, and
+// back.
+
+func viewRun(r store.Run) api.Run {
+	return api.Run{
+		Cookie: r.Cookie, Pipeline: r.Pipeline, State: api.State(r.State.String()),
+		Queue: r.Queue, Labels: r.Labels, Tags: r.Tags, Priority: r.Priority,
+		Delivery: viewDelivery(r.Delivery), Attempt: r.Attempts, MaxAttempts: r.MaxAttempts,
+		Worker: r.Worker, TraceID: carrier(r.Trace.Send).TraceID(),
+		CreatedAt: r.SubmittedAt, NotBefore: optional(r.NotBefore),
+		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
+		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
+	}
+}
+
+func viewDelivery(d store.Delivery) api.Delivery {
+	if d == store.AtMostOnce {
+		return api.AtMostOnce
+	}
+	return api.AtLeastOnce
+}
+
+func viewVerdict(v store.Verdict) (api.VerdictCode, string) {
+	switch v {
+	case store.Accepted:
+		return api.VerdictAccepted, ""
+	case store.Duplicate:
+		return api.VerdictDuplicate, ""
+	case store.Stale:
+		return api.VerdictStale, "the lease is not this worker's any more, or another result came first"
+	}
+	return api.VerdictRejected, "no such run"
+}
+
+func viewQueue(q store.Queue) api.QueueStats {
+	return api.QueueStats{
+		Queue: q.Name, Queued: int64(q.Queued), Leased: int64(q.Leased), Demand: int64(q.Demand), OldestAgeMS: q.Oldest.Milliseconds(),
+	}
+}
+
+func viewWorker(w store.Worker) api.Worker {
+	out := api.Worker{
+		ID: w.Worker, Capacity: w.Capacity, Holding: w.Leased, Queues: w.Queues, Labels: w.Labels, Version: w.Version,
+		Draining: !w.DrainingAt.IsZero() || !w.ShutdownAt.IsZero(), RegisteredAt: w.RegisteredAt, SeenAt: w.SeenAt, ExpiresAt: w.ExpiresAt,
+	}
+	for _, p := range w.Pipelines {
+		out.Pipelines = append(out.Pipelines, api.PipelineInfo{Name: p.Name, Digest: p.Digest})
+	}
+	return out
+}
+
+// pipelinesIn keeps the difference between no list, which takes any pipeline,
+// and an empty one, which takes none.
+func pipelinesIn(list []api.PipelineInfo) []store.Pipeline {
+	if list == nil {
+		return nil
+	}
+	out := make([]store.Pipeline, len(list))
+	for i, p := range list {
+		out[i] = store.Pipeline{Name: p.Name, Digest: p.Digest}
+	}
+	return out
+}
+
+func heldIn(list []api.Held) []store.Held {
+	out := make([]store.Held, len(list))
+	for i, h := range list {
+		out[i] = store.Held{Cookie: h.Cookie, Fence: h.Fence, Cancelling: h.Cancelling, Claim: h.Claim, Span: h.TraceParent}
+	}
+	return out
+}
+
+func heldOut(list []store.Held) []api.Held {
+	var out []api.Held
+	for _, h := range list {
+		out = append(out, api.Held{Cookie: h.Cookie, Fence: h.Fence})
+	}
+	return out
+}

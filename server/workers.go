@@ -1,0 +1,194 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
+	var in api.Register
+	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	if len(in.Queues) == 0 {
+		in.Queues = []string{api.DefaultQueue}
+	}
+	session := uuid.NewString()
+	out, err := s.store.Register(r.Context(), time.Now(), store.NewSession{
+		Worker: in.Name, Session: session, Capacity: in.Capacity,
+		Queues: in.Queues, Labels: in.Labels, Pipelines: pipelinesIn(in.Pipelines),
+		Version: in.Version, Lease: s.cfg.Lease, Holding: heldIn(in.Holding),
+	})
+	if err != nil {
+		return err
+	}
+	s.hub.announce(in.Name, offerOf(in))
+	s.hub.worker(in.Name) // a poll of the session before learns that it is over
+	s.moved(out.Moved)
+	s.log.InfoContext(r.Context(), "worker registered", "worker", in.Name, "capacity", in.Capacity,
+		"pipelines", len(in.Pipelines), "version", in.Version, "superseded", out.Superseded != "", "by", caller(r).Name)
+	return reply(w, http.StatusCreated, api.Registered{
+		WorkerID: in.Name, Session: session,
+		HoldMS: s.cfg.Hold.Milliseconds(), LeaseMS: s.cfg.Lease.Milliseconds(), RenewMS: s.cfg.Renew.Milliseconds(),
+		Lost:   heldOut(out.Lost),
+		Limits: api.Limits{BodyBytes: s.cfg.MaxBody, ResultBytes: s.cfg.MaxResult},
+	})
+}
+
+func offerOf(in api.Register) offer {
+	o := offer{queues: make(map[string]bool), labels: in.Labels}
+	for _, q := range in.Queues {
+		o.queues[q] = true
+	}
+	if in.Pipelines != nil {
+		o.pipelines = make(map[string]bool)
+		for _, p := range in.Pipelines {
+			o.pipelines[p.Name] = true
+		}
+	}
+	return o
+}
+
+func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
+	worker, err := name(r, "id")
+	if err != nil {
+		return err
+	}
+	var in api.Heartbeat
+	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	out, err := s.store.Heartbeat(r.Context(), time.Now(), store.PollIn{
+		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining,
+	})
+	if err != nil {
+		return err
+	}
+	s.moved(out.Moved)
+	return reply(w, http.StatusOK, api.Beat{
+		Packets: controls(out.Cancels, out.Shutdown && !in.Draining), Lost: heldOut(out.Lost), Claimed: heldOut(out.Claimed),
+	})
+}
+
+func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
+	worker, err := name(r, "id")
+	if err != nil {
+		return err
+	}
+	var in api.Results
+	if err := read(w, r, s.cfg.MaxResult+s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	out := make([]api.Verdict, len(in.Results))
+	var results []store.Result
+	var places []int // in out, of results
+	for i, res := range in.Results {
+		out[i] = api.Verdict{Cookie: res.Cookie, Fence: res.Fence, Verdict: api.VerdictRejected}
+		if err := res.Validate(); err != nil {
+			out[i].Detail = err.Error()
+			continue
+		}
+		places = append(places, i)
+		results = append(results, s.resultIn(worker, res))
+	}
+	verdicts, moved, err := s.store.Finish(r.Context(), time.Now(), results)
+	if err != nil {
+		return err
+	}
+	for i, v := range verdicts {
+		out[places[i]].Verdict, out[places[i]].Detail = viewVerdict(v)
+	}
+	s.moved(moved)
+	return reply(w, http.StatusOK, api.Verdicts{Verdicts: out})
+}
+
+// resultIn is a worker's result as the store takes it. One that is too large
+// ends its run all the same, with an error that says so.
+func (s *Server) resultIn(worker string, res api.Result) store.Result {
+	out := store.Result{
+		Worker: worker, Cookie: res.Cookie, Fence: res.Fence, RC: string(res.RC),
+		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(),
+	}
+	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg.MaxResult {
+		e := api.Errorf(api.CodeBodyTooLarge, "the result has %d bytes, the limit is %d", n, s.cfg.MaxResult)
+		out.RC, out.Error, out.Stacktrace, out.Result = string(api.RCProcessorException), e.Message, "", nil
+	}
+	return out
+}
+
+func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
+	if _, err := name(r, "id"); err != nil {
+		return err
+	}
+	var in api.Events
+	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+		return err
+	}
+	events := make([]store.Event, len(in.Events))
+	for i, e := range in.Events {
+		events[i] = store.Event{Cookie: e.Cookie, Fence: e.Fence, No: e.N, At: e.At, Kind: e.Kind, Data: e.Data}
+	}
+	if _, err := s.store.AppendEvents(r.Context(), time.Now(), events); err != nil {
+		return err
+	}
+	for _, e := range in.Events {
+		s.hub.changed(e.Cookie)
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
+	worker, err := name(r, "id")
+	if err != nil {
+		return err
+	}
+	session := r.URL.Query().Get("session")
+	if session == "" {
+		return api.Errorf(api.CodeInvalidRequest, "session: is required")
+	}
+	moved, err := s.store.Leave(r.Context(), time.Now(), worker, session)
+	if err != nil {
+		return err
+	}
+	s.moved(moved)
+	s.hub.release(worker)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) shutdownWorker(w http.ResponseWriter, r *http.Request) error {
+	worker, err := name(r, "id")
+	if err != nil {
+		return err
+	}
+	err = s.store.Shutdown(r.Context(), time.Now(), worker)
+	if errors.Is(err, store.ErrNoSession) {
+		return api.Errorf(api.CodeWorkerNotFound, "no worker %q has a session", worker)
+	}
+	if err != nil {
+		return err
+	}
+	s.log.InfoContext(r.Context(), "worker is asked to end", "worker", worker, "by", caller(r).Name)
+	s.hub.worker(worker)
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+func (s *Server) listWorkers(w http.ResponseWriter, r *http.Request) error {
+	workers, err := s.store.Workers(r.Context(), time.Now())
+	if err != nil {
+		return err
+	}
+	out := api.WorkerList{Workers: make([]api.Worker, len(workers))}
+	for i, one := range workers {
+		out.Workers[i] = viewWorker(one)
+	}
+	return reply(w, http.StatusOK, out)
+}
