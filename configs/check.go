@@ -77,18 +77,18 @@ func validName(s, others string) bool {
 	return true
 }
 
-// address checks what net.Listen takes and returns its host.
-func (c *check) address(key, value string) (host string) {
-	host, port, err := net.SplitHostPort(value)
-	n, notNumber := strconv.Atoi(port)
-	if err != nil || notNumber != nil || n < 0 || n > 65535 {
+// address checks what net.Listen takes.
+func (c *check) address(key, value string) {
+	_, port, err := net.SplitHostPort(value)
+	if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil {
 		c.add(key, `wants host:port, for example "127.0.0.1:8080" or ":8080", got %q`, value)
 	}
-	return host
 }
 
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+// isPublic reports whether other machines can reach an address.
+func isPublic(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && host != "localhost" && !net.ParseIP(host).IsLoopback()
 }
 
 // base checks the address of a server: scheme and host, and a path if the

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // didYouMean offers the key of t that looks most like name, if any does.
@@ -23,6 +24,9 @@ func didYouMean(name string, t reflect.Type) string {
 	}
 	if best == "" {
 		return ""
+	}
+	if group, key, ok := strings.Cut(best, "."); ok {
+		return fmt.Sprintf("; did you mean %q below %q?", key, group)
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
 }

@@ -10,7 +10,7 @@ const redacted = "•••"
 
 // A Secret is text that must not be seen. It prints, logs and encodes as •••,
 // or as nothing when it is empty, so that one can tell whether it is set.
-// The zero Secret is empty. Two Secrets are compared by what they reveal.
+// The zero Secret is empty. To compare Secrets, compare what they reveal.
 type Secret struct {
 	// The text stands behind a pointer because fmt cannot call the methods of
 	// a value in somebody's unexported field: there it prints the address.

@@ -78,7 +78,7 @@ func ServerFile() string { return serverFile }
 // Validate reports everything that is wrong at once, as Problems.
 func (s Server) Validate() error {
 	var c check
-	host := c.address("listen", s.Listen)
+	c.address("listen", s.Listen)
 	switch {
 	case s.TLS.CertFile != "" && s.TLS.KeyFile == "":
 		c.add("tls.cert_file", "wants tls.key_file beside it")
@@ -87,7 +87,7 @@ func (s Server) Validate() error {
 	}
 	s.checkTokens(&c)
 	switch open := len(s.Tokens) == 0; {
-	case open && !s.Anonymous && !isLoopback(host):
+	case open && !s.Anonymous && isPublic(s.Listen):
 		c.add("tokens", "wants at least one, since other machines can reach %q; anonymous: true lets everybody in", s.Listen)
 	case !open && s.Anonymous:
 		c.add("anonymous", "must be false when there are tokens")

@@ -32,11 +32,10 @@ func (u URL) String() string {
 	if err != nil {
 		return redacted
 	}
-	if name := parsed.User.Username(); parsed.User != nil {
+	if _, ok := parsed.User.Password(); ok {
+		parsed.User = url.UserPassword(parsed.User.Username(), redacted)
+	} else if parsed.User != nil {
 		parsed.User = url.User(redacted) // a lone name may be a token
-		if _, ok := strings.CutPrefix(text, parsed.Scheme+"://"+name+":"); ok {
-			parsed.User = url.UserPassword(name, redacted)
-		}
 	}
 	parsed.RawQuery = redactQuery(parsed.RawQuery)
 	return strings.ReplaceAll(parsed.String(), url.QueryEscape(redacted), redacted)

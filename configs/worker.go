@@ -24,18 +24,19 @@ type Worker struct {
 
 // Pipelines says which pipelines a worker holds.
 type Pipelines struct {
-	Dirs  []string `mapstructure:"dirs" doc:"Directories with pipeline files, at least one. Of two pipelines with one name the first directory's is taken."`
+	Dirs  []string `mapstructure:"dirs" doc:"Directories with pipeline files, at least one. Of two pipelines with one name the later directory's is taken."`
 	Allow []string `mapstructure:"allow" doc:"Patterns of the pipelines that the server may ask for, such as etl.*, with * and ? as in file names. Empty allows all."`
 }
 
 // RunLimits bounds what a run may use.
 type RunLimits struct {
-	Timeout time.Duration `mapstructure:"timeout" doc:"Longest time that a run may take. Zero sets no limit beyond what the submitter asked for."`
-	Tasks   int           `mapstructure:"tasks" doc:"Most tasks that a run may execute, each turn of a loop counted."`
-	Steps   int           `mapstructure:"steps" doc:"Most steps that a run's expressions and code may take together."`
-	Depth   int           `mapstructure:"depth" doc:"How deep pipelines may dispatch each other."`
-	Memory  Size          `mapstructure:"memory" doc:"Most memory that one evaluation of an expression or a piece of code may newly take, as estimated beforehand."`
-	Result  Size          `mapstructure:"result" doc:"Largest result, as JSON. Should not exceed the server's limits.result, which refuses what is larger."`
+	Timeout   time.Duration `mapstructure:"timeout" doc:"Longest time that a run may take, its background tasks included. A submitter can only ask for less."`
+	Tasks     int           `mapstructure:"tasks" doc:"Most tasks that a run may execute, each turn of a loop counted."`
+	Steps     int           `mapstructure:"steps" doc:"Most steps that a run's expressions and code may take together."`
+	Depth     int           `mapstructure:"depth" doc:"How deep task sets and pipelines may be nested, in a file or by dispatching each other."`
+	Memory    Size          `mapstructure:"memory" doc:"Most memory that one evaluation of an expression or a piece of code may newly take, as estimated beforehand."`
+	Variables Size          `mapstructure:"variables" doc:"Most that the variables of a run may hold at once, as estimated."`
+	Result    Size          `mapstructure:"result" doc:"Largest result, as JSON. Should not exceed the server's limits.result, which refuses what is larger."`
 }
 
 // HTTP bounds what the http chips may do.
@@ -56,12 +57,13 @@ func DefaultWorker() Worker {
 		DrainTimeout: 10 * time.Minute,
 		CancelGrace:  10 * time.Second,
 		Limits: RunLimits{
-			Timeout: time.Hour,
-			Tasks:   1_000_000,
-			Steps:   200_000_000,
-			Depth:   300,
-			Memory:  64 * MiB,
-			Result:  8 * MiB,
+			Timeout:   time.Hour,
+			Tasks:     1_000_000,
+			Steps:     200_000_000,
+			Depth:     300,
+			Memory:    64 * MiB,
+			Variables: 256 * MiB,
+			Result:    8 * MiB,
 		},
 		HTTP: HTTP{AllowPrivate: true, Timeout: 30 * time.Second, MaxBody: 10 * MiB},
 		Log:  defaultLog(),
@@ -100,15 +102,21 @@ func (w Worker) Validate() error {
 	if w.Outbox == "" {
 		c.add("outbox", "wants a directory")
 	}
-	atLeast(&c, "limits.tasks", w.Limits.Tasks, 1)
-	atLeast(&c, "limits.steps", w.Limits.Steps, 1)
-	atLeast(&c, "limits.depth", w.Limits.Depth, 1)
-	atLeast(&c, "limits.memory", w.Limits.Memory, MiB)
-	atLeast(&c, "limits.result", w.Limits.Result, KiB)
+	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
 	atLeast(&c, "http.max_body", w.HTTP.MaxBody, KiB)
 	w.Log.check(&c)
 	return c.err()
+}
+
+func (l RunLimits) check(c *check) {
+	atLeast(c, "limits.timeout", l.Timeout, time.Second)
+	atLeast(c, "limits.tasks", l.Tasks, 1)
+	atLeast(c, "limits.steps", l.Steps, 1)
+	atLeast(c, "limits.depth", l.Depth, 1)
+	atLeast(c, "limits.memory", l.Memory, MiB)
+	atLeast(c, "limits.variables", l.Variables, MiB)
+	atLeast(c, "limits.result", l.Result, KiB)
 }
 
 func (Worker) defaults() Worker { return DefaultWorker() }

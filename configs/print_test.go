@@ -1,0 +1,92 @@
+package configs
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+func TestSources(t *testing.T) {
+	t.Parallel()
+	_, sources, err := Load[Client](LoadOptions{
+		Getenv: environment(map[string]string{"PULLRUN_SERVER_TOKEN": sesame, "PULLRUN_LOG_LEVEL": "error"}),
+		Flags:  parsed[Client](t, "--server-url=https://example.com"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	if err := sources.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+KEY                VALUE                SOURCE
+server.url         https://example.com  flag --server-url
+server.token       •••                  PULLRUN_SERVER_TOKEN
+server.token_file                       default
+server.ca_file                          default
+log.level          error                PULLRUN_LOG_LEVEL
+log.format         auto                 default
+`
+	if diff := cmp.Diff(want[1:], table.String()); diff != "" {
+		t.Errorf("WriteTable() (-want +got)\n%s", diff)
+	}
+	encoded, err := json.Marshal(sources[:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = `[{"key":"server.url","value":"https://example.com","source":"flag --server-url"},` +
+		`{"key":"server.token","value":"•••","source":"PULLRUN_SERVER_TOKEN"}]`
+	if diff := cmp.Diff(want, string(encoded)); diff != "" {
+		t.Errorf("sources as JSON (-want +got)\n%s", diff)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Flags[Client](fs)
+	want := `
+      --log-format string          form of a line: text for people, json for machines, or auto, which is text on a terminal and json elsewhere [$PULLRUN_LOG_FORMAT] (default "auto")
+      --log-level string           least important level that is written: debug, info, warn or error [$PULLRUN_LOG_LEVEL] (default "warn")
+      --server-ca-file string      file with PEM certificates to trust besides the system's, for a server with a certificate of one's own [$PULLRUN_SERVER_CA_FILE]
+      --server-token text          token that the server knows, with the scope work for a worker and submit or read for a client; others can see a flag, so rather use --server-token-file [$PULLRUN_SERVER_TOKEN]
+      --server-token-file string   file that holds the token [$PULLRUN_SERVER_TOKEN_FILE]
+      --server-url url             address of the server, with the path if a proxy puts it below one [$PULLRUN_SERVER_URL] (default http://127.0.0.1:8080)
+`
+	if diff := cmp.Diff(want[1:], fs.FlagUsages()); diff != "" {
+		t.Errorf("FlagUsages() (-want +got)\n%s", diff)
+	}
+}
+
+func TestFlagForms(t *testing.T) {
+	t.Parallel()
+	w, _, err := Load[Worker](LoadOptions{
+		Getenv: environment(nil),
+		Flags:  parsed[Worker](t, "--queues", "a,b", "--queues", "c", "--capacity", "1", "--capacity", "2", "--http-allow-private=false"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultWorker()
+	want.Queues, want.Capacity, want.HTTP.AllowPrivate = []string{"a", "b", "c"}, 2, false
+	if diff := diff(want, w); diff != "" {
+		t.Errorf("lists add up, a number is the last one (-want +got)\n%s", diff)
+	}
+	s, _, err := Load[Server](LoadOptions{Getenv: environment(nil), Flags: parsed[Server](t, "--anonymous")})
+	if err != nil || !s.Anonymous {
+		t.Errorf("--anonymous alone = %v, %v, want true", s.Anonymous, err)
+	}
+}
+
+// A flag keeps to itself what it must not show, also to whoever prints the
+// whole set.
+func TestFlagsHideSecrets(t *testing.T) {
+	t.Parallel()
+	show := func(f *pflag.Flag) { mustHide(t, "--"+f.Name, f.Value.String()) }
+	parsed[Worker](t, "--server-token", sesame, "--server-url", "http://me:"+sesame+"@x").VisitAll(show)
+	parsed[Server](t, "--tokens", "[{name: a, token: "+sesame+"}]").VisitAll(show)
+}
