@@ -238,7 +238,7 @@ func (m *mover) endAttempt(o Outcome, reason, rc string) {
 		return
 	}
 	m.ended = &Attempt{
-		Fence: m.Fence, Worker: m.Worker, Session: m.Session, Span: m.Span,
+		Number: m.Attempts, Fence: m.Fence, Worker: m.Worker, Session: m.Session, Span: m.Span,
 		QueuedAt: m.QueuedAt, OfferedAt: m.OfferedAt, AcceptedAt: m.AcceptedAt, ClaimedAt: m.ClaimedAt,
 		EndedAt: m.now, Outcome: o, RC: rc, Reason: reason,
 	}
