@@ -31,7 +31,7 @@
 // A [Secret] shows itself as ••• to everything that prints, logs or encodes
 // it. Wherever there is a key X and a key X_file, the latter names a file that
 // holds the former, without the line break at its end; only one of the two may
-// be set.
+// be set. A relative path starts at the working directory.
 //
 // # What is wrong is said at once
 //

@@ -28,13 +28,10 @@ func readFile(explicit string, search []string) (data []byte, name string, err e
 // file takes the contents of a settings file apart.
 func (d decoder) file(data []byte, t reflect.Type) map[string]any {
 	documents, err := parse(data)
-	if broken, ok := errors.AsType[*yaml.LoadError](err); ok {
-		d.fail("", &yaml.Node{Line: broken.Mark.Line}, "%s", whatIsBroken(broken))
-		return nil
-	}
 	switch {
 	case err != nil:
-		d.fail("", &yaml.Node{}, "%v", err)
+		line, message := whatIsBroken(err)
+		d.fail("", &yaml.Node{Line: line}, "%s", message)
 	case len(documents) > 1:
 		d.fail("", &documents[1], "wants one document, and a second begins here")
 	case len(documents) == 1 && !isNull(documents[0].Content[0]):
@@ -53,13 +50,19 @@ func parse(data []byte) (documents []yaml.Node, err error) {
 
 const noAnchors = "anchors and aliases are not supported; put text that begins with & or * in quotes"
 
-// whatIsBroken describes a syntax error. The composer's only one quotes the
-// name of an unknown anchor, which is a secret if that begins with a star.
-func whatIsBroken(err *yaml.LoadError) string {
-	if err.Stage == yaml.ComposerStage {
-		return noAnchors
+// whatIsBroken describes an error of the parser. Only the composer quotes the
+// file: the name of an unknown anchor, which may be a secret that begins with
+// a star.
+func whatIsBroken(err error) (line int, message string) {
+	broken, ok := errors.AsType[*yaml.LoadError](err)
+	switch {
+	case !ok:
+		return 0, "is not YAML"
+	case broken.Stage == yaml.ComposerStage:
+		return broken.Mark.Line, noAnchors
+	default:
+		return broken.Mark.Line, broken.Message
 	}
-	return err.Message
 }
 
 func findAnchor(n *yaml.Node) *yaml.Node {

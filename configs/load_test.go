@@ -168,6 +168,27 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
+// The address of a database may stand in a file too, although it has a
+// default.
+func TestStoreFile(t *testing.T) {
+	t.Parallel()
+	path := written(t, "store", "postgres://me:pw@db/pullrun\n")
+	env := map[string]string{"PULLRUN_STORE_FILE": path}
+	got, sources, err := Load[Server](LoadOptions{Getenv: environment(env)})
+	if err != nil || got.Store.Reveal() != "postgres://me:pw@db/pullrun" {
+		t.Errorf("Load() = store %q, %v", got.Store.Reveal(), err)
+	}
+	if from := sourceOf(sources, "store"); from != path {
+		t.Errorf("store comes from %q, want %q", from, path)
+	}
+	env["PULLRUN_STORE"] = "sqlite://pullrun.db"
+	_, _, err = Load[Server](LoadOptions{Getenv: environment(env)})
+	want := "store: is set beside store_file (PULLRUN_STORE_FILE); keep one of them (PULLRUN_STORE)"
+	if got := errorText(err); got != want {
+		t.Errorf("Load() = %q, want %q", got, want)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	file := written(t, "token", "worker-0123456789\n")

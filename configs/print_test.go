@@ -62,6 +62,22 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestFlagsNameWhatTheyWant(t *testing.T) {
+	t.Parallel()
+	worker, server := parsed[Worker](t), parsed[Server](t)
+	for name, want := range map[string]string{
+		"name": "string", "capacity": "int", "http-allow-private": "bool", "drain-timeout": "duration", "limits-result": "size",
+		"queues": "a,b,...", "labels": "key=value,...", "server-url": "url", "server-token": "text",
+	} {
+		if got := worker.Lookup(name).Value.Type(); got != want {
+			t.Errorf("--%s wants %q, want %q", name, got, want)
+		}
+	}
+	if got := server.Lookup("tokens").Value.Type(); got != "yaml" {
+		t.Errorf("--tokens wants %q, want yaml", got)
+	}
+}
+
 func TestFlagForms(t *testing.T) {
 	t.Parallel()
 	w, _, err := Load[Worker](LoadOptions{
@@ -75,6 +91,10 @@ func TestFlagForms(t *testing.T) {
 	want.Queues, want.Capacity, want.HTTP.AllowPrivate = []string{"a", "b", "c"}, 2, false
 	if diff := diff(want, w); diff != "" {
 		t.Errorf("lists add up, a number is the last one (-want +got)\n%s", diff)
+	}
+	_, _, err = Load[Worker](LoadOptions{Getenv: environment(nil), Flags: parsed[Worker](t, "--queues=")})
+	if got, want := errorText(err), "queues: wants at least one (flag --queues)"; got != want {
+		t.Errorf("an empty list is given as such: %q, want %q", got, want)
 	}
 	s, _, err := Load[Server](LoadOptions{Getenv: environment(nil), Flags: parsed[Server](t, "--anonymous")})
 	if err != nil || !s.Anonymous {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 )
 
 const redacted = "•••"
@@ -43,17 +44,11 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString answers %#v.
-func (s Secret) GoString() string { return `"` + s.String() + `"` }
+// GoString answers whoever prints values as Go.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 
-// Format answers every other verb: %x of a string type would show the bytes.
-func (s Secret) Format(f fmt.State, verb rune) {
-	text := s.String()
-	if verb == 'q' || verb == 'v' && f.Flag('#') {
-		text = s.GoString()
-	}
-	_, _ = io.WriteString(f, text) // fmt has no way to report it
-}
+// Format answers fmt for every verb; %x of text would show its bytes.
+func (s Secret) Format(f fmt.State, verb rune) { writeHidden(f, verb, s.String()) }
 
 // LogValue answers slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
@@ -65,4 +60,11 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil
+}
+
+func writeHidden(f fmt.State, verb rune, text string) {
+	if verb == 'q' || verb == 'v' && f.Flag('#') {
+		text = strconv.Quote(text)
+	}
+	_, _ = io.WriteString(f, text) // fmt has no way to report it
 }

@@ -35,6 +35,9 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		fmt.Errorf("poll: %w", errors.New(secret.String())),
 	}
 	for _, v := range values {
+		if g, ok := v.(fmt.GoStringer); ok {
+			mustHide(t, fmt.Sprintf("%T as Go", v), g.GoString())
+		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%20s", "%t"} {
 			mustHide(t, fmt.Sprintf("%T with %s", v, verb), fmt.Sprintf(verb, v))
 		}
@@ -118,11 +121,12 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 		mustHideAll(t, name, sources, err)
 	}
 	for name, text := range map[string]string{
-		"tokens that are no YAML":      "[{name: ci, token: @sesame-0123456789}]",
-		"tokens that are no list":      sesame,
-		"a token that is too short":    "[{name: ci, token: " + tooShort + ", scopes: [work]}]",
-		"two tokens that are the same": "[{name: a, token: sesame-0123456789, scopes: [work]}, {name: b, token: sesame-0123456789, scopes: [work]}]",
-		"a token with a file":          "[{name: a, token: sesame-0123456789, token_file: x, scopes: [work]}]",
+		"a token whose file is not there": "[{name: a, token_file: /does/not/exist, scopes: [work]}, {name: b, token: sesame-0123456789, scopes: [work]}]",
+		"tokens that are no YAML":         "[{name: ci, token: @sesame-0123456789}]",
+		"tokens that are no list":         sesame,
+		"a token that is too short":       "[{name: ci, token: " + tooShort + ", scopes: [work]}]",
+		"two tokens that are the same":    "[{name: a, token: sesame-0123456789, scopes: [work]}, {name: b, token: sesame-0123456789, scopes: [work]}]",
+		"a token with a file":             "[{name: a, token: sesame-0123456789, token_file: x, scopes: [work]}]",
 	} {
 		_, sources, err := Load[Server](LoadOptions{Getenv: environment(map[string]string{"PULLRUN_TOKENS": text})})
 		if err == nil {

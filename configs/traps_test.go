@@ -75,6 +75,8 @@ func TestTraps(t *testing.T) {
 		{name: "a second document is not dropped", yaml: "capacity: 1\n---\ncapacity: 2\n",
 			wantErr: "wants one document, and a second begins here (worker.yaml:2)"},
 		{name: "a list is not a settings file", yaml: "- capacity", wantErr: "wants keys with values, for example {a: b} (worker.yaml:1)"},
+		{name: "a key is text", yaml: "{[a]: b}", wantErr: "has a key that is not text (worker.yaml:1)"},
+		{name: "bytes are not a settings file", yaml: "name: \x00", wantErr: "control characters are not allowed (value: 0) (worker.yaml)"},
 		{name: "a syntax error has its line", yaml: "capacity: 1\nname: \"x\n",
 			wantErr: "found unexpected end of stream (worker.yaml:3)"},
 	} {

@@ -2,9 +2,9 @@ package configs
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -52,17 +52,11 @@ func redactQuery(query string) string {
 	return strings.Join(pairs, "&")
 }
 
-// GoString answers %#v.
-func (u URL) GoString() string { return fmt.Sprintf("%q", u.String()) }
+// GoString answers whoever prints values as Go.
+func (u URL) GoString() string { return strconv.Quote(u.String()) }
 
-// Format answers every other verb.
-func (u URL) Format(f fmt.State, verb rune) {
-	text := u.String()
-	if verb == 'q' || verb == 'v' && f.Flag('#') {
-		text = u.GoString()
-	}
-	_, _ = io.WriteString(f, text) // fmt has no way to report it
-}
+// Format answers fmt for every verb.
+func (u URL) Format(f fmt.State, verb rune) { writeHidden(f, verb, u.String()) }
 
 // LogValue answers slog.
 func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,10 @@ import (
 func TestWorkerValidate(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
+	many := map[string]string{}
+	for i := range 33 {
+		many[fmt.Sprintf("l%d", i)] = ""
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(*Worker)
@@ -35,6 +40,7 @@ labels: the value of "b" must be printable text of at most 255 bytes
 labels: the value of "c" must be printable text of at most 255 bytes
 name: "Edge 1" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit
 queues: "_no" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit`},
+		{name: "as many labels as the server takes", change: func(w *Worker) { w.Labels = many }, want: "labels: may have at most 32 entries, got 33"},
 		{name: "lists that must not be empty", change: func(w *Worker) { w.Queues, w.Pipelines.Dirs, w.Outbox = nil, nil, "" }, want: `
 outbox: wants a directory
 pipelines.dirs: wants at least one
