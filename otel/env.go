@@ -94,7 +94,10 @@ func newExporter(ctx context.Context, kind exporterKind) (sdktrace.SpanExporter,
 func registerHeaders(r *Redactor) {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
 		for pair := range strings.SplitSeq(env(name), ",") {
-			_, value, _ := strings.Cut(pair, "=")
+			_, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				value = pair
+			}
 			r.Register(strings.TrimSpace(value))
 			if plain, err := url.PathUnescape(value); err == nil {
 				value = strings.TrimSpace(plain)
