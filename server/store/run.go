@@ -87,7 +87,7 @@ type Run struct {
 
 // Attempt is an accepted lease that has ended.
 type Attempt struct {
-	Number     int // from 1; zero where it was read from the tables
+	Number     int // from 1; an attempt that was handed back leaves its number to the next
 	Fence      int64
 	Worker     string
 	Session    string

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/pullrun/pullrun/server/store"
@@ -108,6 +109,61 @@ func held(offers []store.Offer) []store.Held {
 		out = append(out, store.Held{Cookie: o.Run.Cookie, Fence: o.Run.Fence})
 	}
 	return out
+}
+
+func (w *world) beat(worker string, holding ...store.Held) store.BeatOut {
+	w.t.Helper()
+	out, err := w.Heartbeat(w.t.Context(), w.now, store.PollIn{Worker: worker, Session: "s", Holding: holding})
+	if err != nil {
+		w.t.Fatalf("Heartbeat(%q) = %v", worker, err)
+	}
+	return out
+}
+
+func (w *world) sweep() store.SweepOut {
+	w.t.Helper()
+	out, err := w.Sweep(w.t.Context(), w.now)
+	if err != nil {
+		w.t.Fatalf("Sweep() = %v", err)
+	}
+	return out
+}
+
+// run takes the next run to worker and has it accept it.
+func (w *world) run(worker string) store.Held {
+	w.t.Helper()
+	out := w.poll(worker)
+	if len(out.Offers) != 1 {
+		w.t.Fatalf("Poll(%q) has %d offers, want 1", worker, len(out.Offers))
+	}
+	h := held(out.Offers)[0]
+	w.poll(worker, h)
+	return h
+}
+
+func (w *world) wantState(cookie string, want store.State) store.Run {
+	w.t.Helper()
+	r := w.get(cookie)
+	if r.State != want {
+		w.t.Errorf("run %q is %v, want %v", cookie, r.State, want)
+	}
+	return r
+}
+
+// moves writes moves as "cookie FROM>TO".
+func moves(list []store.Moved) []string {
+	out := []string{}
+	for _, m := range list {
+		out = append(out, fmt.Sprintf("%s %v>%v", m.Run.Cookie, m.From, m.To))
+	}
+	return out
+}
+
+func wantDiff(t testing.TB, call string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s: (-want +got)\n%s", call, d)
+	}
 }
 
 func TestStory(t *testing.T) {

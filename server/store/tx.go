@@ -121,10 +121,10 @@ func (t *tx) update(before, after *Run) error {
 
 func (t *tx) insertAttempt(seq int64, a *Attempt) error {
 	_, err := t.exec(`
-		INSERT INTO attempts (run, fence, worker, session, span, queued_at, offered_at, accepted_at,
+		INSERT INTO attempts (run, fence, number, worker, session, span, queued_at, offered_at, accepted_at,
 			claimed_at, ended_at, outcome, rc, reason)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`,
-		seq, a.Fence, a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
+		seq, a.Fence, a.Number, a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
 		micros(a.ClaimedAt), micros(a.EndedAt), string(a.Outcome), a.RC, a.Reason)
 	return err
 }

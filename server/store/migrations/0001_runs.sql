@@ -102,6 +102,7 @@ CREATE INDEX tags_run ON tags (run);
 CREATE TABLE attempts (
     run         INTEGER NOT NULL,
     fence       INTEGER NOT NULL,
+    number      INTEGER NOT NULL,
     worker      TEXT    NOT NULL,
     session     TEXT    NOT NULL,
     span        TEXT    NOT NULL,

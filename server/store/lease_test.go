@@ -1,0 +1,427 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func TestOfferIsRepeatedUnderTheSameFence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("a", func(n *store.NewRun) { n.Variables = []byte(`[1]`) })
+	first := w.poll("w")
+	w.now = w.now.Add(9 * time.Second)
+	again := w.poll("w")
+	if len(again.Offers) != 1 || again.Offers[0].Run.Fence != 1 || string(again.Offers[0].Run.Variables) != `[1]` || again.Free != 0 {
+		t.Fatalf("Poll(nothing) = %+v, want the offer again", again)
+	}
+	wantDiff(t, "Poll(nothing).Moved", moves(again.Moved), []string{})
+	w.now = w.now.Add(9 * time.Second)
+	wantDiff(t, "Sweep().Moved", moves(w.sweep().Moved), []string{})
+	w.poll("w", held(first.Offers)...)
+	if r := w.wantState("a", store.Running); r.Attempts != 1 {
+		t.Errorf("attempts = %d, want 1", r.Attempts)
+	}
+}
+
+func TestOfferLapses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.register("v", 1)
+	w.submit("a")
+	w.poll("w")
+	w.now = w.now.Add(10 * time.Second)
+	out := w.sweep()
+	wantDiff(t, "Sweep().Moved", moves(out.Moved), []string{"a OFFERED>QUEUED"})
+	if out.Moved[0].Worker != "w" || out.Moved[0].Attempt != nil {
+		t.Errorf("Sweep().Moved[0] = %+v, want worker w and no attempt", out.Moved[0])
+	}
+	if h := w.run("v"); h.Fence != 2 {
+		t.Errorf("second offer has fence %d, want 2", h.Fence)
+	}
+	lost := w.poll("w", store.Held{Cookie: "a", Fence: 1}).Lost
+	wantDiff(t, "Poll(a, 1).Lost", lost, []store.Held{{Cookie: "a", Fence: 1}})
+}
+
+func TestLostWorkerIsFenced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("a")
+	h := w.run("w")
+	h.Span = "00f067aa0ba902b7"
+	w.beat("w", h)
+	w.now = w.now.Add(61 * time.Second)
+	out := w.sweep()
+	wantDiff(t, "Sweep().Moved", moves(out.Moved), []string{"a RUNNING>QUEUED"})
+	wantDiff(t, "Sweep().Expired", out.Expired, []string{"w"})
+	wantDiff(t, "Sweep().Moved[0].Attempt", out.Moved[0].Attempt, &store.Attempt{
+		Number: 1, Fence: 1, Worker: "w", Session: "s", Span: h.Span, QueuedAt: t0, OfferedAt: t0, AcceptedAt: t0,
+		EndedAt: w.now, Outcome: store.Expired, Reason: "lease lost",
+	})
+	if _, err := w.Poll(t.Context(), w.now, store.PollIn{Worker: "w", Session: "s"}); !errors.Is(err, store.ErrNoSession) {
+		t.Errorf("Poll() after expiry = %v, want ErrNoSession", err)
+	}
+
+	w.register("v", 1)
+	second := w.run("v")
+	zombie := store.Result{Cookie: "a", Fence: 1, Worker: "w", RC: "OK", Result: []byte(`"zombie"`)}
+	if got := w.finish(zombie); got != store.Stale {
+		t.Errorf("Finish(zombie) = %v, want stale", got)
+	}
+	if got := w.finish(store.Result{Cookie: "a", Fence: second.Fence, Worker: "v", RC: "OK", Result: []byte(`"v"`)}); got != store.Accepted {
+		t.Errorf("Finish(v) = %v, want accepted", got)
+	}
+	if r := w.wantState("a", store.Succeeded); string(r.Result) != `"v"` || r.Attempts != 2 {
+		t.Errorf("run = %+v, want the result of v on attempt 2", r)
+	}
+	late, err := w.LateResults(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDiff(t, "LateResults()", late, []store.Late{{At: w.now, Worker: "w", Fence: 1, RC: "OK", Result: []byte(`"zombie"`)}})
+	attempts, err := w.Attempts(t.Context(), "a")
+	if err != nil || len(attempts) != 2 || attempts[1].Number != 2 || attempts[1].Outcome != store.Settled || attempts[1].RC != "OK" {
+		t.Errorf("Attempts() = %+v, %v, want expired and settled", attempts, err)
+	}
+}
+
+func TestLastAttemptEndsDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.submit("a", func(n *store.NewRun) { n.MaxAttempts = 1 })
+	w.register("w", 1)
+	w.run("w")
+	w.now = w.now.Add(time.Minute)
+	wantDiff(t, "Sweep().Moved", moves(w.sweep().Moved), []string{"a RUNNING>DEAD"})
+	if r := w.get("a"); r.RC != "WORKER_WENT_AWAY" || r.Error != `worker "w" lost its lease on attempt 1 of 1` || r.Worker != "w" {
+		t.Errorf("run = %q, %q, worker %q", r.RC, r.Error, r.Worker)
+	}
+}
+
+func TestPollRenewsTheLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	for range 10 {
+		w.now = w.now.Add(59 * time.Second)
+		w.poll("w")
+		if out := w.sweep(); len(out.Expired) != 0 || !out.NextDue.Equal(w.now.Add(time.Minute)) {
+			t.Fatalf("Sweep() = %+v, want the lease to end in a minute", out)
+		}
+	}
+}
+
+func TestNewSessionAdoptsWhatItHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 4)
+	for _, cookie := range []string{"running", "offered", "forgotten", "unseen"} {
+		w.submit(cookie)
+	}
+	offers := w.poll("w").Offers
+	w.poll("w", held(offers)[0], held(offers)[2])
+	w.now = w.now.Add(time.Second)
+	holding := append(held(offers)[:2], store.Held{Cookie: "strange", Fence: 4})
+	out := w.register("w", 4, func(n *store.NewSession) { n.Session, n.Holding = "s2", holding })
+	if out.Superseded != "s" {
+		t.Errorf("Superseded = %q, want s", out.Superseded)
+	}
+	wantDiff(t, "Adopted", out.Adopted, holding[:2])
+	wantDiff(t, "Lost", out.Lost, holding[2:])
+	wantDiff(t, "Moved", moves(out.Moved), []string{"offered OFFERED>RUNNING", "forgotten RUNNING>QUEUED", "unseen OFFERED>QUEUED"})
+
+	_, err := w.Poll(t.Context(), w.now, store.PollIn{Worker: "w", Session: "s"})
+	if !errors.Is(err, store.ErrSuperseded) {
+		t.Errorf("Poll(old session) = %v, want ErrSuperseded", err)
+	}
+	if got := w.finish(store.Result{Cookie: "running", Fence: 1, Worker: "w", RC: "OK"}); got != store.Accepted {
+		t.Errorf("Finish(adopted) = %v, want accepted", got)
+	}
+	if r := w.get("offered"); r.Session != "s2" || r.Fence != 1 {
+		t.Errorf("adopted run has session %q and fence %d, want s2 and 1", r.Session, r.Fence)
+	}
+
+	again := w.register("w", 4, func(n *store.NewSession) { n.Session, n.Holding = "s2", holding[1:2] })
+	if again.Superseded != "" || len(again.Adopted) != 1 || len(again.Moved) != 0 {
+		t.Errorf("Register() repeated = %+v, want nothing new", again)
+	}
+}
+
+func TestLeaveHandsOffersBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a")
+	h := w.run("w")
+	w.submit("b")
+	w.poll("w", h)
+	leave := func() []string {
+		moved, err := w.Leave(t.Context(), w.now, "w", "s")
+		if err != nil {
+			t.Fatalf("Leave() = %v", err)
+		}
+		return moves(moved)
+	}
+	wantDiff(t, "Leave()", leave(), []string{"b OFFERED>QUEUED"})
+	if out := w.poll("w", h); len(out.Offers) != 0 {
+		t.Errorf("Poll() after Leave = %+v, want no offers", out)
+	}
+	if workers, err := w.Workers(t.Context(), w.now); err != nil || len(workers) != 1 || workers[0].DrainingAt.IsZero() || workers[0].Leased != 1 {
+		t.Errorf("Workers() = %+v, %v, want one that drains with one run", workers, err)
+	}
+	w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "w", Release: true, Reason: "interrupted"})
+	if r := w.wantState("a", store.Queued); r.Attempts != 0 {
+		t.Errorf("attempts = %d after the release, want 0", r.Attempts)
+	}
+	wantDiff(t, "Leave() again", leave(), []string{})
+	if _, err := w.Leave(t.Context(), w.now, "w", "s"); !errors.Is(err, store.ErrNoSession) {
+		t.Errorf("Leave() at last = %v, want ErrNoSession", err)
+	}
+}
+
+func TestDrainingPollHandsOffersBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a")
+	w.poll("w")
+	out, err := w.Poll(t.Context(), w.now, store.PollIn{Worker: "w", Session: "s", Draining: true, Max: 9})
+	if err != nil || len(out.Offers) != 0 || out.Free != 2 {
+		t.Errorf("Poll(draining) = %+v, %v, want no offers and two free slots", out, err)
+	}
+	wantDiff(t, "Moved", moves(out.Moved), []string{"a OFFERED>QUEUED"})
+}
+
+func TestShutdownIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a")
+	if err := w.Shutdown(t.Context(), w.now, "w"); err != nil {
+		t.Fatalf("Shutdown() = %v", err)
+	}
+	if out := w.poll("w"); !out.Shutdown || len(out.Offers) != 0 {
+		t.Errorf("Poll() = %+v, want shutdown and no offers", out)
+	}
+	if out := w.beat("w"); !out.Shutdown {
+		t.Errorf("Heartbeat() = %+v, want shutdown", out)
+	}
+	w.register("w", 2)
+	if out := w.poll("w"); out.Shutdown || len(out.Offers) != 1 {
+		t.Errorf("Poll() of a new session = %+v, want an offer", out)
+	}
+	if err := w.Shutdown(t.Context(), w.now, "nobody"); !errors.Is(err, store.ErrNoSession) {
+		t.Errorf("Shutdown(nobody) = %v, want ErrNoSession", err)
+	}
+}
+
+func TestHeartbeatTakesWhatIsNotNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a")
+	h := w.run("w")
+	w.now = w.now.Add(10 * time.Second)
+	wantDiff(t, "Heartbeat() at 10s", moves(w.beat("w").Moved), []string{})
+	w.now = w.now.Add(time.Millisecond)
+	wantDiff(t, "Heartbeat(a)", moves(w.beat("w", h).Moved), []string{})
+	wantDiff(t, "Heartbeat()", moves(w.beat("w").Moved), []string{"a RUNNING>QUEUED"})
+}
+
+func TestHeartbeatAcceptsAndClaims(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a", func(n *store.NewRun) { n.Delivery = store.AtMostOnce })
+	h := held(w.poll("w").Offers)[0]
+	h.Claim = true
+	out := w.beat("w", h)
+	wantDiff(t, "Claimed", out.Claimed, []store.Held{h})
+	wantDiff(t, "Moved", moves(out.Moved), []string{"a OFFERED>RUNNING"})
+	wantDiff(t, "Claimed again", w.beat("w", h).Claimed, []store.Held{h})
+	if r := w.get("a"); !r.ClaimedAt.Equal(w.now) {
+		t.Errorf("claimed at %v, want %v", r.ClaimedAt, w.now)
+	}
+	w.now = w.now.Add(time.Hour)
+	wantDiff(t, "Sweep()", moves(w.sweep().Moved), []string{"a RUNNING>DEAD"})
+	w.register("w", 2)
+	if out := w.beat("w", h); len(out.Claimed) != 0 || len(out.Lost) != 1 {
+		t.Errorf("Heartbeat(lost) = %+v, want it lost and not claimed", out)
+	}
+}
+
+// A parked poll was sent before the result, and its list still has the run.
+func TestFinishedRunIsNotLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2)
+	w.submit("a")
+	h := w.run("w")
+	w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "w", RC: "OK"})
+	if out := w.poll("w", h); len(out.Lost) != 0 || out.Free != 2 {
+		t.Errorf("Poll(finished) = %+v, want nothing lost", out)
+	}
+	h.Fence = 2
+	if out := w.poll("w", h); len(out.Lost) != 1 {
+		t.Errorf("Poll(strange fence) = %+v, want it lost", out)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("running")
+	h := w.run("w")
+	w.submit("queued")
+	cancel := func(cookie string) (store.Run, []string) {
+		r, moved, err := w.Cancel(t.Context(), w.now, cookie, "ann", "enough")
+		if err != nil {
+			t.Fatalf("Cancel(%q) = %v", cookie, err)
+		}
+		return r, moves(moved)
+	}
+	r, moved := cancel("queued")
+	wantDiff(t, "Cancel(queued)", moved, []string{"queued QUEUED>CANCELLED"})
+	if r.State != store.Cancelled || w.get("queued").Error != `cancelled by "ann": enough` {
+		t.Errorf("Cancel(queued) = %+v", r)
+	}
+	_, moved = cancel("queued")
+	wantDiff(t, "Cancel(queued) again", moved, []string{})
+
+	r, moved = cancel("running")
+	wantDiff(t, "Cancel(running)", moved, []string{})
+	if r.State != store.Running || !r.CancelAt.Equal(w.now) {
+		t.Errorf("Cancel(running) = %+v, want it asked for", r)
+	}
+	wantDiff(t, "Poll(running).Cancels", w.poll("w", h).Cancels, []store.Held{h})
+	wantDiff(t, "Heartbeat(running).Cancels", w.beat("w", h).Cancels, []store.Held{h})
+	h.Cancelling = true
+	if out := w.poll("w", h); len(out.Cancels) != 0 {
+		t.Errorf("Poll(cancelling) = %+v, want no reminder", out)
+	}
+	w.now = w.now.Add(30 * time.Second)
+	wantDiff(t, "Sweep()", moves(w.sweep().Moved), []string{"running RUNNING>CANCELLED"})
+	if got := w.finish(store.Result{Cookie: "running", Fence: 1, Worker: "w", RC: "OK"}); got != store.Stale {
+		t.Errorf("Finish(overdue) = %v, want stale", got)
+	}
+	wantDiff(t, "Poll(overdue).Lost", w.poll("w", h).Lost, []store.Held{h})
+	if _, _, err := w.Cancel(t.Context(), w.now, "none", "", ""); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Cancel(none) = %v, want ErrNotFound", err)
+	}
+}
+
+func TestResultOfAnotherWorkerIsStale(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("a")
+	w.run("w")
+	if got := w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "v", RC: "OK"}); got != store.Stale {
+		t.Errorf("Finish(v) = %v, want stale", got)
+	}
+	if got := w.finish(store.Result{Cookie: "none", Fence: 1, Worker: "v", RC: "OK"}); got != store.Unknown {
+		t.Errorf("Finish(none) = %v, want unknown", got)
+	}
+	w.wantState("a", store.Running)
+	release := store.Result{Cookie: "a", Fence: 1, Worker: "w", Release: true}
+	for _, want := range []store.Verdict{store.Accepted, store.Duplicate} {
+		if got := w.finish(release); got != want {
+			t.Errorf("Finish(release) = %v, want %v", got, want)
+		}
+	}
+	for range 40 {
+		w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "v", RC: "OK"})
+	}
+	if late, err := w.LateResults(t.Context(), "a"); err != nil || len(late) != 16 {
+		t.Errorf("LateResults() has %d, %v, want the first 16", len(late), err)
+	}
+}
+
+func TestSweepNamesTheNextTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if out := w.sweep(); !out.NextDue.IsZero() {
+		t.Errorf("Sweep() of nothing is due at %v", out.NextDue)
+	}
+	w.submit("later", func(n *store.NewRun) { n.NotBefore = t0.Add(time.Hour) })
+	w.submit("soon", func(n *store.NewRun) { n.NotBefore = t0.Add(time.Minute); n.QueueTimeout = time.Minute })
+	if out := w.sweep(); !out.NextDue.Equal(t0.Add(time.Minute)) {
+		t.Errorf("NextDue = %v, want in a minute", out.NextDue)
+	}
+	w.now = t0.Add(time.Minute)
+	out := w.sweep()
+	wantDiff(t, "Sweep() at 1m", moves(out.Moved), []string{"soon SCHEDULED>QUEUED"})
+	w.now = t0.Add(2 * time.Minute)
+	w.register("w", 1)
+	if out := w.poll("w"); len(out.Offers) != 0 {
+		t.Errorf("Poll() = %+v, want nothing: it has waited too long", out)
+	} else {
+		wantDiff(t, "Poll().Moved", moves(out.Moved), []string{"soon QUEUED>TIMED_OUT"})
+	}
+	w.now = t0.Add(time.Hour)
+	wantDiff(t, "Sweep() at 1h", moves(w.sweep().Moved), []string{"later SCHEDULED>QUEUED"})
+}
+
+// Many runs that are due must not keep a lost worker's waiting, and a sweep
+// takes no more than its share at once.
+func TestSweepIsFairAndBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("held")
+	w.run("w")
+	const many = 1500
+	for i := range many {
+		w.submit(cookie(i), func(n *store.NewRun) { n.NotBefore = t0.Add(time.Second) })
+	}
+	w.now = t0.Add(time.Minute)
+	out := w.sweep()
+	if out.NextDue.After(w.now) || len(out.Moved) >= many {
+		t.Errorf("Sweep() moved %d and is due at %v, want a part of them and now", len(out.Moved), out.NextDue)
+	}
+	w.wantState("held", store.Queued)
+	total := len(out.Moved)
+	for !out.NextDue.IsZero() {
+		out = w.sweep()
+		total += len(out.Moved)
+	}
+	if total != many+1 {
+		t.Errorf("sweeps moved %d, want %d", total, many+1)
+	}
+}
+
+func TestResumeAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 3)
+	w.submit("running")
+	h := w.run("w")
+	w.submit("offered")
+	w.poll("w", h)
+	if _, _, err := w.Cancel(t.Context(), w.now, "running", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	w.now = w.now.Add(time.Hour)
+	if err := w.Resume(t.Context(), w.now); err != nil {
+		t.Fatalf("Resume() = %v", err)
+	}
+	wantDiff(t, "Sweep() at once", moves(w.sweep().Moved), []string{})
+	w.now = w.now.Add(10 * time.Second)
+	wantDiff(t, "Sweep() after 10s", moves(w.sweep().Moved), []string{"offered OFFERED>QUEUED"})
+	w.now = w.now.Add(20 * time.Second)
+	wantDiff(t, "Sweep() after 30s", moves(w.sweep().Moved), []string{"running RUNNING>CANCELLED"})
+	if out := w.poll("w"); len(out.Offers) != 1 || out.Offers[0].Run.Fence != 2 {
+		t.Errorf("Poll() = %+v, want the lapsed run under fence 2", out)
+	}
+}

@@ -1,0 +1,186 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 10 {
+		w.now = t0.Add(time.Duration(i) * time.Second)
+		w.submit(fmt.Sprint(i), func(n *store.NewRun) {
+			n.Pipeline = fmt.Sprint("p", i%2)
+			n.Queue = fmt.Sprint("q", i%3)
+			n.Submitter = fmt.Sprint("s", i%5)
+			n.Tags = map[string]string{"half": fmt.Sprint(i / 5), "even": fmt.Sprint(i%2 == 0)}
+		})
+	}
+	w.register("w", 1, func(n *store.NewSession) {
+		n.Queues, n.Pipelines = []string{"q0"}, []store.Pipeline{{Name: "p0"}}
+	})
+	h := w.run("w")
+	w.finish(store.Result{Cookie: h.Cookie, Fence: 1, Worker: "w", RC: "EXCEPTION"})
+	if _, _, err := w.Cancel(t.Context(), w.now, "5", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		filter store.Filter
+		want   string
+	}{
+		{name: "all, the newest first", want: "9876543210"},
+		{name: "one state", filter: store.Filter{States: []store.State{store.Failed}}, want: "0"},
+		{name: "states in any order, repeated", filter: store.Filter{States: []store.State{store.Cancelled, store.Failed, store.Failed}}, want: "50"},
+		{name: "states that have and have not ended", filter: store.Filter{States: []store.State{store.Failed, store.Queued}}, want: "987643210"},
+		{name: "pipeline", filter: store.Filter{Pipeline: "p1"}, want: "97531"},
+		{name: "queue", filter: store.Filter{Queue: "q2"}, want: "852"},
+		{name: "worker", filter: store.Filter{Worker: "w"}, want: "0"},
+		{name: "submitter", filter: store.Filter{Submitter: "s4"}, want: "94"},
+		{name: "tag", filter: store.Filter{Tags: map[string]string{"half": "1"}}, want: "98765"},
+		{name: "every tag", filter: store.Filter{Tags: map[string]string{"half": "1", "even": "true"}}, want: "86"},
+		{name: "time", filter: store.Filter{Since: t0.Add(3 * time.Second), Until: t0.Add(6 * time.Second)}, want: "543"},
+		{name: "all at once", filter: store.Filter{
+			States: []store.State{store.Queued}, Pipeline: "p1", Queue: "q0", Submitter: "s4",
+			Tags: map[string]string{"half": "1"}, Since: t0, Until: t0.Add(time.Hour),
+		}, want: "9"},
+		{name: "none", filter: store.Filter{Pipeline: "p"}, want: ""},
+	} {
+		for _, size := range []int{1, 2, 3, 100} {
+			got, pages := "", 0
+			for before := int64(-1); before != 0; pages++ {
+				runs, next, err := w.List(t.Context(), tt.filter, max(0, before), size)
+				if err != nil {
+					t.Fatalf("%s: List() = %v", tt.name, err)
+				}
+				for _, r := range runs {
+					got += r.Cookie
+				}
+				before = next
+			}
+			if want := max(1, (len(tt.want)+size-1)/size); got != tt.want || pages != want {
+				t.Errorf("%s: List() by %d = %q on %d pages, want %q on %d", tt.name, size, got, pages, tt.want, want)
+			}
+		}
+	}
+}
+
+func TestWorkersAndQueues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 2, func(n *store.NewSession) {
+		n.Version, n.Labels, n.Pipelines = "v1", map[string]string{"a": "b"}, []store.Pipeline{{Name: "p", Digest: "x"}}
+	})
+	w.register("v", 1, func(n *store.NewSession) { n.Queues = []string{"none"} })
+	for i := range 5 {
+		w.submit(cookie(i), func(n *store.NewRun) { n.Priority = i })
+	}
+	w.submit("other", func(n *store.NewRun) { n.Queue = "r" })
+	w.submit("later", func(n *store.NewRun) { n.NotBefore = t0.Add(time.Hour) })
+	w.poll("w")
+	w.now = t0.Add(60 * time.Second)
+	workers, err := w.Workers(t.Context(), w.now.Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := store.NewSession{Worker: "v", Session: "s", Capacity: 1, Queues: []string{"none"}, Lease: time.Minute}
+	v := store.Worker{NewSession: session, RegisteredAt: t0, SeenAt: t0, ExpiresAt: t0.Add(time.Minute)}
+	session = store.NewSession{
+		Worker: "w", Session: "s", Version: "v1", Capacity: 2, Queues: []string{"q"}, Labels: map[string]string{"a": "b"},
+		Pipelines: []store.Pipeline{{Name: "p", Digest: "x"}}, Lease: time.Minute,
+	}
+	wantDiff(t, "Workers()", workers, []store.Worker{
+		v, {NewSession: session, Leased: 2, RegisteredAt: t0, SeenAt: t0, ExpiresAt: t0.Add(time.Minute)},
+	})
+	if workers, err := w.Workers(t.Context(), w.now); err != nil || !workers[0].Lost {
+		t.Errorf("Workers() after the lease = %+v, %v, want them lost", workers, err)
+	}
+	queues, err := w.Queues(t.Context(), w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDiff(t, "Queues()", queues, []store.Queue{
+		{Name: "q", Queued: 3, Leased: 2, Demand: 5, Oldest: time.Minute},
+		{Name: "r", Queued: 1, Demand: 1, Oldest: time.Minute},
+	})
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("a")
+	w.run("w")
+	line := func(fence, no int64) store.Event {
+		return store.Event{Cookie: "a", Fence: fence, No: no, At: t0, Kind: "log", Data: fmt.Appendf(nil, "%d.%d", fence, no)}
+	}
+	add := func(want int, events ...store.Event) {
+		t.Helper()
+		if n, err := w.AppendEvents(t.Context(), w.now, events); n != want || err != nil {
+			t.Errorf("AppendEvents() = %d, %v, want %d", n, err, want)
+		}
+	}
+	add(2, line(1, 1), line(1, 2))
+	add(1, line(1, 2), line(1, 3))
+	add(0, line(2, 1), line(0, 1), line(1, 0), line(1, store.MaxEvents+1), store.Event{Cookie: "none", Fence: 1, No: 1})
+	w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "w", Release: true})
+	w.run("w")
+	add(1, line(1, 4), line(2, 1))
+	var got []string
+	var after int64
+	for range 3 {
+		events, err := w.Events(t.Context(), "a", after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			got = append(got, string(e.Data))
+			wantDiff(t, "Events()", e, func() store.Event { want := line(e.Fence, e.No); want.N = e.N; return want }())
+			after = e.N
+		}
+	}
+	wantDiff(t, "Events() in order", got, []string{"1.1", "1.2", "1.3", "2.1"})
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 9)
+	for i := range 4 {
+		w.submit(cookie(i), func(n *store.NewRun) { n.Tags = map[string]string{"a": "b"}; n.IdempotencyKey = cookie(i) })
+	}
+	w.poll("w", held(w.poll("w").Offers)...)
+	if _, err := w.AppendEvents(t.Context(), w.now, []store.Event{{Cookie: cookie(0), Fence: 1, No: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		w.now = t0.Add(time.Duration(i) * time.Second)
+		for _, rc := range []string{"OK", "EXCEPTION"} {
+			w.finish(store.Result{Cookie: cookie(i), Fence: 1, Worker: "w", RC: rc, Result: []byte("1")})
+		}
+	}
+	purge := func(before time.Time, limit, want int) {
+		t.Helper()
+		if n, err := w.Purge(t.Context(), before, limit); n != want || err != nil {
+			t.Errorf("Purge() = %d, %v, want %d", n, err, want)
+		}
+	}
+	purge(t0, 100, 0)
+	purge(t0.Add(2*time.Second), 1, 1)
+	purge(t0.Add(2*time.Second), 100, 1)
+	runs, _, err := w.List(t.Context(), store.Filter{Tags: map[string]string{"a": "b"}}, 0, 9)
+	if err != nil || len(runs) != 2 || runs[1].Cookie != cookie(2) {
+		t.Errorf("List() = %+v, %v, want the last two", runs, err)
+	}
+	if got := w.finish(store.Result{Cookie: cookie(0), Fence: 1, Worker: "w", RC: "OK"}); got != store.Unknown {
+		t.Errorf("Finish(purged) = %v, want unknown", got)
+	}
+	w.submit(cookie(0), func(n *store.NewRun) { n.Digest = "other" })
+	if events, err := w.Events(t.Context(), cookie(0), 0, 9); err != nil || len(events) != 0 {
+		t.Errorf("Events() of a new run = %v, %v, want none of the purged one", events, err)
+	}
+}
