@@ -12,15 +12,33 @@ import (
 	"unicode/utf8"
 )
 
+// maxProblems bounds how many problems of one body are told: a body with ten
+// thousand bad entries is not answered with a longer one.
+const maxProblems = 20
+
 // A check collects what is wrong with a body, so that all of it is reported
 // at once.
-type check struct{ problems []string }
+type check struct {
+	problems []string
+	untold   int // problems beyond maxProblems
+}
 
 func (c *check) add(field, problem string) {
+	if len(c.problems) == maxProblems {
+		c.untold++
+		return
+	}
 	c.problems = append(c.problems, field+": "+problem)
 }
 
-func (c *check) list() string { return strings.Join(c.problems, "; ") }
+// list is empty when nothing is wrong.
+func (c *check) list() string {
+	list := strings.Join(c.problems, "; ")
+	if c.untold > 0 {
+		list += fmt.Sprintf("; and %d more", c.untold)
+	}
+	return list
+}
 
 func (c *check) err() error {
 	if len(c.problems) == 0 {
@@ -29,9 +47,18 @@ func (c *check) err() error {
 	return Errorf(CodeInvalidRequest, "%s", c.list())
 }
 
-func (c *check) required(field, value string) {
-	if value == "" {
-		c.add(field, "is required")
+func (c *check) session(s string) {
+	switch {
+	case s == "":
+		c.add("session", "is required")
+	case len(s) > MaxSessionBytes:
+		c.add("session", fmt.Sprintf("is longer than %d bytes", MaxSessionBytes))
+	}
+}
+
+func (c *check) text(field, s string) {
+	if len(s) > MaxValueBytes {
+		c.add(field, fmt.Sprintf("is longer than %d bytes", MaxValueBytes))
 	}
 }
 
@@ -51,6 +78,13 @@ func (c *check) atMost(field string, n, most int) {
 	if n > most {
 		c.add(field, fmt.Sprintf("may have at most %d entries, got %d", most, n))
 	}
+}
+
+func (c *check) batch(field string, n int) {
+	if n == 0 {
+		c.add(field, "is empty")
+	}
+	c.atMost(field, n, MaxBatch)
 }
 
 func (c *check) cookie(field, s string) {
@@ -84,7 +118,7 @@ func (c *check) labels(field string, labels map[string]string) {
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		v := labels[k]
 		if !ValidName(strings.ReplaceAll(k, "/", ".")) {
-			c.add(field, "key "+quote(k)+" must be 1 to 63 lower-case letters, digits and . _ / -")
+			c.add(field, "key "+quote(k)+" must be 1 to 63 lower-case letters, digits and . _ / -, beginning with a letter or digit")
 		}
 		if len(v) > MaxValueBytes || !printable(v) {
 			c.add(field, fmt.Sprintf("the value of %s must be printable text of at most %d bytes", quote(k), MaxValueBytes))
@@ -110,10 +144,20 @@ func (c *check) object(field string, raw json.RawMessage) {
 
 func (c *check) holding(held []Held) {
 	c.atMost("holding", len(held), MaxHolding)
-	for _, h := range held {
-		c.cookie("holding.cookie", h.Cookie)
-		c.atLeast("holding.fence", h.Fence, 1)
+	for i, h := range held {
+		c.cookie(at("holding", i, "cookie"), h.Cookie)
+		c.atLeast(at("holding", i, "fence"), h.Fence, 1)
+		c.text(at("holding", i, "traceparent"), h.TraceParent)
 	}
+}
+
+// at names a field of one entry of a list; the field is "" for the entry.
+func at(list string, i int, field string) string {
+	entry := fmt.Sprintf("%s[%d]", list, i)
+	if field == "" {
+		return entry
+	}
+	return entry + "." + field
 }
 
 // ValidCookie reports whether s can name a run: 1 to 128 letters, digits and
@@ -162,7 +206,7 @@ func printable(s string) bool {
 // quote quotes text from outside for a message, cut to a readable length.
 func quote(s string) string {
 	if len(s) > 80 {
-		s = s[:80] + "..."
+		s = strings.ToValidUTF8(s[:80], "") + "..."
 	}
 	return strconv.QuoteToGraphic(s)
 }

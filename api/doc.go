@@ -16,8 +16,9 @@ const Version = "/v1"
 // setting; these hold whatever the settings are.
 const (
 	MaxNameBytes      = 63  // queue, worker name, label key, tag key
-	MaxValueBytes     = 255 // label value, tag value, reason
+	MaxValueBytes     = 255 // label value, tag value, reason, version, digest, trace parent
 	MaxCookieBytes    = 128 // cookie, idempotency key
+	MaxSessionBytes   = 128
 	MaxPipelineBytes  = 255 // pipeline name
 	MaxLabels         = 32  // labels or tags of one run or worker
 	MaxQueues         = 64  // queues of one worker

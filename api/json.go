@@ -5,39 +5,51 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 )
 
 // Decode reads exactly one JSON value from r into v. What follows it, other
 // than white space, is an error: it would be a second body that nobody reads.
-// Fields that v does not have are ignored, as the protocol asks.
+// Fields that v does not have are ignored, as the protocol asks. An error of r
+// is returned as it is.
 func Decode(r io.Reader, v any) error {
 	d := json.NewDecoder(r)
-	if err := d.Decode(v); err != nil {
-		if errors.Is(err, io.EOF) {
-			return errors.New("the body is empty")
+	var typed *json.UnmarshalTypeError
+	switch err := d.Decode(v); {
+	case err == io.EOF:
+		return errors.New("the body is empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the body ends within its JSON value: %w", err)
+	case errors.As(err, &typed):
+		field := typed.Field
+		if field == "" {
+			field = "the body"
 		}
-		var typed *json.UnmarshalTypeError
-		if errors.As(err, &typed) && typed.Field != "" {
-			return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind().String()), typed.Value)
-		}
+		return fmt.Errorf("%s: must be %s, got %s", field, jsonKind(typed.Type.Kind()), typed.Value)
+	case err != nil:
 		return err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	var syntax *json.SyntaxError
+	switch _, err := d.Token(); {
+	case err == io.EOF:
+		return nil
+	case err == nil, errors.As(err, &syntax):
 		return errors.New("the body goes on after its JSON value")
+	default:
+		return err
 	}
-	return nil
 }
 
-// jsonKind says in JSON's words what Go's kind of a field wants.
-func jsonKind(kind string) string {
+// jsonKind says in JSON's words what a field of Go's kind wants.
+func jsonKind(kind reflect.Kind) string {
 	switch kind {
-	case "string":
+	case reflect.String:
 		return "text"
-	case "bool":
+	case reflect.Bool:
 		return "true or false"
-	case "slice":
+	case reflect.Slice:
 		return "a list"
-	case "map", "struct":
+	case reflect.Map, reflect.Struct:
 		return "an object"
 	}
 	return "a whole number"

@@ -35,9 +35,9 @@ type Packet struct {
 	TraceState  string `json:"tracestate,omitempty"`
 }
 
-// Validate reports what makes the packet unusable, as an [Error] whose RC is
-// BAD_PACKET, or UNSUPPORTED_PACKET_TYPE when a newer server has sent a type
-// that this worker does not know.
+// Validate reports everything that makes the packet unusable, as a
+// [PacketError] whose RC is BAD_PACKET, or UNSUPPORTED_PACKET_TYPE when a newer
+// server has sent a type that this worker does not know.
 func (p Packet) Validate() error {
 	var c check
 	switch p.PacketType {

@@ -26,13 +26,14 @@ var states = map[State]bool{
 	StateSucceeded: true, StateFailed: true, StateCancelled: true, StateTimedOut: true, StateDead: true,
 }
 
-// Final reports whether a run in this state has ended.
+// Final reports whether a run in this state is known to have ended. A state of
+// a newer version is not.
 func (s State) Final() bool {
 	switch s {
-	case StateScheduled, StateQueued, StateOffered, StateRunning:
-		return false
+	case StateSucceeded, StateFailed, StateCancelled, StateTimedOut, StateDead:
+		return true
 	}
-	return true
+	return false
 }
 
 // Valid reports whether s is a state of this version of the protocol.
@@ -136,9 +137,24 @@ type Cancel struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Validate reports everything that is wrong with the request.
+func (c Cancel) Validate() error {
+	var found check
+	found.text("reason", c.Reason)
+	return found.err()
+}
+
 // A SubmitBatch carries many submits in one call.
 type SubmitBatch struct {
 	Runs []Submit `json:"runs"`
+}
+
+// Validate reports what is wrong with the batch as a whole. Each submit is
+// judged on its own, so that one bad submit does not hold up the others.
+func (b SubmitBatch) Validate() error {
+	var c check
+	c.batch("runs", len(b.Runs))
+	return c.err()
 }
 
 // A SubmitResult answers one submit of a batch: a run or a problem.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -32,14 +33,16 @@ func (r Register) Validate() error {
 	c.name("name", r.Name)
 	c.between("capacity", int64(r.Capacity), 1, MaxCapacity)
 	c.atMost("queues", len(r.Queues), MaxQueues)
-	for _, q := range r.Queues {
-		c.name("queues", q)
+	for i, q := range r.Queues {
+		c.name(at("queues", i, ""), q)
 	}
 	c.labels("labels", r.Labels)
 	c.atMost("pipelines", len(r.Pipelines), MaxPipelines)
-	for _, p := range r.Pipelines {
-		c.pipeline("pipelines", p.Name)
+	for i, p := range r.Pipelines {
+		c.pipeline(at("pipelines", i, "name"), p.Name)
+		c.text(at("pipelines", i, "digest"), p.Digest)
 	}
+	c.text("version", r.Version)
 	c.holding(r.Holding)
 	return c.err()
 }
@@ -77,7 +80,7 @@ type Poll struct {
 // Validate reports everything that is wrong with the poll.
 func (p Poll) Validate() error {
 	var c check
-	c.required("session", p.Session)
+	c.session(p.Session)
 	c.atLeast("hold_ms", p.HoldMS, 0)
 	c.holding(p.Holding)
 	return c.err()
@@ -98,7 +101,7 @@ type Heartbeat struct {
 // Validate reports everything that is wrong with the heartbeat.
 func (h Heartbeat) Validate() error {
 	var c check
-	c.required("session", h.Session)
+	c.session(h.Session)
 	c.holding(h.Holding)
 	return c.err()
 }
@@ -120,11 +123,8 @@ type Results struct {
 // judged on its own, so that one bad result does not hold up the others.
 func (r Results) Validate() error {
 	var c check
-	c.required("session", r.Session)
-	if len(r.Results) == 0 {
-		c.add("results", "is empty")
-	}
-	c.atMost("results", len(r.Results), MaxBatch)
+	c.session(r.Session)
+	c.batch("results", len(r.Results))
 	return c.err()
 }
 
@@ -152,15 +152,15 @@ type Events struct {
 // Validate reports everything that is wrong with the events.
 func (e Events) Validate() error {
 	var c check
-	c.required("session", e.Session)
+	c.session(e.Session)
 	c.atMost("events", len(e.Events), MaxEventsInOne)
-	for _, ev := range e.Events {
-		c.cookie("events.cookie", ev.Cookie)
-		c.atLeast("events.fence", ev.Fence, 1)
-		c.atLeast("events.n", ev.N, 1)
-		c.name("events.kind", ev.Kind)
+	for i, ev := range e.Events {
+		c.cookie(at("events", i, "cookie"), ev.Cookie)
+		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
+		c.atLeast(at("events", i, "n"), ev.N, 1)
+		c.name(at("events", i, "kind"), ev.Kind)
 		if len(ev.Data) > MaxEventDataBytes {
-			c.add("events.data", "is larger than the limit of 16384 bytes")
+			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))
 		}
 	}
 	return c.err()

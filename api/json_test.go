@@ -1,0 +1,99 @@
+package api_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+func TestDecode(t *testing.T) {
+	for _, tt := range []struct{ name, body, want string }{
+		{"one value", `{"pipeline": "p"}`, ""},
+		{"white space may follow", "{\"pipeline\": \"p\"} \r\n\t", ""},
+		{"fields that nobody knows are ignored", `{"pipeline": "p", "colour": {"deep": []}}`, ""},
+		{"nothing", "", "the body is empty"},
+		{"only white space", " \n", "the body is empty"},
+		{"a body that was cut", `{"pipeline": "p"`, "the body ends within its JSON value: unexpected EOF"},
+		{"a second value", `{"pipeline": "p"} {}`, "the body goes on after its JSON value"},
+		{"garbage after the value", `{"pipeline": "p"}}`, "the body goes on after its JSON value"},
+		{"another type than an object", `[]`, "the body: must be an object, got array"},
+		{"text where a number belongs", `{"priority": "1"}`, "priority: must be a whole number, got string"},
+		{"a fraction where a whole number belongs", `{"priority": 1.5}`, "priority: must be a whole number, got number 1.5"},
+		{"a number where text belongs", `{"pipeline": 1}`, "pipeline: must be text, got number"},
+		{"text where true or false belongs", `{"detach": "yes"}`, "detach: must be true or false, got string"},
+		{"a list where an object belongs", `{"labels": []}`, "labels: must be an object, got array"},
+		{"no JSON at all", `<html>`, "invalid character '<' looking for beginning of value"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			var in api.Submit
+			if err := api.Decode(strings.NewReader(tt.body), &in); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("Decode(%q)\n got %s\nwant %s", tt.body, got, tt.want)
+			}
+		})
+	}
+	for body, want := range map[string]string{
+		`{"holding": {}}`:               "holding: must be a list, got object",
+		`{"holding": [{"fence": "1"}]}`: "holding.fence: must be a whole number, got string",
+	} {
+		if err := api.Decode(strings.NewReader(body), new(api.Poll)); err == nil || err.Error() != want {
+			t.Errorf("Decode(%s) = %v, want %s", body, err, want)
+		}
+	}
+}
+
+func TestDecodePassesReadErrorsOn(t *testing.T) {
+	broken := errors.New("connection reset")
+	for _, read := range []string{`{"pipe`, `{"pipeline": "p"}`} {
+		err := api.Decode(io.MultiReader(strings.NewReader(read), iotest.ErrReader(broken)), new(api.Submit))
+		if !errors.Is(err, broken) {
+			t.Errorf("Decode() after %q = %v, want %v", read, err, broken)
+		}
+	}
+}
+
+func TestFalsyResultsArriveAsTheyAre(t *testing.T) {
+	for _, value := range []string{`0`, `-0`, `0.0`, `false`, `""`, `[]`, `{}`, `null`, `1e400`, `12345678901234567890`, `"\u0000"`, ``} {
+		t.Run("result "+value, func(t *testing.T) {
+			result := api.Result{Cookie: "c", Fence: 1, RC: api.RCOK, Result: raw(value)}
+			run := api.Run{Cookie: "c", State: api.StateSucceeded, Result: raw(value)}
+			var gotResult api.Result
+			var gotRun api.Run
+			pass(t, result, &gotResult)
+			pass(t, run, &gotRun)
+			for kind, got := range map[string]json.RawMessage{"Result": gotResult.Result, "Run": gotRun.Result} {
+				if string(got) != value || (got == nil) != (value == "") {
+					t.Errorf("%s came through as %q (nil: %t), want %q", kind, got, got == nil, value)
+				}
+			}
+		})
+	}
+}
+
+// raw is the JSON value, or nil for no value at all.
+func raw(value string) json.RawMessage {
+	if value == "" {
+		return nil
+	}
+	return json.RawMessage(value)
+}
+
+// pass sends in over the wire into out.
+func pass(t *testing.T, in, out any) {
+	t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Decode(strings.NewReader(string(body)), out); err != nil {
+		t.Fatalf("Decode(%s) = %v", body, err)
+	}
+}
