@@ -135,6 +135,7 @@ func TestSecretFiles(t *testing.T) {
 		wantErr string
 	}{
 		{name: "the line break at the end is cut", yaml: "server: {token_file: " + good + "}", token: "sesame-0123456789", from: good},
+		{name: "spaces are part of it", yaml: "server: {token_file: " + put("spaces", " a b \n") + "}", token: " a b ", from: filepath.Join(dir, "spaces")},
 		{name: "a variable may name the file", env: map[string]string{"PULLRUN_SERVER_TOKEN_FILE": good}, token: "sesame-0123456789", from: good},
 		{name: "an empty token is none", yaml: `server: {token: "", token_file: ` + good + "}", token: "sesame-0123456789", from: good},
 		{name: "a token and a file are one too many", yaml: "server:\n  token_file: " + good,

@@ -47,7 +47,7 @@ func (s Secret) String() string {
 // GoString answers whoever prints values as Go.
 func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 
-// Format answers fmt for every verb; %x of text would show its bytes.
+// Format answers fmt for every verb, also for those that pass String by.
 func (s Secret) Format(f fmt.State, verb rune) { writeHidden(f, verb, s.String()) }
 
 // LogValue answers slog.

@@ -80,6 +80,7 @@ func TestSecretShowsWhetherItIsSet(t *testing.T) {
 		}
 		for _, got := range [][2]string{
 			{tt.secret.String(), tt.plain}, {fmt.Sprintf("%v", tt.secret), tt.plain},
+			{fmt.Sprintf("%d", tt.secret), tt.plain},
 			{fmt.Sprintf("%q", tt.secret), tt.quoted}, {fmt.Sprintf("%#v", tt.secret), tt.quoted},
 			{string(encoded), tt.encoded},
 		} {
@@ -169,6 +170,7 @@ func TestURL(t *testing.T) {
 		{"postgres://me:@db/x", "postgres://me:•••@db/x"},
 		{"postgres://token@db/x", "postgres://•••@db/x"},
 		{"postgres://db/x?user=me&password=pw&sslpassword=pw", "postgres://db/x?user=me&password=•••&sslpassword=•••"},
+		{"https://x/y?Access_Token=pw&client_secret=pw&a=b", "https://x/y?Access_Token=•••&client_secret=•••&a=b"},
 		{"http://me:pw@exa mple", "•••"},
 		{"host=db password=pw", "•••"},
 		{"", ""},

@@ -41,11 +41,14 @@ func (u URL) String() string {
 	return strings.ReplaceAll(parsed.String(), url.QueryEscape(redacted), redacted)
 }
 
-// redactQuery hides the parameters in which PostgreSQL takes passwords.
+// redactQuery hides the parameters that hold secrets by their names, as
+// PostgreSQL's password and sslpassword do.
 func redactQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		if key, _, ok := strings.Cut(pair, "="); ok && strings.Contains(key, "password") {
+		key, _, ok := strings.Cut(pair, "=")
+		if lower := strings.ToLower(key); ok && (strings.Contains(lower, "password") ||
+			strings.Contains(lower, "token") || strings.Contains(lower, "secret")) {
 			pairs[i] = key + "=" + redacted
 		}
 	}
