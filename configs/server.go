@@ -46,7 +46,6 @@ type Token struct {
 type ServerLimits struct {
 	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
 	Result Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
-	Queued int  `mapstructure:"queued" doc:"Most runs that may wait in all queues together."`
 	Polls  int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
 }
 
@@ -62,7 +61,7 @@ func DefaultServer() Server {
 		OfferTimeout:    10 * time.Second,
 		CancelTimeout:   30 * time.Second,
 		MaxAttempts:     3,
-		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
+		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Polls: 10_000},
 		Retention:       7 * day,
 		ShutdownTimeout: 10 * time.Second,
 		Log:             defaultLog(),
@@ -99,7 +98,6 @@ func (s Server) Validate() error {
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)
 	atLeast(&c, "limits.result", s.Limits.Result, KiB)
-	atLeast(&c, "limits.queued", s.Limits.Queued, 1)
 	atLeast(&c, "limits.polls", s.Limits.Polls, 1)
 	if s.TraceURL != "" && !strings.Contains(s.TraceURL, "{trace}") {
 		c.add("trace_url", "wants {trace} where the trace's id belongs, got %q", s.TraceURL)

@@ -41,8 +41,7 @@ labels: the value of "c" must be printable text of at most 255 bytes
 name: "Edge 1" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit
 queues: "_no" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit`},
 		{name: "as many labels as the server takes", change: func(w *Worker) { w.Labels = many }, want: "labels: may have at most 32 entries, got 33"},
-		{name: "lists that must not be empty", change: func(w *Worker) { w.Queues, w.Pipelines.Dirs, w.Outbox = nil, nil, "" }, want: `
-outbox: wants a directory
+		{name: "lists that must not be empty", change: func(w *Worker) { w.Queues, w.Pipelines.Dirs = nil, nil }, want: `
 pipelines.dirs: wants at least one
 queues: wants at least one`},
 		{name: "patterns are patterns", change: func(w *Worker) { w.Pipelines.Allow = []string{"etl.*", "[a"} },
@@ -130,7 +129,6 @@ renew: must be at least 1s, got 0s`},
 		{name: "limits let something through", change: func(s *Server) { s.Limits, s.MaxAttempts = ServerLimits{}, 0 }, want: `
 limits.body: must be at least 1KiB, got 0B
 limits.polls: must be at least 1, got 0
-limits.queued: must be at least 1, got 0
 limits.result: must be at least 1KiB, got 0B
 max_attempts: must be from 1 to 100, got 0`},
 		{name: "a link to traces has a place for the trace", change: func(s *Server) { s.TraceURL = "http://jaeger" },

@@ -14,7 +14,6 @@ type Worker struct {
 	Queues       []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
 	Labels       map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
 	Pipelines    Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
-	Outbox       string            `mapstructure:"outbox" doc:"Directory that keeps finished results until the server has accepted them, also across restarts. It is made if it is missing, and no two workers may share one."`
 	DrainTimeout time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
 	CancelGrace  time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
 	Limits       RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
@@ -53,7 +52,6 @@ func DefaultWorker() Worker {
 		Capacity:     4,
 		Queues:       []string{"default"},
 		Pipelines:    Pipelines{Dirs: []string{"."}},
-		Outbox:       "pullrun-outbox",
 		DrainTimeout: 10 * time.Minute,
 		CancelGrace:  10 * time.Second,
 		Limits: RunLimits{
@@ -98,9 +96,6 @@ func (w Worker) Validate() error {
 		if _, err := path.Match(pattern, ""); err != nil {
 			c.add("pipelines.allow", "%q is not a pattern", pattern)
 		}
-	}
-	if w.Outbox == "" {
-		c.add("outbox", "wants a directory")
 	}
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
