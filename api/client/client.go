@@ -3,9 +3,11 @@
 //
 // Every call of the protocol is one method. Calls that may be repeated are,
 // by go-retryablehttp with a jittered and capped wait; what may be tried again
-// is decided in retry.go and nowhere else. Polls have a connection pool of
-// their own and are never repeated here, so that a result or a heartbeat never
-// waits behind a parked poll and the poller keeps its own pace.
+// is decided in retry.go and nowhere else. What a worker does all the time is
+// never repeated here, for the poller keeps its own pace, and polls have
+// connections of their own: a result or a heartbeat never waits behind a parked
+// poll. An answer that makes no sense for its call came from something in
+// between, and is tried again like one that was cut.
 //
 // A [Client] is safe for concurrent use. The token goes into the Authorization
 // header and nowhere else; redirects are not followed, so it is never sent to
@@ -15,6 +17,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +26,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -48,37 +52,38 @@ type Config struct {
 	// Retries is how often a call for a person is repeated before its error
 	// is given up. Results are repeated until their context ends.
 	Retries int
-	// RetryMin and RetryMax bound the wait before a repeat. Zero is 200 ms
-	// and 30 s.
+	// RetryMin and RetryMax bound the wait before a repeat: full jitter,
+	// doubling. Zero is 200 ms and 30 s.
 	RetryMin, RetryMax time.Duration
 	// Transport says how to connect. The zero value is right for most.
 	Transport Transport
-	// Wrap is put around the connections of everything but polls and
-	// heartbeats, for tracing. May be nil.
+	// Wrap is put around the transport of results and of the calls for a
+	// person, for tracing. What a worker does all the time is not traced. May
+	// be nil.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // A Client calls one server.
 type Client struct {
-	base  *url.URL
-	cfg   Config
-	once  *retryablehttp.Client // polls and heartbeats: the caller repeats
-	quick *retryablehttp.Client // for somebody who waits
-	until *retryablehttp.Client // until the context ends
-	pools []*http.Transport
+	base    *url.URL
+	cfg     Config
+	polls   *retryablehttp.Client // not repeated, on connections of their own
+	once    *retryablehttp.Client // not repeated: the caller does that
+	quick   *retryablehttp.Client // for somebody who waits
+	until   *retryablehttp.Client // until the context ends
+	streams *http.Client          // event streams, which end when they end
+	pools   []*http.Transport
 }
 
 // New checks cfg and makes a client. It opens no connection.
 func New(cfg Config) (*Client, error) {
 	base, err := url.Parse(strings.TrimRight(cfg.URL, "/"))
-	if err != nil {
-		return nil, fmt.Errorf("server URL %q: %w", redact(cfg.URL), err)
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+	switch {
+	case err != nil, base.Scheme != "http" && base.Scheme != "https", base.Host == "", base.RawQuery != "", base.Fragment != "":
+		// The parser's error would repeat what may be a password.
 		return nil, fmt.Errorf("server URL %q must look like https://host or http://host:port", redact(cfg.URL))
-	}
-	if base.User != nil {
-		return nil, fmt.Errorf("server URL %q must not hold a user or password: set the token instead", base.Redacted())
+	case base.User != nil:
+		return nil, fmt.Errorf("server URL %q must not hold a user or password: set the token instead", redact(cfg.URL))
 	}
 	cfg.Timeout = cmpOr(cfg.Timeout, 30*time.Second)
 	cfg.RetryMin = cmpOr(cfg.RetryMin, 200*time.Millisecond)
@@ -94,9 +99,11 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Wrap != nil {
 		traced = cfg.Wrap(traced)
 	}
-	c.once = c.retrying(polls, 0)
-	c.quick = c.retrying(traced, cfg.Retries)
-	c.until = c.retrying(traced, math.MaxInt32)
+	c.streams = direct(polls)
+	c.polls = c.retrying(polls, 0, Retryable)
+	c.once = c.retrying(calls, 0, Retryable)
+	c.quick = c.retrying(traced, cfg.Retries, Retryable)
+	c.until = c.retrying(traced, math.MaxInt32, untilRefused)
 	return c, nil
 }
 
@@ -114,33 +121,50 @@ type call struct {
 	header       map[string]string
 	body         any
 	timeout      time.Duration // of one attempt; zero is the client's
+	// answer reads an answer below 300. Nil is for answers without a body.
+	answer func(*http.Response) error
 }
 
-// do sends the call with the given patience and decodes the answer into out,
-// unless out is nil or the answer has no body. It returns the status of the
-// answer, which is below 300 when the error is nil.
-func (c *Client) do(ctx context.Context, with *retryablehttp.Client, in call, out any) (status int, header http.Header, err error) {
+// do sends the call with the given patience and reads its answer.
+func (c *Client) do(ctx context.Context, with *retryablehttp.Client, in call) error {
 	req, err := c.request(ctx, in)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	req.SetResponseHandler(func(resp *http.Response) error {
-		status, header = resp.StatusCode, resp.Header
-		body := http.MaxBytesReader(nil, resp.Body, maxAnswer)
-		if out == nil || resp.StatusCode == http.StatusNoContent {
-			_, err := io.Copy(io.Discard, body)
-			return err
+		if in.answer != nil {
+			return in.answer(resp)
 		}
-		if err := api.Decode(body, out); err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-		return nil
+		_, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
+		return err
 	})
 	resp, err := with.Do(req)
 	if err != nil {
-		return 0, nil, c.explain(ctx, err)
+		return c.explain(ctx, err)
 	}
-	return status, header, resp.Body.Close()
+	return resp.Body.Close()
+}
+
+// into decodes an answer into out, afresh for each attempt. An answer that the
+// check finds wrong is none. The check may be nil.
+func into[T any](out *T, check func(T) error) func(*http.Response) error {
+	return func(resp *http.Response) error {
+		var got T
+		var large *http.MaxBytesError
+		switch err := api.Decode(http.MaxBytesReader(nil, resp.Body, maxAnswer), &got); {
+		case errors.As(err, &large):
+			return fmt.Errorf("read the answer: it is larger than %d bytes", large.Limit)
+		case err != nil:
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if check != nil {
+			if err := check(got); err != nil {
+				return fmt.Errorf("read the answer: %w", err)
+			}
+		}
+		*out = got
+		return nil
+	}
 }
 
 func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, error) {
@@ -175,6 +199,7 @@ func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, 
 }
 
 func (c *Client) authorize(req *http.Request) {
+	req.Header.Del("Authorization")
 	if c.cfg.Token == nil {
 		return
 	}
@@ -196,8 +221,12 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err // what u adds, its URL, is said here without the query
 	}
-	if isRefused(err) {
+	var authority x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("server %s: %w; is it running?", c.base, err)
+	case errors.As(err, &authority):
+		return fmt.Errorf("server %s: %w; a private authority wants its CA file", c.base, err)
 	}
 	return fmt.Errorf("server %s: %w", c.base, err)
 }
@@ -209,10 +238,13 @@ func cmpOr(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// redact hides what may be a password in a URL that did not parse.
+// redact hides what may be a secret in a URL that is refused.
 func redact(raw string) string {
 	if at := strings.LastIndex(raw, "@"); at >= 0 {
-		return "..." + raw[at:]
+		raw = "..." + raw[at:]
+	}
+	if end := strings.IndexAny(raw, "?#"); end >= 0 {
+		raw = raw[:end+1] + "..."
 	}
 	return raw
 }

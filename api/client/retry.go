@@ -3,14 +3,13 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"mime"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -18,18 +17,19 @@ import (
 	"github.com/pullrun/pullrun/api"
 )
 
-// retrying wraps transport so that a call is repeated up to max times.
-func (c *Client) retrying(transport http.RoundTripper, max int) *retryablehttp.Client {
+// maxProblem bounds how much of a problem is read, in bytes.
+const maxProblem = 1 << 20
+
+// retrying wraps transport so that a call is repeated up to max times while
+// again says so of its error.
+func (c *Client) retrying(transport http.RoundTripper, max int, again func(error) bool) *retryablehttp.Client {
 	r := retryablehttp.NewClient()
-	r.HTTPClient = &http.Client{
-		Transport:     bounded{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	r.HTTPClient = direct(bounded{transport})
 	r.Logger = nil // it would log URLs
 	r.RetryMax = max
 	r.RetryWaitMin, r.RetryWaitMax = c.cfg.RetryMin, c.cfg.RetryMax
 	r.Backoff = backoff
-	r.CheckRetry = checkRetry
+	r.CheckRetry = checkRetry(again)
 	r.ErrorHandler = func(resp *http.Response, err error, _ int) (*http.Response, error) {
 		if resp != nil {
 			resp.Body.Close()
@@ -41,6 +41,15 @@ func (c *Client) retrying(transport http.RoundTripper, max int) *retryablehttp.C
 		return nil
 	}
 	return r
+}
+
+// direct is a client that follows no redirect, so that the token never goes to
+// another host.
+func direct(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Retryable reports whether the call that ended with err may be sent again: it
@@ -55,53 +64,64 @@ func Retryable(err error) bool {
 		}
 		return answered.Status >= 500 && answered.Status != http.StatusNotImplemented
 	}
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var verification *tls.CertificateVerificationError
-	switch {
-	case err == nil, errors.Is(err, context.Canceled):
-		return false
-	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &verification):
-		return false
+	var untrusted *tls.CertificateVerificationError
+	return err != nil && !errors.Is(err, context.Canceled) && !errors.As(err, &untrusted)
+}
+
+// untilRefused is Retryable for results, which nothing but the server's
+// judgement may end: a token or a certificate that is not accepted says nothing
+// about them, and may be mended.
+func untilRefused(err error) bool {
+	switch api.CodeOf(err) {
+	case "":
+		return !errors.Is(err, context.Canceled)
+	case api.CodeUnauthorized, api.CodeForbidden:
+		return true
 	}
-	return true
+	return Retryable(err)
 }
 
 // checkRetry is called after each attempt, and once more with the error of
 // reading the answer. The error that it returns is the call's when no attempt
 // follows.
-func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	switch {
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
-	case err != nil:
-		return Retryable(err), err
-	case resp.StatusCode < 300:
-		return false, nil
+func checkRetry(again func(error) bool) retryablehttp.CheckRetry {
+	return func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+		switch {
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		case err == nil && resp.StatusCode < 300:
+			return false, nil
+		case err == nil:
+			err = problem(resp)
+		}
+		return again(err), err
 	}
-	err = problem(resp)
-	return Retryable(err), err
 }
 
 // problem reads what an answer that is not 2xx says.
 func problem(resp *http.Response) error {
 	e := &api.Error{}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind != "application/problem+json" || api.Decode(http.MaxBytesReader(nil, resp.Body, 1<<20), e) != nil || e.Code == "" {
+	if kind == "application/problem+json" && api.Decode(io.LimitReader(resp.Body, maxProblem), e) == nil && e.Code != "" {
+		e.Status = resp.StatusCode
+	} else {
 		// It came from something in between, so it says nothing about the
 		// call: whatever its status, another try may reach the server.
-		e = api.Errorf(api.CodeUnavailable, "the answer %q (%s) did not come from a pullrun server", resp.Status, orNone(kind))
+		e = api.Errorf(api.CodeUnavailable, "the answer %q%s did not come from a pullrun server", resp.Status, described(resp, kind))
 	}
 	e.RetryAfter = retryAfter(resp)
 	return e
 }
 
-func orNone(kind string) string {
-	if kind == "" {
-		return "no content type"
+// described says of an answer what may tell a person who sent it.
+func described(resp *http.Response, kind string) string {
+	if to, err := resp.Location(); err == nil {
+		return fmt.Sprintf(", a redirect to %s://%s,", to.Scheme, to.Host)
 	}
-	return kind
+	if kind == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", kind)
 }
 
 func retryAfter(resp *http.Response) time.Duration {
@@ -111,29 +131,28 @@ func retryAfter(resp *http.Response) time.Duration {
 	return 0
 }
 
-// backoff is the wait before repeat n (0 for the first): what the server asks
-// for, up to most, or else anything from nothing to least doubled n times
-// ("full jitter"), so that many clients that failed together do not come back
-// together.
+// backoff is [pause] as go-retryablehttp asks for it.
 func backoff(least, most time.Duration, n int, resp *http.Response) time.Duration {
-	if resp != nil {
-		if after := retryAfter(resp); after > 0 {
-			return min(after, most) + rand.N(least)
-		}
+	if resp == nil {
+		return pause(least, most, n, 0)
 	}
-	return Jitter(least, most, n)
+	return pause(least, most, n, retryAfter(resp))
 }
 
-// Jitter is a random wait below least doubled n times, and below most.
-func Jitter(least, most time.Duration, n int) time.Duration {
-	ceiling := least << min(n, 30)
-	if ceiling <= 0 || ceiling > most {
-		ceiling = most
+// pause is the wait before repeat n (0 for the first): what the server asks
+// for, up to most, and a little more; or else anything below least doubled n
+// times, and below most ("full jitter"), so that many clients that failed
+// together do not come back together.
+func pause(least, most time.Duration, n int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return min(asked, most) + rand.N(least)
+	}
+	ceiling := most
+	if n < 30 && least<<n > 0 {
+		ceiling = min(least<<n, most)
 	}
 	return rand.N(ceiling)
 }
-
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // errorf adds what was being done to an error of a call.
 func errorf(err error, format string, args ...any) error {

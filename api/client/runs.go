@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,22 +14,16 @@ import (
 	"github.com/pullrun/pullrun/api"
 )
 
-// readWait is how long one read of a run waits for its end, in seconds.
-const readWait = 25
+// readWait is how long one read of a run waits for its end.
+const readWait = 25 * time.Second
 
 // Submit submits a run and returns it as the server has stored it. When the
 // run has no cookie it is given one here, so that a submit whose answer was
 // lost can be repeated without making a second run.
 func (c *Client) Submit(ctx context.Context, in api.Submit) (api.Run, error) {
+	in.Cookie = cookieFor(in)
 	var out api.Run
-	if in.Cookie == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return out, fmt.Errorf("make a cookie: %w", err)
-		}
-		in.Cookie = id.String()
-	}
-	_, _, err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs", body: in}, &out)
+	err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs", body: in, answer: into(&out, about(in.Cookie))})
 	if err != nil {
 		return out, errorf(err, "submit %q", in.Pipeline)
 	}
@@ -36,26 +31,60 @@ func (c *Client) Submit(ctx context.Context, in api.Submit) (api.Run, error) {
 }
 
 // SubmitBatch submits many runs in one call. Each is answered in its place.
+// Those without a cookie are given one here, as [Client.Submit] does.
 func (c *Client) SubmitBatch(ctx context.Context, runs []api.Submit) ([]api.SubmitResult, error) {
+	in := api.SubmitBatch{Runs: slices.Clone(runs)}
+	for i, run := range in.Runs {
+		in.Runs[i].Cookie = cookieFor(run)
+	}
 	var out api.SubmitBatchResult
-	_, _, err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs/batch", body: api.SubmitBatch{Runs: runs}}, &out)
+	err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs/batch", body: in,
+		answer: into(&out, func(got api.SubmitBatchResult) error { return oneEach(len(got.Results), len(runs)) })})
 	if err != nil {
 		return nil, errorf(err, "submit %d runs", len(runs))
 	}
 	return out.Results, nil
 }
 
-// Get reads a run. With a wait, in whole seconds, it returns when the run has
-// ended or the wait is over.
+// cookieFor is the submit's cookie, or a new one.
+func cookieFor(in api.Submit) string {
+	if in.Cookie != "" {
+		return in.Cookie
+	}
+	return uuid.Must(uuid.NewV7()).String() // the system's randomness does not fail
+}
+
+// about checks that an answer is about the run that was asked for.
+func about(cookie string) func(api.Run) error {
+	return func(run api.Run) error {
+		if run.Cookie != cookie {
+			return fmt.Errorf("it is about run %q", run.Cookie)
+		}
+		return nil
+	}
+}
+
+// oneEach checks that an answer to a batch is whole.
+func oneEach(got, want int) error {
+	if got != want {
+		return fmt.Errorf("it answers %d of %d", got, want)
+	}
+	return nil
+}
+
+// Get reads a run. With a wait, in whole seconds and at most 60, it returns
+// when the run has ended or the wait is over.
 func (c *Client) Get(ctx context.Context, cookie string, wait time.Duration) (api.Run, error) {
 	var out api.Run
-	in := call{method: http.MethodGet, path: "/v1/runs/" + cookie}
-	if seconds := int(wait / time.Second); seconds > 0 {
-		in.header = map[string]string{"Prefer": "wait=" + strconv.Itoa(seconds)}
-		in.timeout = wait + pollMargin
+	if !api.ValidCookie(cookie) {
+		return out, api.Errorf(api.CodeInvalidRequest, "read run %q: this is no cookie", cookie)
 	}
-	_, _, err := c.do(ctx, c.quick, in, &out)
-	if err != nil {
+	in := call{method: http.MethodGet, path: "/v1/runs/" + cookie, answer: into(&out, about(cookie))}
+	if seconds := min(int(wait/time.Second), api.MaxWaitSeconds); seconds > 0 {
+		in.header = map[string]string{"Prefer": "wait=" + strconv.Itoa(seconds)}
+		in.timeout = time.Duration(seconds)*time.Second + heldMargin
+	}
+	if err := c.do(ctx, c.quick, in); err != nil {
 		return out, errorf(err, "read run %q", cookie)
 	}
 	return out, nil
@@ -64,20 +93,21 @@ func (c *Client) Get(ctx context.Context, cookie string, wait time.Duration) (ap
 // Wait reads a run until it has ended, through outages, or until ctx ends.
 func (c *Client) Wait(ctx context.Context, cookie string) (api.Run, error) {
 	for attempt := 0; ; attempt++ {
-		run, err := c.Get(ctx, cookie, readWait*time.Second)
+		began := time.Now()
+		run, err := c.Get(ctx, cookie, readWait)
 		switch {
 		case err == nil && run.State.Final():
 			return run, nil
-		case err == nil:
-			attempt = -1
+		case err == nil && time.Since(began) > readWait/2:
+			attempt = -1 // it was held as asked, that is pace enough
 			continue
-		case ctx.Err() != nil || !Retryable(err):
+		case err != nil && (ctx.Err() != nil || !Retryable(err)):
 			return run, err
 		}
 		select {
 		case <-ctx.Done():
 			return run, context.Cause(ctx)
-		case <-time.After(Jitter(c.cfg.RetryMin, c.cfg.RetryMax, attempt)):
+		case <-time.After(pause(c.cfg.RetryMin, c.cfg.RetryMax, attempt, 0)):
 		}
 	}
 }
@@ -111,7 +141,7 @@ func (c *Client) List(ctx context.Context, f Filter) (api.RunList, error) {
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
 	var out api.RunList
-	if _, _, err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/runs", query: q}, &out); err != nil {
+	if err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/runs", query: q, answer: into(&out, nil)}); err != nil {
 		return out, errorf(err, "list runs")
 	}
 	return out, nil
@@ -121,7 +151,11 @@ func (c *Client) List(ctx context.Context, f Filter) (api.RunList, error) {
 // with CancelRequestedAt set.
 func (c *Client) Cancel(ctx context.Context, cookie, reason string) (api.Run, error) {
 	var out api.Run
-	_, _, err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs/" + cookie + "/cancel", body: api.Cancel{Reason: reason}}, &out)
+	if !api.ValidCookie(cookie) {
+		return out, api.Errorf(api.CodeInvalidRequest, "cancel run %q: this is no cookie", cookie)
+	}
+	err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs/" + cookie + "/cancel",
+		body: api.Cancel{Reason: reason}, answer: into(&out, about(cookie))})
 	if err != nil {
 		return out, errorf(err, "cancel run %q", cookie)
 	}
@@ -131,7 +165,7 @@ func (c *Client) Cancel(ctx context.Context, cookie, reason string) (api.Run, er
 // Workers lists the workers with a live session.
 func (c *Client) Workers(ctx context.Context) ([]api.Worker, error) {
 	var out api.WorkerList
-	if _, _, err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/workers"}, &out); err != nil {
+	if err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/workers", answer: into(&out, nil)}); err != nil {
 		return nil, errorf(err, "list workers")
 	}
 	return out.Workers, nil
@@ -139,7 +173,7 @@ func (c *Client) Workers(ctx context.Context) ([]api.Worker, error) {
 
 // Shutdown asks a worker to finish what it has and end.
 func (c *Client) Shutdown(ctx context.Context, worker string) error {
-	if _, _, err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/workers/" + worker + "/shutdown"}, nil); err != nil {
+	if err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/workers/" + url.PathEscape(worker) + "/shutdown"}); err != nil {
 		return errorf(err, "shut down worker %q", worker)
 	}
 	return nil
@@ -148,7 +182,7 @@ func (c *Client) Shutdown(ctx context.Context, worker string) error {
 // Queues lists the queues that have runs waiting or leased.
 func (c *Client) Queues(ctx context.Context) ([]api.QueueStats, error) {
 	var out api.QueueList
-	if _, _, err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/queues"}, &out); err != nil {
+	if err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/queues", answer: into(&out, nil)}); err != nil {
 		return nil, errorf(err, "list queues")
 	}
 	return out.Queues, nil

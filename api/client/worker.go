@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -9,13 +10,21 @@ import (
 	"github.com/pullrun/pullrun/api"
 )
 
-// pollMargin is how much longer than its hold a poll may take.
-const pollMargin = 10 * time.Second
+// heldMargin is how much longer than it may be held a call may take.
+const heldMargin = 10 * time.Second
+
+// upkeep bounds the calls that a worker makes all the time.
+const upkeep = 10 * time.Second
 
 // Register opens a session for a worker. It is not repeated.
 func (c *Client) Register(ctx context.Context, in api.Register) (api.Registered, error) {
 	var out api.Registered
-	_, _, err := c.do(ctx, c.once, call{method: http.MethodPost, path: "/v1/workers", body: in}, &out)
+	err := c.do(ctx, c.once, call{method: http.MethodPost, path: "/v1/workers", body: in, answer: into(&out, func(got api.Registered) error {
+		if got.WorkerID == "" || got.Session == "" || min(got.HoldMS, got.LeaseMS, got.RenewMS) <= 0 {
+			return errors.New("it has no session, or no times to keep to")
+		}
+		return nil
+	})})
 	if err != nil {
 		return out, errorf(err, "register worker %q", in.Name)
 	}
@@ -25,11 +34,19 @@ func (c *Client) Register(ctx context.Context, in api.Register) (api.Registered,
 // Poll waits for packets. It returns none when the hold ran out, and is given
 // up 10 s after that. It is not repeated.
 func (c *Client) Poll(ctx context.Context, worker string, in api.Poll) ([]api.Packet, error) {
+	in.Holding = present(in.Holding)
 	var out api.Packets
-	_, _, err := c.do(ctx, c.once, call{
+	read := into(&out, nil)
+	err := c.do(ctx, c.polls, call{
 		method: http.MethodPost, path: "/v1/workers/" + worker + "/poll", body: in,
-		timeout: time.Duration(in.HoldMS)*time.Millisecond + pollMargin,
-	}, &out)
+		timeout: time.Duration(in.HoldMS)*time.Millisecond + heldMargin,
+		answer: func(resp *http.Response) error {
+			if resp.StatusCode == http.StatusNoContent {
+				return nil
+			}
+			return read(resp)
+		},
+	})
 	if err != nil {
 		return nil, errorf(err, "poll")
 	}
@@ -38,23 +55,34 @@ func (c *Client) Poll(ctx context.Context, worker string, in api.Poll) ([]api.Pa
 
 // Heartbeat renews the leases of a session. It is not repeated.
 func (c *Client) Heartbeat(ctx context.Context, worker string, in api.Heartbeat) (api.Beat, error) {
+	in.Holding = present(in.Holding)
 	var out api.Beat
-	_, _, err := c.do(ctx, c.once, call{
-		method: http.MethodPost, path: "/v1/workers/" + worker + "/heartbeat", body: in, timeout: pollMargin,
-	}, &out)
+	err := c.do(ctx, c.once, call{
+		method: http.MethodPost, path: "/v1/workers/" + worker + "/heartbeat", body: in, timeout: upkeep, answer: into(&out, nil),
+	})
 	if err != nil {
 		return out, errorf(err, "heartbeat")
 	}
 	return out, nil
 }
 
+// present is the list that says "none" where nil would say "absent".
+func present(held []api.Held) []api.Held {
+	if held == nil {
+		return []api.Held{}
+	}
+	return held
+}
+
 // PostResults posts finished runs, again and again until the server has judged
-// them, refuses the call as a whole, or ctx ends.
+// them one by one, refuses them as a whole, or ctx ends. A server that does not
+// accept the token, or that is not trusted, has not refused them.
 func (c *Client) PostResults(ctx context.Context, worker string, in api.Results) ([]api.Verdict, error) {
 	var out api.Verdicts
-	_, _, err := c.do(ctx, c.until, call{
+	err := c.do(ctx, c.until, call{
 		method: http.MethodPost, path: "/v1/workers/" + worker + "/results", body: in,
-	}, &out)
+		answer: into(&out, func(got api.Verdicts) error { return oneEach(len(got.Verdicts), len(in.Results)) }),
+	})
 	if err != nil {
 		return nil, errorf(err, "post %d results", len(in.Results))
 	}
@@ -63,9 +91,9 @@ func (c *Client) PostResults(ctx context.Context, worker string, in api.Results)
 
 // PostEvents adds lines to the history of runs. It is not repeated.
 func (c *Client) PostEvents(ctx context.Context, worker string, in api.Events) error {
-	_, _, err := c.do(ctx, c.once, call{
-		method: http.MethodPost, path: "/v1/workers/" + worker + "/events", body: in, timeout: pollMargin,
-	}, nil)
+	err := c.do(ctx, c.once, call{
+		method: http.MethodPost, path: "/v1/workers/" + worker + "/events", body: in, timeout: upkeep,
+	})
 	if err != nil {
 		return errorf(err, "post %d events", len(in.Events))
 	}
@@ -74,9 +102,9 @@ func (c *Client) PostEvents(ctx context.Context, worker string, in api.Events) e
 
 // Leave tells the server that the session takes nothing more.
 func (c *Client) Leave(ctx context.Context, worker, session string) error {
-	_, _, err := c.do(ctx, c.quick, call{
+	err := c.do(ctx, c.quick, call{
 		method: http.MethodDelete, path: "/v1/workers/" + worker, query: url.Values{"session": {session}},
-	}, nil)
+	})
 	if err != nil {
 		return errorf(err, "leave")
 	}
