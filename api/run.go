@@ -112,6 +112,7 @@ type Run struct {
 	MaxAttempts int               `json:"max_attempts"`
 	Worker      string            `json:"worker,omitempty"` // who holds it, or held it last
 	TraceID     string            `json:"trace_id,omitempty"`
+	TraceURL    string            `json:"trace_url,omitempty"` // where people look at the trace
 
 	CreatedAt         time.Time  `json:"created_at"`
 	NotBefore         *time.Time `json:"not_before,omitempty"`

@@ -1,0 +1,46 @@
+# The two that matter to a newcomer are "make demo" and "make test".
+
+GO ?= go
+BIN := bin/pullrun
+# Plain build, with the commit in "pullrun version" where git knows it.
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/pullrun
+	$(GO) build -trimpath -o $(BIN) ./cmd/pullrun
+
+.PHONY: demo
+demo: build ## Run the URL check through a server and a worker, and end
+	sh examples/demo.sh $(BIN)
+
+.PHONY: test
+test: ## Run all tests, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+.PHONY: check
+check: format vet lint test vuln ## Everything that CI runs
+
+.PHONY: format
+format: ## Complain about files that gofmt would change
+	@changed=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$changed" ]; then echo "gofmt would change:"; echo "$$changed"; exit 1; fi
+
+.PHONY: vet
+vet: ## Run go vet
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## Run staticcheck
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the program uses
+	sh tools/vulncheck.sh ./...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
