@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/pullrun/pullrun/engine/expr"
+)
+
+// A program is a piece of source text that was compiled when the collection
+// was loaded. One that does not compile keeps its error until it is run: it
+// may stand in a task that never is.
+type program struct {
+	src     string
+	code    *expr.Program
+	err     *expr.SyntaxError
+	names   []string // its free names
+	mutates bool     // it changes values in place or assigns
+}
+
+// newProgram compiles an expression or, with block, the text of a code task.
+func newProgram(src string, block bool) *program {
+	p := &program{src: src}
+	compile := expr.Compile
+	if block {
+		compile = expr.CompileBlock
+	}
+	code, err := compile(src)
+	if err != nil {
+		if !errors.As(err, &p.err) {
+			p.err = &expr.SyntaxError{Msg: err.Error()}
+		}
+		return p
+	}
+	p.code, p.names, p.mutates = code, code.Names(), code.Mutates()
+	return p
+}
+
+// expression compiles an expression, or finds it compiled.
+func (l *loader) expression(src string) *program {
+	src = strings.TrimSpace(src)
+	if p := l.programs[src]; p != nil {
+		return p
+	}
+	p := newProgram(src, false)
+	l.programs[src] = p
+	return p
+}
+
+// mentions reports whether the program uses one of the names.
+func (p *program) mentions(names ...string) bool {
+	if p.code == nil {
+		return false
+	}
+	for _, name := range names {
+		if p.code.Mentions(name) {
+			return true
+		}
+	}
+	return false
+}

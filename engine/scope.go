@@ -1,0 +1,443 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/pullrun/pullrun/engine/expr"
+)
+
+// A scope holds the variables that a task sees. A task that works on a copy
+// of its caller's variables gets a child: it reads through to its parent,
+// which stands still meanwhile, and keeps what it sets for itself. So
+// copying costs nothing, however large the variables are.
+//
+// Values are shared between scopes and never changed in place, with one
+// exception: what a binding holds for itself alone. A program that changes
+// values is given its own copies first.
+type scope struct {
+	parent *scope
+	names  map[string]*binding // made when the first name is set
+	depth  int                 // parents above
+	meter  *meter
+
+	// The program that runs now, for Set:
+	data     bool // what it assigns may come from outside
+	assigned bool // it has assigned a container
+}
+
+// A binding is what a name stands for.
+type binding struct {
+	value expr.Value
+	hold  hold
+	data  bool  // it came from outside, so var() does not render it
+	gone  bool  // the name was deleted here
+	size  int64 // counted on the meter
+	exact int64 // size when it was last measured
+}
+
+// hold says how much of a value belongs to its binding alone.
+type hold uint8
+
+const (
+	holdNothing   hold = iota // others may hold it or parts of it
+	holdContainer             // others may hold what is in it
+	holdAll
+)
+
+// maxChain is how many scopes a name is looked up through before a new scope
+// copies them into one.
+const maxChain = 8
+
+func newScope(m *meter) *scope { return &scope{meter: m} }
+
+// child gives a scope that starts with what s holds. Until the child is
+// done with, s must not be used.
+func (s *scope) child() *scope {
+	parent := s
+	if s.depth >= maxChain {
+		parent = s.snapshot()
+	}
+	return &scope{parent: parent, depth: parent.depth + 1, meter: s.meter}
+}
+
+// snapshot gives a scope of its own with what s holds now, for what runs
+// beside or after s.
+func (s *scope) snapshot() *scope {
+	c := &scope{names: map[string]*binding{}, meter: s.meter}
+	s.copyInto(c)
+	return c
+}
+
+func (s *scope) copyInto(c *scope) {
+	if s.parent != nil {
+		s.parent.copyInto(c)
+	}
+	for name, b := range s.names {
+		b.share()
+		if b.gone {
+			delete(c.names, name)
+			continue
+		}
+		c.names[name] = &binding{value: b.value, data: b.data}
+	}
+}
+
+// release takes what the scope held off the meter.
+func (s *scope) release() {
+	var total int64
+	for _, b := range s.names {
+		total += b.size
+	}
+	s.meter.add(-total)
+}
+
+// lookup finds a name and the scope that binds it.
+func (s *scope) lookup(name string) (*binding, *scope) {
+	for at := s; at != nil; at = at.parent {
+		if b := at.names[name]; b != nil {
+			if b.gone {
+				return nil, nil
+			}
+			return b, at
+		}
+	}
+	return nil, nil
+}
+
+// Get implements [expr.Scope].
+func (s *scope) Get(name string) (expr.Value, bool) {
+	b, _ := s.lookup(name)
+	if b == nil {
+		return nil, false
+	}
+	return b.value, true
+}
+
+// Set implements [expr.Scope] for what a program assigns.
+func (s *scope) Set(name string, v expr.Value) {
+	if isContainer(v) {
+		s.assigned = true
+	}
+	s.put(name, v, s.data)
+}
+
+// Delete implements [expr.Scope].
+func (s *scope) Delete(name string) {
+	b := s.own(name)
+	s.meter.add(-b.size)
+	*b = binding{gone: true}
+}
+
+// own gives the binding of a name in s itself, a new one if need be.
+func (s *scope) own(name string) *binding {
+	b := s.names[name]
+	if b == nil {
+		if s.names == nil {
+			s.names = map[string]*binding{}
+		}
+		b = &binding{}
+		s.names[name] = b
+	}
+	return b
+}
+
+// put binds a name. Use fits to see whether that was too much.
+func (s *scope) put(name string, v expr.Value, data bool) *binding {
+	b := s.own(name)
+	b.value, b.hold, b.data, b.gone = v, holdNothing, data, false
+	b.exact = s.meter.measure(v)
+	s.meter.add(b.exact - b.size)
+	b.size = b.exact
+	return b
+}
+
+// show binds a name to a value that is counted elsewhere or is small.
+func (s *scope) show(name string, v expr.Value, data bool) {
+	b := s.own(name)
+	s.meter.add(-b.size)
+	*b = binding{value: v, data: data}
+}
+
+// assign puts a value where a path leads.
+func (s *scope) assign(p varPath, v expr.Value, data, merge bool) error {
+	b, _ := s.lookup(p.root)
+	if b == nil {
+		b = &binding{}
+	}
+	now, err := p.assign(b.value, p.steps, v, merge)
+	if err != nil {
+		return err
+	}
+	if len(p.steps) == 0 && !isContainer(now) {
+		s.put(p.root, now, data)
+		return s.meter.fits()
+	}
+	s.grow(p.root, b, now, holdNothing, data, s.meter.measure(v))
+	return s.meter.fits()
+}
+
+// grow binds a name to what its value became when something of the given
+// size went into it. The sum is too high where that replaced something, so
+// it is measured again when it has doubled.
+func (s *scope) grow(name string, was *binding, now expr.Value, h hold, data bool, added int64) {
+	data = data || was.data
+	size, exact := was.size+added, was.exact
+	if size > 2*exact+4096 {
+		size = s.meter.measure(now)
+		exact = size
+	}
+	b := s.own(name)
+	s.meter.add(size - b.size)
+	*b = binding{value: now, hold: h, data: data, size: size, exact: exact}
+}
+
+// A wrongTarget says that a result cannot be added to what a variable holds.
+type wrongTarget struct {
+	path varPath
+	want string
+	have expr.Value
+}
+
+func (e *wrongTarget) Error() string {
+	return fmt.Sprintf("%q holds %s, not a %s", e.path.text, expr.TypeName(e.have), e.want)
+}
+
+// extend appends a value to the list at a path, which is made if nothing is
+// there.
+func (s *scope) extend(p varPath, v expr.Value, data bool) error {
+	b, owner, have, found := s.at(p)
+	list, ok := have.(*expr.List)
+	switch {
+	case !found:
+		list = expr.NewList()
+	case !ok:
+		return &wrongTarget{p, "list", have}
+	case owner != s || b.hold == holdNothing || len(p.steps) > 0:
+		list = cloneList(list)
+	}
+	list.Append(v)
+	return s.replace(p, b, list, v, data)
+}
+
+// insert sets a key of the map at a path, which is made if nothing is there.
+func (s *scope) insert(p varPath, key, v expr.Value, data bool) error {
+	b, owner, have, found := s.at(p)
+	dict, ok := have.(*expr.Dict)
+	switch {
+	case !found:
+		dict = expr.NewDict()
+	case !ok:
+		return &wrongTarget{p, "map", have}
+	case owner != s || b.hold == holdNothing || len(p.steps) > 0:
+		dict = cloneDict(dict)
+	}
+	if err := dict.Set(key, v); err != nil {
+		return err
+	}
+	return s.replace(p, b, dict, v, data)
+}
+
+// at gives what is at a path.
+func (s *scope) at(p varPath) (b *binding, owner *scope, have expr.Value, found bool) {
+	b, owner = s.lookup(p.root)
+	if b == nil {
+		return &binding{}, nil, nil, false
+	}
+	have = b.value
+	for _, st := range p.steps {
+		found = false
+		switch c := have.(type) {
+		case *expr.Dict:
+			have, found = c.GetString(st.key)
+		case *expr.Object:
+			have, found = c.Get(st.key)
+		case *expr.List:
+			if found = st.list && st.index < c.Len(); found {
+				have = c.At(st.index)
+			}
+		}
+		if !found {
+			return b, owner, nil, false
+		}
+	}
+	return b, owner, have, true
+}
+
+// replace puts a container back that a value went into. A variable's own
+// container stays its own, so that the next value costs no copy.
+func (s *scope) replace(p varPath, was *binding, now, added expr.Value, data bool) error {
+	h := holdContainer
+	if len(p.steps) > 0 {
+		var err error
+		if now, err = p.assign(was.value, p.steps, now, false); err != nil {
+			return err
+		}
+		h = holdNothing
+	}
+	s.grow(p.root, was, now, h, data, s.meter.measure(added))
+	return s.meter.fits()
+}
+
+// before readies the scope for a program: what the program may change in
+// place becomes the scope's own.
+func (s *scope) before(p *program) {
+	if !p.mutates {
+		return
+	}
+	s.assigned, s.data = false, s.outside(p)
+	for _, name := range p.names {
+		b, owner := s.lookup(name)
+		if b == nil || !isContainer(b.value) || owner == s && b.hold == holdAll {
+			continue
+		}
+		c := deepCopy(b.value)
+		if owner != s {
+			s.put(name, c, b.data).hold = holdAll
+			continue
+		}
+		b.value, b.hold = c, holdAll
+	}
+}
+
+// after notes that the result of a program, or what it changed, may hold
+// values of the variables it uses.
+func (s *scope) after(p *program, result expr.Value) {
+	if !p.mutates && !isContainer(result) {
+		return
+	}
+	containers := 0
+	for _, name := range p.names {
+		if b, _ := s.lookup(name); b != nil && isContainer(b.value) {
+			containers++
+		}
+	}
+	if !isContainer(result) && !s.assigned && containers < 2 {
+		return
+	}
+	for _, name := range p.names {
+		if b, _ := s.lookup(name); b != nil {
+			b.share()
+		}
+	}
+}
+
+// share notes that others may hold the value. What is shared already is only
+// read, since several goroutines may do this at once.
+func (b *binding) share() {
+	if b.hold != holdNothing {
+		b.hold = holdNothing
+	}
+}
+
+// adopt takes over what a child has set.
+func (s *scope) adopt(c *scope) {
+	for name, b := range c.names {
+		was := s.own(name)
+		s.meter.add(-was.size)
+		*was = *b
+	}
+	c.names = nil
+}
+
+// outside reports whether a program uses a variable that came from outside.
+func (s *scope) outside(p *program) bool {
+	for _, name := range p.names {
+		if b, _ := s.lookup(name); b != nil && b.data {
+			return true
+		}
+	}
+	return false
+}
+
+// isContainer reports whether a value has parts that can change.
+func isContainer(v expr.Value) bool {
+	switch v.(type) {
+	case nil, bool, int64, float64, string:
+		return false
+	}
+	return true
+}
+
+// deepCopy copies a value and the records in it, whose lists and maps can be
+// changed although the records cannot.
+func deepCopy(v expr.Value) expr.Value {
+	if o, ok := v.(*expr.Object); ok {
+		fields := make([]expr.Field, len(o.Fields()))
+		for i, f := range o.Fields() {
+			fields[i] = expr.Field{Name: f.Name, Value: deepCopy(f.Value)}
+		}
+		return expr.NewObject(expr.TypeName(o), fields)
+	}
+	return expr.Copy(v)
+}
+
+// A meter counts the bytes that the variables of a run hold.
+type meter struct {
+	used  atomic.Int64
+	limit int64
+}
+
+var errVariables = errors.New("variables hold too much")
+
+func (m *meter) add(n int64) {
+	if n != 0 {
+		m.used.Add(n)
+	}
+}
+
+func (m *meter) fits() error {
+	if m.used.Load() > m.limit {
+		return errVariables
+	}
+	return nil
+}
+
+// measure estimates how many bytes a value holds. It stops beyond the limit.
+func (m *meter) measure(v expr.Value) int64 {
+	var total int64
+	measure(v, &total, m.limit, 0)
+	return total
+}
+
+const maxMeasureDepth = 1000
+
+func measure(v expr.Value, total *int64, limit int64, depth int) {
+	*total += 16
+	if *total > limit || depth > maxMeasureDepth {
+		return
+	}
+	switch v := v.(type) {
+	case string:
+		*total += int64(len(v))
+	case expr.Bytes:
+		*total += int64(len(v))
+	case expr.Tuple:
+		measureAll(v, total, limit, depth)
+	case *expr.List:
+		measureAll(v.Items(), total, limit, depth)
+	case *expr.Set:
+		measureAll(v.Items(), total, limit, depth)
+	case *expr.Dict:
+		for key, value := range v.All() {
+			measure(key, total, limit, depth+1)
+			measure(value, total, limit, depth+1)
+			if *total > limit {
+				return
+			}
+		}
+	case *expr.Object:
+		for _, f := range v.Fields() {
+			measure(f.Value, total, limit, depth+1)
+		}
+	}
+}
+
+func measureAll(items []expr.Value, total *int64, limit int64, depth int) {
+	for _, item := range items {
+		if measure(item, total, limit, depth+1); *total > limit {
+			return
+		}
+	}
+}
