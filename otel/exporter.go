@@ -36,9 +36,6 @@ func guard(next sdktrace.SpanExporter, redactor *Redactor, limit int) *exporter 
 }
 
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	if e.aborted.Err() != nil {
-		return errAborted
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.aborted, func() { cancel(errAborted) })()

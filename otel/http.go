@@ -23,32 +23,16 @@ func Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return transport{
-		base: base,
-		traced: otelhttp.NewTransport(resends{base},
-			otelhttp.WithPropagators(propagation.TraceContext{}),
-			otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
-		),
-	}
+	return otelhttp.NewTransport(resends{base},
+		otelhttp.WithFilter(func(r *http.Request) bool {
+			return trace.SpanContextFromContext(r.Context()).IsValid()
+		}),
+		otelhttp.WithPropagators(propagation.TraceContext{}),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
+	)
 }
 
-type transport struct {
-	base, traced http.RoundTripper
-}
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	parent := trace.SpanFromContext(r.Context())
-	switch {
-	case parent.IsRecording():
-		return t.traced.RoundTrip(r)
-	case parent.SpanContext().IsValid():
-		r = r.Clone(r.Context())
-		propagation.TraceContext{}.Inject(r.Context(), propagation.HeaderCarrier(r.Header))
-	}
-	return t.base.RoundTrip(r)
-}
-
-// resends stands inside the client span, which it marks.
+// resends stands inside the client span, and marks it.
 type resends struct {
 	base http.RoundTripper
 }

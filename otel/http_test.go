@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/oteltest"
 	"github.com/pullrun/pullrun/otel/span"
@@ -148,40 +152,59 @@ func TestTraceGoesThroughAnUntracedProcess(t *testing.T) {
 	}
 }
 
+// Not even where the process has been set up to pass baggage on.
 func TestBaggageStaysHome(t *testing.T) {
 	r := oteltest.NewReceiver(t)
 	setup(t, otel.Options{}, towards(r))
-	var far http.Header
-	farURL, farClient := serve(t, func(_ http.ResponseWriter, r *http.Request) { far = r.Header })
-	nearURL, nearClient := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		send(r.Context(), t, farClient, http.MethodGet, farURL+"/far")
-	})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, nearURL+"/near", nil)
+	otelapi.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	member, err := baggage.NewMember("tenant", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Baggage", "tenant=secret")
-	resp, err := nearClient.Do(req)
+	bag, err := baggage.New(member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent http.Header
+	url, client := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		sent = r.Header
+		if got := baggage.FromContext(r.Context()); got.Len() != 0 {
+			t.Errorf("baggage came in: %v", got)
+		}
+	})
+	ctx, root := tracer().Start(baggage.ContextWithBaggage(t.Context(), bag), "root")
+	defer root.End()
+	send(ctx, t, client, http.MethodGet, url+"/x")
+	if sent.Get("Baggage") != "" || sent.Get("Traceparent") == "" {
+		t.Errorf("headers = %v, want a traceparent and no baggage", sent)
+	}
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/y", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Baggage", bag.String()) // as another client may
+	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := resp.Body.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if far.Get("Baggage") != "" || far.Get("Traceparent") == "" {
-		t.Errorf("headers = %v, want a traceparent and no baggage", far)
-	}
 }
 
-// One attempt of a muted loop iteration: no span, and a traceparent that says
-// so.
+// An iteration beyond a loop's budget: no span, whatever the sampler, and a
+// traceparent that says so.
 func TestRequestsUnderAQuietContext(t *testing.T) {
 	r := oteltest.NewReceiver(t)
-	shutdown := setup(t, otel.Options{}, towards(r))
+	env := towards(r)
+	env["OTEL_TRACES_SAMPLER"] = "always_on"
+	shutdown := setup(t, otel.Options{}, env)
 	var got string
 	url, client := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Traceparent") })
+	url += "/healthz" // the server is not the point here
 	ctx, root := tracer().Start(t.Context(), "root")
-	send(span.Quiet(ctx), t, client, http.MethodGet, url+"/x")
+	send(span.Quiet(ctx), t, client, http.MethodGet, url)
 	root.End()
 	if err := shutdown(t.Context()); err != nil {
 		t.Fatal(err)

@@ -13,17 +13,24 @@ import (
 
 func TestRedactorFindsASecretInEveryForm(t *testing.T) {
 	t.Parallel()
-	const secret = `p<w>"9/é +~&\` + "\n" + `zQ`
+	const secret = `p<w>"9/é +~&\` + "\n\x01" + `zQ`
 	var r otel.Redactor
 	r.Register(secret)
 	inJSON, err := json.Marshal(map[string]string{"password": secret})
 	if err != nil {
 		t.Fatal(err)
 	}
+	var plainJSON strings.Builder
+	enc := json.NewEncoder(&plainJSON)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode([]string{secret}); err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
 		"as it is":         "it is " + secret + ".",
 		"quoted":           fmt.Sprintf("login %q: refused", secret),
 		"in JSON":          string(inJSON),
+		"in plain JSON":    plainJSON.String(),
 		"in a query":       "a=" + url.QueryEscape(secret),
 		"in a path":        "/hooks/" + url.PathEscape(secret) + "/x",
 		"twice":            secret + secret,

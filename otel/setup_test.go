@@ -1,12 +1,15 @@
 package otel_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,6 +115,45 @@ func TestSetupRefuses(t *testing.T) {
 	}
 }
 
+func TestPropagatorIsInstalledWithoutTracing(t *testing.T) {
+	setup(t, otel.Options{}, nil)
+	got := otelapi.GetTextMapPropagator().Fields()
+	slices.Sort(got)
+	if want := []string{"traceparent", "tracestate"}; !slices.Equal(got, want) {
+		t.Errorf("the propagator's fields are %q, want %q", got, want)
+	}
+}
+
+// The specification's default endpoint is plain http, the Go exporter's own
+// is https.
+func TestDefaultEndpoint(t *testing.T) {
+	listener, err := net.Listen("tcp", "localhost:4318")
+	if err != nil {
+		t.Skipf("the port of collectors is taken: %v", err)
+	}
+	defer listener.Close()
+	lines := make(chan string, 1)
+	go func() {
+		defer close(lines)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		line, _ := bufio.NewReader(conn).ReadString('\n') // a line that is cut short is not the one that is wanted
+		lines <- strings.TrimSpace(line)
+	}()
+	shutdown := setup(t, otel.Options{}, map[string]string{"OTEL_TRACES_EXPORTER": "otlp"})
+	_, s := tracer().Start(t.Context(), "one")
+	s.End()
+	if got, want := <-lines, "POST /v1/traces HTTP/1.1"; got != want {
+		t.Errorf("the collector received %q, want %q", got, want)
+	}
+	if err := shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConsole(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {
@@ -186,8 +228,8 @@ func TestResource(t *testing.T) {
 	}
 }
 
-// A collector never has to see the parent to be told of the child, so a
-// worker that is killed has exported what ended a second before.
+// A worker that is killed has exported what ended a second before, while the
+// spans above were still open.
 func TestSpansLeaveWithoutAFlush(t *testing.T) {
 	r := oteltest.NewReceiver(t)
 	setup(t, otel.Options{}, towards(r))

@@ -94,5 +94,6 @@ func CancelRequested(s trace.Span) {
 // loop beyond its budget.
 func Quiet(ctx context.Context) context.Context {
 	sc := trace.SpanContextFromContext(ctx)
-	return trace.ContextWithSpanContext(ctx, sc.WithTraceFlags(sc.TraceFlags().WithSampled(false)))
+	quiet := sc.WithTraceFlags(sc.TraceFlags().WithSampled(false)).WithRemote(false)
+	return trace.ContextWithSpanContext(ctx, quiet)
 }

@@ -37,14 +37,20 @@ import (
 
 const scope = "github.com/pullrun/pullrun/otel/span"
 
-// tracer asks for the provider at every call: one that was kept would outlive
-// the provider it came from.
-func tracer() trace.Tracer {
+// tracer returns the tracer of the span in ctx, so that what hangs under a
+// quiet span is quiet whatever the sampler; where there is none in this
+// process, that of the provider of the day: one that was kept would outlive
+// its provider.
+func tracer(ctx context.Context) trace.Tracer {
+	s := trace.SpanFromContext(ctx)
+	if sc := s.SpanContext(); sc.IsValid() && !sc.IsRemote() {
+		return s.TracerProvider().Tracer(scope)
+	}
 	return otel.GetTracerProvider().Tracer(scope)
 }
 
 func start(ctx context.Context, name string, kind trace.SpanKind, attrs []attribute.KeyValue, links ...trace.Link) (context.Context, trace.Span) {
-	return tracer().Start(ctx, name,
+	return tracer(ctx).Start(ctx, name,
 		trace.WithSpanKind(kind),
 		trace.WithAttributes(attrs...),
 		trace.WithLinks(links...),

@@ -117,7 +117,7 @@ func (w Stored) start(name string, kind trace.SpanKind) (trace.Span, bool) {
 	if w.selfFits() {
 		ctx = context.WithValue(ctx, idKey{}, w.Self.spanContext().SpanID())
 	}
-	_, s := tracer().Start(ctx, name,
+	_, s := tracer(ctx).Start(ctx, name,
 		trace.WithSpanKind(kind),
 		trace.WithTimestamp(w.Start),
 		trace.WithLinks(links(w.Parent, w.Links)...),

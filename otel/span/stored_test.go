@@ -138,6 +138,7 @@ func TestReservedIDIsNotInherited(t *testing.T) {
 }
 
 func TestQuiet(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
 	finish := record(t)
 	ctx, root := span.Submit(t.Context(), run)
 	quiet := span.Quiet(ctx)
@@ -150,6 +151,10 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("trace %v under a quiet context, want %v", got, want)
 	}
 	root.End()
+	remote := span.Carrier{TraceParent: sampled}.Context(t.Context())
+	if _, s := span.Chip(span.Quiet(remote), "k", ""); s.IsRecording() {
+		t.Error("IsRecording() = true under a quiet context of a remote span")
+	}
 	if got := len(finish()); got != 1 {
 		t.Errorf("%d spans, want 1", got)
 	}
