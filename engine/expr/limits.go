@@ -81,8 +81,11 @@ type eval struct {
 	bare   bool // builtin names are hidden
 	print  func(string)
 	now    func() time.Time
-	gens   []*generator // to be stopped at the end
 	random *mersenne
+
+	home     *homeMark
+	mutating bool     // the program says that it changes what it is given
+	atEnd    []func() // stop the generators that were started
 }
 
 const pollEvery = 1024

@@ -3,6 +3,7 @@ package expr
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -65,7 +66,8 @@ type Warning struct {
 // A Program is compiled source. It never changes and may be evaluated by
 // any number of goroutines at once.
 type Program struct {
-	run      func(*eval) (Value, error)
+	run      code
+	slots    int
 	names    []string
 	mentions map[string]bool
 	mutates  bool
@@ -89,27 +91,59 @@ func (p *Program) Mutates() bool { return p.mutates }
 func (p *Program) Warnings() []Warning { return p.warnings }
 
 // Compile compiles one expression. Its error is a *[SyntaxError].
-func Compile(src string) (*Program, error) {
-	return compileStub(src)
+func Compile(src string) (p *Program, err error) {
+	defer catchFault(&err)
+	x := parseExpression(src)
+	c := newCompiler(src, false)
+	return c.program(c.expr(x)), nil
 }
 
 // CompileBlock compiles the code of a task: statements, or one expression.
 // Its value is that of a last expression or last assignment to one name,
 // else None. Its error is a *[SyntaxError].
-func CompileBlock(src string) (*Program, error) {
-	return compileStub(src)
+func CompileBlock(src string) (p *Program, err error) {
+	defer catchFault(&err)
+	body := parseBlock(src)
+	c := newCompiler(src, true)
+	run := c.blockValue(body)
+	return c.program(run), nil
+}
+
+// catchFault turns a fault in the source into the error of its entry point.
+func catchFault(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case syntaxFault:
+		*err = r.err
+	default:
+		panic(r)
+	}
 }
 
 // Eval evaluates the program. Its error is an *[Exc], a *[LimitError], the
 // cause of ctx's end, or what a host function returned.
 func (p *Program) Eval(ctx context.Context, s Scope, o Options) (v Value, err error) {
 	ev := newEval(ctx, s, o)
+	ev.mutating = p.mutates
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = nil, fmt.Errorf("expression engine: internal error: %v", r)
+			v, err = nil, internalError(r)
+		}
+		for _, stop := range ev.atEnd {
+			stop()
 		}
 	}()
-	return p.run(ev)
+	fr := &frame{ev: ev, slots: newSlots(p.slots)}
+	v, err = p.run(fr)
+	if err != nil {
+		return nil, atLine(err, 1)
+	}
+	return v, nil
+}
+
+// internalError reports a bug of ours, which fails the evaluation only.
+func internalError(r any) error {
+	return fmt.Errorf("evaluate expression: internal error: %v\n%s", r, debug.Stack())
 }
 
 // Collect gives the items of any iterable value in a new slice, under the
@@ -119,7 +153,7 @@ func Collect(ctx context.Context, v Value, o Options) (items []Value, err error)
 	ev := newEval(ctx, Vars{}, o)
 	defer func() {
 		if r := recover(); r != nil {
-			items, err = nil, fmt.Errorf("expression engine: internal error: %v", r)
+			items, err = nil, internalError(r)
 		}
 	}()
 	return ev.collect(v)

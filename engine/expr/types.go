@@ -6,12 +6,13 @@ import "math/big"
 // the closed tables of what its values answer to. Nothing outside these
 // tables can be reached from a script.
 type Type struct {
-	name    string
-	base    *Type // its parent, for exceptions and dictionaries of a kind
-	make    *Builtin
-	methods map[string]*Builtin
-	getters map[string]func(Value) Value // attributes of its values
-	statics map[string]Value             // attributes of the class itself
+	name      string
+	base      *Type // its parent, for exceptions and dictionaries of a kind
+	make      *Builtin
+	methods   map[string]*Builtin
+	getters   map[string]func(Value) Value // attributes of its values
+	statics   map[string]Value             // attributes of the class itself
+	constants map[string]Value             // attributes of both
 }
 
 // Name gives the type's name as Python prints it.
