@@ -19,29 +19,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // FlushTimeout bounds the function that [Setup] returns.
 const FlushTimeout = 3 * time.Second
-
-const (
-	// batchDelay is how long a span waits for others. The SDK's 5 s would
-	// lose a killed worker's last 5 s of spans.
-	batchDelay = time.Second
-
-	// valueLimit is the longest text in a span, in characters. The SDK's
-	// default is no limit.
-	valueLimit = 1024
-)
 
 // Options are what the environment does not say.
 type Options struct {
@@ -69,7 +57,8 @@ type Options struct {
 // last thing a process does, and takes at most [FlushTimeout], even where its
 // context has ended already, as that of a stopped process has; a context that
 // ends while it flushes cuts the flush short. Its error means that spans were
-// lost. It may be called twice.
+// lost for want of time; what the collector refused is in the log. It may be
+// called twice.
 func Setup(ctx context.Context, opts Options) (func(context.Context) error, error) {
 	otelapi.SetTextMapPropagator(propagation.TraceContext{})
 	otelapi.SetTracerProvider(noop.NewTracerProvider())
@@ -113,58 +102,4 @@ func Setup(ctx context.Context, opts Options) (func(context.Context) error, erro
 		})
 		return flushed
 	}, nil
-}
-
-// provider is the SDK's provider and the exporter that it feeds.
-type provider struct {
-	tracers  *sdktrace.TracerProvider
-	exporter *exporter
-}
-
-func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor *Redactor) (*provider, error) {
-	res, err := newResource(ctx, opts, redactor)
-	if err != nil {
-		return nil, err
-	}
-	next, err := newExporter(ctx, kind)
-	if err != nil {
-		return nil, err
-	}
-
-	limits := sdktrace.NewSpanLimits()
-	if limits.AttributeValueLengthLimit < 0 {
-		limits.AttributeValueLengthLimit = valueLimit
-	}
-	var batching []sdktrace.BatchSpanProcessorOption
-	if os.Getenv("OTEL_BSP_SCHEDULE_DELAY") == "" {
-		batching = append(batching, sdktrace.WithBatchTimeout(batchDelay))
-	}
-	exp := guard(next, redactor, limits.AttributeValueLengthLimit)
-	// No WithSampler: one that is set here switches OTEL_TRACES_SAMPLER off.
-	return &provider{
-		exporter: exp,
-		tracers: sdktrace.NewTracerProvider(
-			sdktrace.WithResource(res),
-			sdktrace.WithRawSpanLimits(limits),
-			sdktrace.WithIDGenerator(idGenerator{}),
-			sdktrace.WithBatcher(exp, batching...),
-		),
-	}, nil
-}
-
-// shutdown flushes within [FlushTimeout]. The SDK's own Shutdown returns in
-// time as well, but leaves the export that it waited for running; so that is
-// aborted.
-func (p *provider) shutdown(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout-abortTimeout)
-	defer cancel()
-	if ctx.Err() == nil {
-		defer context.AfterFunc(ctx, cancel)()
-	}
-	err := p.tracers.Shutdown(bounded)
-	p.exporter.abort()
-	if err != nil {
-		return fmt.Errorf("flush traces: %w", err)
-	}
-	return nil
 }
