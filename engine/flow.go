@@ -34,7 +34,7 @@ func (s *strand) assert(ctx context.Context, t *task, sc *scope) error {
 // variables as they are here.
 func (s *strand) branch(ctx context.Context, t *task, sc *scope) error {
 	if s.prefix != nil {
-		return s.fail(ValidationException, nil, "a branch cannot leave a background task; dispatch instead")
+		return s.fail(ValidationException, nil, "a branch cannot leave a background task or a parallel loop; dispatch instead")
 	}
 	if err := s.setVariables(t, sc); err != nil {
 		return err

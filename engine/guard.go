@@ -112,7 +112,7 @@ func (e *Error) is(class string) bool {
 // the variable `error`.
 func (s *strand) rescue(ctx context.Context, g *guard, sc *scope, e *Error) (outcome, error) {
 	sc.show("error", expr.NewObject("error", []expr.Field{
-		{Name: "class", Value: e.Class},
+		{Name: "type", Value: e.Class},
 		{Name: "message", Value: e.Message},
 		{Name: "cause", Value: e.CauseClass()},
 		{Name: "at", Value: e.At},

@@ -11,7 +11,7 @@ type Limits struct {
 	Time time.Duration
 
 	// Grace is how long a run that was stopped waits for chips that do not
-	// heed their context before it leaves them behind. Defaults to 1s.
+	// heed their context before it leaves them behind. Defaults to 5s.
 	Grace time.Duration
 
 	// Depth is how many task sets and pipelines may be nested, whether in a
@@ -69,7 +69,7 @@ func DefaultLimits() Limits {
 // filled replaces what is zero by its default.
 func (l Limits) filled() Limits {
 	fill(&l.Time, time.Hour)
-	fill(&l.Grace, time.Second)
+	fill(&l.Grace, 5*time.Second)
 	fill(&l.Depth, 300)
 	fill(&l.Tasks, 1_000_000)
 	fill(&l.Handles, 1_000)

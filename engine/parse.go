@@ -12,10 +12,10 @@ import (
 // and goes on, so that an author sees everything at once.
 type parser struct {
 	*loader
-	file  string
-	at    *place
-	loops int // the loops around
-	async int // the background task sets around
+	file   string
+	at     *place
+	loops  int    // the loops around
+	beside string // what around runs beside the pipeline, or ""
 }
 
 // parse reads a file. A file without content is no pipeline.
@@ -120,12 +120,16 @@ func (p *parser) task(n *node) *task {
 		p.loops++
 		defer func() { p.loops-- }()
 	}
+	outer := p.beside
 	if async := n.get("run_async"); async != nil && async.kind == scalarNode {
 		if v, ok := looseBool(async.scalar); ok && v {
-			p.async++
-			defer func() { p.async-- }()
+			p.beside = "a background task"
 		}
 	}
+	if parallel := n.get("loop_parallel"); parallel != nil && !parallel.isNull() {
+		p.beside = "a parallel loop"
+	}
+	defer func() { p.beside = outer }()
 	for _, pair := range n.pairs {
 		key, ok := pair.key.text()
 		read := spec.fields[key]
@@ -165,7 +169,7 @@ func (p *parser) noKind(n *node) {
 // finish works out what follows from a task's fields together.
 func (p *parser) finish(t *task) {
 	if t.loop != nil && t.loop.items == nil && t.loop.bare == nil {
-		if len(p.errors) == 0 {
+		if t.nodes["loop"] == nil {
 			p.wrong(t.nodes["loop_parallel"], "", `"loop_parallel" without a loop`)
 		}
 		t.loop = nil
@@ -187,9 +191,9 @@ func (p *parser) finish(t *task) {
 		}
 		param.value.each(func(prog *program) { t.ownScope = t.ownScope || prog.mutates })
 	}
-	if t.kind == KindBranch && p.async > 0 {
+	if t.kind == KindBranch && p.beside != "" {
 		p.error(p.problem(t.nodes["branch"], ValidationException, PhaseValidate, "dispatch instead",
-			"a branch cannot leave a background task set"))
+			"a branch cannot leave %s", p.beside))
 	}
 }
 

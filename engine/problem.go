@@ -19,14 +19,14 @@ const (
 
 // A Problem is one thing that is wrong in a pipeline file.
 type Problem struct {
-	File    string // as the author knows it, a path
-	Line    int    // from 1; 0 where the whole file is meant
-	Column  int    // from 1; 0 where the whole line is meant
-	At      string // pipeline and task, such as "main/3 > <taskset>/1"
-	Class   string // ParsingException or ValidationException
-	Phase   Phase
-	Message string
-	Hint    string // what to do about it, where that is known
+	File    string `json:"file"`             // as the author knows it, a path
+	Line    int    `json:"line,omitempty"`   // from 1; 0 where the whole file is meant
+	Column  int    `json:"column,omitempty"` // from 1; 0 where the whole line is meant
+	At      string `json:"at,omitempty"`     // pipeline and task, such as "main/3 > <taskset>/1"
+	Class   string `json:"class"`            // of the error it is, or would be at run time
+	Phase   Phase  `json:"phase"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"` // what to do about it, where that is known
 }
 
 // String gives the problem as `file:line:column: message; hint`.
@@ -94,7 +94,7 @@ func didYouMean(name string, candidates []string) string {
 		if c == name {
 			continue
 		}
-		if d := editDistance(name, c, distance); d < distance || d == distance && best != "" && c < best {
+		if d := editDistance(name, c, distance+1); d < distance || d == distance && best != "" && c < best {
 			best, distance = c, d
 		}
 	}

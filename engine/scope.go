@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/pullrun/pullrun/engine/expr"
 )
@@ -371,73 +369,4 @@ func deepCopy(v expr.Value) expr.Value {
 		return expr.NewObject(expr.TypeName(o), fields)
 	}
 	return expr.Copy(v)
-}
-
-// A meter counts the bytes that the variables of a run hold.
-type meter struct {
-	used  atomic.Int64
-	limit int64
-}
-
-var errVariables = errors.New("variables hold too much")
-
-func (m *meter) add(n int64) {
-	if n != 0 {
-		m.used.Add(n)
-	}
-}
-
-func (m *meter) fits() error {
-	if m.used.Load() > m.limit {
-		return errVariables
-	}
-	return nil
-}
-
-// measure estimates how many bytes a value holds. It stops beyond the limit.
-func (m *meter) measure(v expr.Value) int64 {
-	var total int64
-	measure(v, &total, m.limit, 0)
-	return total
-}
-
-const maxMeasureDepth = 1000
-
-func measure(v expr.Value, total *int64, limit int64, depth int) {
-	*total += 16
-	if *total > limit || depth > maxMeasureDepth {
-		return
-	}
-	switch v := v.(type) {
-	case string:
-		*total += int64(len(v))
-	case expr.Bytes:
-		*total += int64(len(v))
-	case expr.Tuple:
-		measureAll(v, total, limit, depth)
-	case *expr.List:
-		measureAll(v.Items(), total, limit, depth)
-	case *expr.Set:
-		measureAll(v.Items(), total, limit, depth)
-	case *expr.Dict:
-		for key, value := range v.All() {
-			measure(key, total, limit, depth+1)
-			measure(value, total, limit, depth+1)
-			if *total > limit {
-				return
-			}
-		}
-	case *expr.Object:
-		for _, f := range v.Fields() {
-			measure(f.Value, total, limit, depth+1)
-		}
-	}
-}
-
-func measureAll(items []expr.Value, total *int64, limit int64, depth int) {
-	for _, item := range items {
-		if measure(item, total, limit, depth+1); *total > limit {
-			return
-		}
-	}
 }

@@ -99,7 +99,7 @@ type (
 		Text         *string           `doc:"The body as text."`
 		JSON         any               `doc:"The body as a value, if it is JSON."`
 		URL          *string           `doc:"Where the response came from, after redirects."`
-		ElapsedMs    int64             `doc:"How long it took, in milliseconds."`
+		ElapsedMs    float64           `doc:"How long it took, in milliseconds."`
 		ErrorMessage *string           `doc:"What went wrong."`
 	}
 )
@@ -157,7 +157,7 @@ func (c *httpClient) do(ctx context.Context, method string, r httpRequest) (http
 	defer cancel()
 	began := time.Now()
 	resp, err := c.send(req.WithContext(limited), r.FollowRedirects)
-	resp.ElapsedMs = time.Since(began).Milliseconds()
+	resp.ElapsedMs = float64(time.Since(began).Microseconds()) / 1000
 	var refused *RefusedError
 	switch {
 	case err == nil:
