@@ -14,6 +14,9 @@ type dialect interface {
 	fault(error) fault
 	// maintain is called between transactions, on the connection that writes.
 	maintain(*sql.Conn) error
+	// abandon is called once after faultDisk: nothing may be written or synced
+	// any more, not by closing the connection either.
+	abandon(*sql.Conn)
 	// check reads the whole database and reports what is damaged.
 	check(context.Context, *sql.DB) error
 	// close releases what open took.

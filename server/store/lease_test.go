@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -378,9 +379,13 @@ func TestSweepIsFairAndBounded(t *testing.T) {
 	w.submit("held")
 	w.run("w")
 	const many = 1500
+	var wg sync.WaitGroup
 	for i := range many {
-		w.submit(cookie(i), func(n *store.NewRun) { n.NotBefore = t0.Add(time.Second) })
+		wg.Go(func() {
+			w.submit(cookie(i), func(n *store.NewRun) { n.NotBefore = t0.Add(time.Second) })
+		})
 	}
+	wg.Wait()
 	w.now = t0.Add(time.Minute)
 	out := w.sweep()
 	if out.NextDue.After(w.now) || len(out.Moved) >= many {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
@@ -119,7 +120,8 @@ func prepareFile(path string) error {
 }
 
 func fileURI(path string, query url.Values) string {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}
+	raw := strings.ReplaceAll(query.Encode(), "+", "%20") // SQLite knows no other form of a space
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: raw}
 	return u.String()
 }
 
@@ -228,6 +230,15 @@ func (d *sqlite) maintain(conn *sql.Conn) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
+}
+
+// abandon leaves the log as it is for the next process to recover from. Closing
+// would sync it again and then move it into the database file.
+func (d *sqlite) abandon(conn *sql.Conn) {
+	_ = conn.Raw(func(c any) error { // the failure before this one is what counts
+		_, err := c.(driver.Conn).Raw().Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+		return err
+	})
 }
 
 func (d *sqlite) check(ctx context.Context, db *sql.DB) error {

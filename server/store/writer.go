@@ -77,6 +77,9 @@ func (w *writer) send(op operation) error {
 	if w.closed {
 		return ErrClosed
 	}
+	if op.ctx.Err() != nil {
+		return context.Cause(op.ctx)
+	}
 	select {
 	case w.ops <- op:
 		return nil
@@ -248,6 +251,7 @@ func (w *writer) fail(err error) {
 		return
 	}
 	w.err = err
+	w.dialect.abandon(w.conn)
 	close(w.failed)
 	w.log.Error("writes stopped after a disk error; restart when the disk is sound", "err", err)
 }

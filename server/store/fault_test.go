@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// disk is the system's file layer with failures. Writes, truncations and syncs
+// of any file are counted from 1.
+type disk struct {
+	vfs.VFSFilename
+
+	mu     sync.Mutex
+	ops    int
+	failAt int   // the operation that fails; zero is none
+	err    error // with which it fails
+	full   bool  // no write succeeds
+	after  int   // operations since the failure
+}
+
+func newDisk(t *testing.T, name string) *disk {
+	t.Helper()
+	d := &disk{VFSFilename: vfs.Find("").(vfs.VFSFilename)}
+	vfs.Register(name, d)
+	t.Cleanup(func() { vfs.Unregister(name) })
+	return d
+}
+
+// write decides about one operation that changes the disk.
+func (d *disk) write() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ops++
+	switch {
+	case d.full:
+		return vfs.SystemError(syscall.ENOSPC, sqlite3.FULL)
+	case d.failAt > 0 && d.ops == d.failAt:
+		return d.err
+	case d.failAt > 0 && d.ops > d.failAt:
+		d.after++
+	}
+	return nil
+}
+
+func (d *disk) setFull(full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = full
+}
+
+func (d *disk) failed() (failed bool, after int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failAt > 0 && d.ops >= d.failAt, d.after
+}
+
+func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := d.VFSFilename.OpenFilename(name, flags)
+	if err != nil {
+		return nil, flags, err
+	}
+	return &diskFile{File: f, disk: d}, flags, nil
+}
+
+type diskFile struct {
+	vfs.File
+	disk *disk
+}
+
+func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.disk.write(); err != nil {
+		return 0, err
+	}
+	return f.File.WriteAt(p, off)
+}
+
+func (f *diskFile) Truncate(size int64) error {
+	if err := f.disk.write(); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *diskFile) Sync(flags vfs.SyncFlag) error {
+	if err := f.disk.write(); err != nil {
+		return err
+	}
+	return f.File.Sync(flags)
+}
+
+func (f *diskFile) SharedMemory() vfs.SharedMemory {
+	return f.File.(vfs.FileSharedMemory).SharedMemory()
+}
+
+// told is what became of the calls of a client and a worker.
+type told struct {
+	submitted map[string]error
+	finished  map[string]error
+}
+
+// checkpoint has the log moved into the database file after the next commit.
+func checkpoint(ctx context.Context, s *Store) error {
+	_, err := write(ctx, s.writer, scriptStart, func(*tx) (int, error) {
+		s.dialect.(*sqlite).walPages = checkpointPages
+		return 0, nil
+	})
+	return err
+}
+
+// use submits and finishes runs, and has the log moved into the database in the middle,
+// as a long life would.
+func use(ctx context.Context, s *Store, now time.Time) told {
+	out := told{submitted: map[string]error{}, finished: map[string]error{}}
+	_, regErr := s.Register(ctx, now, NewSession{Worker: "w", Session: "s", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute})
+	for i := range 2 {
+		cookie := fmt.Sprint("run-", i)
+		_, _, out.submitted[cookie] = s.Submit(ctx, now, newRun(cookie))
+		if i == 0 {
+			_ = checkpoint(ctx, s) // the next write tells if it failed
+		}
+		polled, err := s.Poll(ctx, now, PollIn{Worker: "w", Session: "s", Max: 9})
+		if err != nil || regErr != nil {
+			continue
+		}
+		for _, o := range polled.Offers {
+			res := Result{Cookie: o.Run.Cookie, Fence: o.Run.Fence, Worker: "w", RC: "OK", Result: []byte(o.Run.Cookie)}
+			_, _, out.finished[o.Run.Cookie] = s.Finish(ctx, now, []Result{res})
+		}
+	}
+	return out
+}
+
+// TestEveryFailedWrite fails each write and sync in turn, from those that create
+// the file on. Whatever was acknowledged is there afterwards, whatever was
+// refused for certain is not, and nothing is written or synced after the failure.
+func TestEveryFailedWrite(t *testing.T) {
+	t.Parallel()
+	const shares = 4
+	for share := range shares {
+		t.Run(fmt.Sprint(share), func(t *testing.T) {
+			t.Parallel()
+			n := 1 + share
+			for failWrite(t, n) {
+				n += shares
+			}
+			if n < 100 {
+				t.Errorf("no more than %d operations could fail", n)
+			}
+		})
+	}
+}
+
+// failWrite fails the n-th operation and reports whether there was one.
+func failWrite(t *testing.T, n int) bool {
+	t.Helper()
+	name := fmt.Sprint("fault-", n)
+	d := newDisk(t, name)
+	d.failAt, d.err = n, syscall.EIO
+	path := filepath.Join(t.TempDir(), "runs.db")
+	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler), vfs: name})
+	var said told
+	if err == nil {
+		said = use(t.Context(), s, scriptStart)
+		failed, _ := d.failed()
+		if (s.Err() != nil) != failed {
+			t.Errorf("failure %d: happened is %v, Err() = %v", n, failed, s.Err())
+		}
+		_ = s.Close() // may fail as well
+	}
+	failed, after := d.failed()
+	if failed {
+		if err == nil && s.Err() != nil && after > 0 {
+			t.Errorf("failure %d: %d operations came after it", n, after)
+		}
+		verify(t, n, path, said)
+	}
+	return failed
+}
+
+// verify opens the database again, on a sound disk.
+func verify(t *testing.T, n int, path string, said told) {
+	t.Helper()
+	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Errorf("failure %d: Open() afterwards = %v", n, err)
+		return
+	}
+	defer s.Close()
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("failure %d: Check() = %v", n, err)
+	}
+	for cookie, told := range said.submitted {
+		_, err := s.Get(t.Context(), cookie)
+		switch {
+		case told == nil && err != nil:
+			t.Errorf("failure %d: submit of %s was acknowledged, Get() = %v", n, cookie, err)
+		case errors.Is(told, ErrFailed) && !errors.Is(err, ErrNotFound):
+			t.Errorf("failure %d: submit of %s was refused, Get() = %v", n, cookie, err)
+		case told != nil && !errors.Is(told, ErrFailed) && !errors.Is(told, ErrUnknown):
+			t.Errorf("failure %d: Submit(%s) = %v, want ErrFailed or ErrUnknown", n, cookie, told)
+		}
+	}
+	for cookie, told := range said.finished {
+		r, err := s.Get(t.Context(), cookie)
+		if told == nil && (err != nil || r.State != Succeeded || string(r.Result) != cookie) {
+			t.Errorf("failure %d: result of %s was acknowledged, Get() = %v with %q, %v", n, cookie, r.State, r.Result, err)
+		}
+	}
+}
+
+// TestFailureIsTold holds what a server goes by.
+func TestFailureIsTold(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, "told")
+	s, _ := openTest(t, Options{vfs: "told"})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("before")); err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	d.failAt, d.err = d.ops+1, syscall.EIO
+	d.mu.Unlock()
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("a")); !errors.Is(err, ErrUnknown) || !errors.Is(err, sqlite3.IOERR) {
+		t.Errorf("Submit() = %v, want ErrUnknown with the cause", err)
+	}
+	<-s.Failed()
+	if !errors.Is(s.Err(), sqlite3.IOERR) {
+		t.Errorf("Err() = %v, want the cause", s.Err())
+	}
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("b")); !errors.Is(err, ErrFailed) {
+		t.Errorf("Submit() later = %v, want ErrFailed", err)
+	}
+	if _, err := s.Get(t.Context(), "before"); err != nil {
+		t.Errorf("Get() = %v, want reads to go on", err)
+	}
+}
+
+func TestFullDiskRecovers(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, "full")
+	s, path := openTest(t, Options{vfs: "full"})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("before")); err != nil {
+		t.Fatal(err)
+	}
+	d.setFull(true)
+	var wg sync.WaitGroup
+	for i := range 5 {
+		wg.Go(func() {
+			if _, _, err := s.Submit(t.Context(), scriptStart, newRun(fmt.Sprint("full-", i))); !errors.Is(err, ErrFull) {
+				t.Errorf("Submit() = %v, want ErrFull", err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := checkpoint(t.Context(), s); err != nil { // one more thing that finds no room
+		t.Errorf("an operation that writes nothing = %v", err)
+	}
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("full")); !errors.Is(err, ErrFull) {
+		t.Errorf("Submit() = %v, want ErrFull", err)
+	}
+	if _, err := s.Get(t.Context(), "before"); err != nil {
+		t.Errorf("Get() = %v, want reads to go on", err)
+	}
+	if s.Err() != nil {
+		t.Errorf("Err() = %v, want a full disk to be no failure", s.Err())
+	}
+	d.setFull(false)
+	if said := use(t.Context(), s, scriptStart); said.submitted["run-0"] != nil || said.finished["run-0"] != nil {
+		t.Errorf("with room again: %+v, want no errors", said)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+	verify(t, 0, path, told{submitted: map[string]error{"before": nil, "full": ErrFailed, "full-0": ErrFailed}})
+}
