@@ -111,19 +111,16 @@ func (r *run) output(end ending) (Output, error) {
 		end = ending{value: value}
 	}
 	if end.err != nil {
-		var e *Error
-		if errors.As(end.err, &e) {
-			r.hide.error(e)
-		}
 		return out, end.err
 	}
-	data, err := expr.ToJSONLimit(end.value, r.limits.Result)
-	var limit *expr.LimitError
-	switch {
-	case errors.As(err, &limit):
-		return out, &Error{Class: LimitException, Message: fmt.Sprintf("the result is larger than %d bytes", r.limits.Result), Cause: err}
-	case err != nil:
-		return out, &Error{Class: EvaluationException, Message: "the result cannot be sent: " + r.hide.text(err.Error()), Cause: err}
+	data, err := resultJSON(end.value, r.limits.Result)
+	if err != nil {
+		e := &Error{Class: EvaluationException, Message: "the result cannot be sent: " + err.Error(), Cause: err}
+		if errors.As(err, new(*expr.LimitError)) {
+			e.Class, e.Message = LimitException, fmt.Sprintf("the result is larger than %d bytes", r.limits.Result)
+		}
+		r.hide.error(e)
+		return out, e
 	}
 	out.Result = json.RawMessage(r.hide.text(string(data)))
 	return out, nil

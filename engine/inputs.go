@@ -145,17 +145,14 @@ func (p *parser) texts(name string, n *node) []string {
 
 // read gives a value as the type that the input has.
 func (in *input) read(v expr.Value) (expr.Value, error) {
-	switch in.typ.kind {
-	case anyType:
-		return v, nil
-	case listType, mapType: // kept as they are, in their order
-		into := reflect.New(in.typ.typ).Elem()
-		return v, in.typ.set(into, v)
-	}
 	f := schemaField{name: in.Name, typ: in.typ, enum: in.Enum}
 	into := reflect.New(in.typ.typ).Elem()
 	if err := f.set(into, v); err != nil {
 		return nil, err
+	}
+	switch in.typ.kind {
+	case anyType, listType, mapType: // kept as they are, in their order
+		return v, nil
 	}
 	return in.typ.value(into), nil
 }

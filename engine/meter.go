@@ -35,11 +35,12 @@ func (m *meter) measure(v expr.Value) int64 {
 	return total
 }
 
-const maxMeasureDepth = 1000
+// maxValueDepth bounds how deep the engine looks into a value.
+const maxValueDepth = 1000
 
 func measure(v expr.Value, total *int64, limit int64, depth int) {
 	*total += 16
-	if *total > limit || depth > maxMeasureDepth {
+	if *total > limit || depth > maxValueDepth {
 		return
 	}
 	switch v := v.(type) {

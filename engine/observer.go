@@ -57,8 +57,12 @@ func ignoreEnd(error) {}
 
 // info describes the task that the strand is at.
 func (s *strand) info(t *task) TaskInfo {
+	levels := s.frames
+	if len(levels) == 0 { // the body of a background task
+		levels = s.prefix
+	}
 	return TaskInfo{
-		Pipeline: s.frames[len(s.frames)-1].list, Number: t.number, Name: t.name, Kind: t.kind, Loop: t.loop != nil,
+		Pipeline: levels[len(levels)-1].list, Number: t.number, Name: t.name, Kind: t.kind, Loop: t.loop != nil,
 	}
 }
 

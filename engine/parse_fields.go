@@ -69,7 +69,8 @@ func (p *parser) log(t *task, n *node) {
 	if n.isNull() {
 		return
 	}
-	s, ok := n.text()
+	s, _ := n.text()
+	var ok bool
 	if t.log, ok = logLevels[s]; !ok {
 		p.wrong(n, "", `"log" wants info, debug or trace, not %s`, expr.Repr(n.scalar))
 	}

@@ -108,8 +108,8 @@ func (t varTemplate) render(r *renderer) (expr.Value, error) {
 
 // again renders the texts in a value.
 func (r *renderer) again(v expr.Value, depth int) (expr.Value, error) {
-	if depth > maxMeasureDepth {
-		return nil, r.strand.limit("depth", "of %d levels in a value", maxMeasureDepth)
+	if depth > maxValueDepth {
+		return nil, r.strand.limit("depth", "of %d levels in a value", maxValueDepth)
 	}
 	switch v := v.(type) {
 	case string:

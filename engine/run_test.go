@@ -255,6 +255,14 @@ func TestAResultThatIsNoDataIsAnError(t *testing.T) {
 	}
 }
 
+func TestBytesInAResultAreText(t *testing.T) {
+	result(t, single(t, "- return: [\"{{ 'Grüße'.encode() }}\", {a: \"{{ (b'x', [b'\\\\xff']) }}\"}]\n"), "", `["Grüße",{"a":["x",["/w=="]]}]`)
+	_, err := run(t.Context(), single(t, "- code: |\n    xs = [b'x']\n    xs.append(xs)\n    xs.append(xs)\n    xs\n  return_result: true\n"), "")
+	if err == nil {
+		t.Error("Run() = nil, want an error for a list inside itself")
+	}
+}
+
 func TestTasksLogWhatTheyAreToldTo(t *testing.T) {
 	var buf bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{

@@ -169,7 +169,7 @@ func (s *strand) logTask(ctx context.Context, t *task, took time.Duration, err e
 		attrs = append(attrs, slog.String("name", t.name))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("err", s.run.hide.text(err.Error())))
+		attrs = append(attrs, slog.String("err", err.Error()))
 	}
 	s.run.log.LogAttrs(ctx, logLevelOf[t.log], "task done", attrs...)
 }
@@ -184,6 +184,7 @@ func (s *strand) stack() []level {
 func (s *strand) fail(class string, cause error, format string, args ...any) *Error {
 	e := &Error{Class: class, Message: fmt.Sprintf(format, args...), Cause: cause}
 	e.locate(s.stack())
+	s.run.hide.error(e)
 	return e
 }
 
