@@ -132,7 +132,10 @@ func (c *Client) do(ctx context.Context, with *retryablehttp.Client, in call) er
 		return err
 	}
 	req.SetResponseHandler(func(resp *http.Response) error {
-		if in.answer != nil {
+		switch {
+		case resp.StatusCode >= 300:
+			return problem(resp)
+		case in.answer != nil:
 			return in.answer(resp)
 		}
 		_, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))

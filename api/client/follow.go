@@ -18,6 +18,9 @@ import (
 // the run is seen in is shown, if show is not nil.
 func (c *Client) Follow(ctx context.Context, cookie string, show func(api.Run)) (api.Run, error) {
 	var run api.Run
+	if !api.ValidCookie(cookie) {
+		return run, api.Errorf(api.CodeInvalidRequest, "follow run %q: this is no cookie", cookie)
+	}
 	for attempt := 0; ; attempt++ {
 		err := c.stream(ctx, cookie, func(kind, data string) error {
 			if kind != "state" {

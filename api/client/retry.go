@@ -81,18 +81,16 @@ func untilRefused(err error) bool {
 	return Retryable(err)
 }
 
-// checkRetry is called after each attempt, and once more with the error of
-// reading the answer. The error that it returns is the call's when no attempt
-// follows.
+// checkRetry is called with the error of each attempt, and then, if it got an
+// answer, with the error of reading that. The error that it returns is the
+// call's when no attempt follows.
 func checkRetry(again func(error) bool) retryablehttp.CheckRetry {
-	return func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	return func(ctx context.Context, _ *http.Response, err error) (bool, error) {
 		switch {
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
-		case err == nil && resp.StatusCode < 300:
-			return false, nil
 		case err == nil:
-			err = problem(resp)
+			return false, nil
 		}
 		return again(err), err
 	}
