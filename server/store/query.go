@@ -114,7 +114,7 @@ func (f Filter) sql(before int64, limit int) (string, []any) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
-		add(`EXISTS (SELECT 1 FROM tags t WHERE t.name = ? AND t.value = ? AND t.run = r.seq)`, name, f.Tags[name])
+		add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
 	}
 	if !f.Since.IsZero() {
 		add(`r.submitted_at >= ?`, micros(f.Since))

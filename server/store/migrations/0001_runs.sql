@@ -32,7 +32,7 @@ CREATE TABLE runs (
     seq             INTEGER PRIMARY KEY,
     cookie          TEXT    NOT NULL UNIQUE,
     digest          TEXT    NOT NULL,
-    route           INTEGER NOT NULL REFERENCES routes (id),
+    route           INTEGER NOT NULL, -- of routes, whose rows are never deleted
     pipeline        TEXT    NOT NULL, -- also in the route; here for the listing index
     delivery        INTEGER NOT NULL,
     max_attempts    INTEGER NOT NULL,

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPlans holds that no statement of a store in use reads a table from end to
+// end, as one does that repeats a partial index's predicate in other words.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	everyCall(t, s)
+	seen := 0
+	for _, query := range slices.Concat(slices.Collect(maps.Keys(s.writer.stmts)), slices.Collect(maps.Keys(s.stmts))) {
+		verb, _, _ := strings.Cut(strings.TrimSpace(query), " ")
+		if !slices.Contains([]string{"SELECT", "INSERT", "UPDATE", "DELETE"}, strings.TrimSpace(verb)) {
+			continue
+		}
+		seen++
+		for _, step := range explain(t, s, query) {
+			big := regexp.MustCompile(`^SCAN (r|runs|variables|results|attempts|events|late|tags|t)\b`).MatchString(step)
+			if big && !strings.Contains(step, "USING") {
+				t.Errorf("%s: plan has %q", query, step)
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d statements were seen", seen)
+	}
+}
+
+// TestIndexes holds that the statements that run most use the index made for
+// them. The fragments are looked up among the statements of a store in use.
+func TestIndexes(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	everyCall(t, s)
+	statements := slices.Concat(slices.Collect(maps.Keys(s.writer.stmts)), slices.Collect(maps.Keys(s.stmts)))
+	for _, tt := range []struct{ fragment, want string }{
+		{"r.state = 1 AND r.seq >= ?2", "runs_queued (route=? AND seq>?)"},
+		{"worker = ?1 AND state IN (2, 3)", "runs_leased (worker=?)"},
+		{"r.idempotency_key <> ''", "runs_key (submitter=? AND idempotency_key=?)"},
+		{"r.due <= ?1", "runs_due (due>? AND due<?)"},
+		{"SELECT due FROM runs", "runs_due (due>?)"},
+		{"expires_at <= ?1 ORDER BY", "sessions_expiry (expires_at<?)"},
+		{"finished_at < ?1", "runs_finished (finished_at>? AND finished_at<?)"},
+		{"WHERE seq = ?17", "USING INTEGER PRIMARY KEY (rowid=?)"},
+		{"AND r.state > 4 ORDER BY", "runs_failed"},
+		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
+		{"SELECT run FROM tags", "(name=? AND value=?)"},
+	} {
+		i := slices.IndexFunc(statements, func(query string) bool { return strings.Contains(query, tt.fragment) })
+		if i < 0 {
+			t.Errorf("no statement has %q", tt.fragment)
+			continue
+		}
+		if plan := strings.Join(explain(t, s, statements[i]), "\n"); !strings.Contains(plan, tt.want) {
+			t.Errorf("%s: plan is\n%s\nwant %q", tt.fragment, plan, tt.want)
+		}
+	}
+}
+
+// everyCall uses the store in every way once.
+func everyCall(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := context.Background()
+	use(ctx, s, scriptStart)
+	tagged := newRun("tagged")
+	tagged.Tags, tagged.IdempotencyKey = map[string]string{"a": "b"}, "k"
+	again := tagged
+	again.Cookie = "other"
+	for _, call := range []func() error{
+		func() error { _, _, err := s.Submit(ctx, scriptStart, tagged); return err },
+		func() error { _, _, err := s.Submit(ctx, scriptStart, again); return err },
+		func() error {
+			_, err := s.Poll(ctx, scriptStart, PollIn{Worker: "w", Session: "s", Max: 1})
+			return err
+		},
+		func() error {
+			_, err := s.Heartbeat(ctx, scriptStart, PollIn{Worker: "w", Session: "s", Holding: []Held{{Cookie: "tagged", Fence: 1}}})
+			return err
+		},
+		func() error {
+			_, _, err := s.Finish(ctx, scriptStart, []Result{{Cookie: "run-0", Fence: 9, Worker: "w"}})
+			return err
+		},
+		func() error { _, _, err := s.Cancel(ctx, scriptStart, "tagged", "", ""); return err },
+		func() error {
+			_, err := s.AppendEvents(ctx, scriptStart, []Event{{Cookie: "tagged", Fence: 1, No: 1}})
+			return err
+		},
+		func() error { return s.Shutdown(ctx, scriptStart, "w") },
+		func() error { _, err := s.Leave(ctx, scriptStart, "w", "s"); return err },
+		func() error { return s.Resume(ctx, scriptStart) },
+		func() error { _, err := s.Sweep(ctx, scriptStart); return err },
+		func() error { _, err := s.Purge(ctx, scriptStart.AddDate(1, 0, 0), 1); return err },
+		func() error { _, err := s.Get(ctx, "tagged"); return err },
+		func() error { _, err := s.Attempts(ctx, "tagged"); return err },
+		func() error { _, err := s.LateResults(ctx, "tagged"); return err },
+		func() error { _, err := s.Events(ctx, "tagged", 0, 1); return err },
+		func() error { _, err := s.Workers(ctx, scriptStart); return err },
+		func() error { _, err := s.Queues(ctx, scriptStart); return err },
+		func() error { _, _, err := s.List(ctx, Filter{States: []State{Failed, Dead}}, 0, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{Pipeline: "p"}, 0, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b"}}, 0, 1); return err },
+	} {
+		if err := call(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func explain(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	rows, err := s.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	var plan []string
+	err = each(rows, func(row *sql.Rows) error {
+		var a, b, c int
+		var detail string
+		err := row.Scan(&a, &b, &c, &detail)
+		plan = append(plan, detail)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestPlaceholders holds that every placeholder says its number, since SQLite
+// numbers $N by first appearance and PostgreSQL by N.
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	bare := regexp.MustCompile("`[^`]*(\\?[^0-9]|\\$[0-9])[^`]*`")
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") || e.Name() == "query.go" { // which numbers its own
+			continue
+		}
+		text, err := os.ReadFile(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range bare.FindAllString(string(text), -1) {
+			t.Errorf("%s: statement with a bare placeholder: %s", e.Name(), found)
+		}
+	}
+}
