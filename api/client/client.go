@@ -116,7 +116,7 @@ func (c *Client) Close() {
 
 // A call is one request of the protocol.
 type call struct {
-	method, path string
+	method, path string // the path is escaped
 	query        url.Values
 	header       map[string]string
 	body         any
@@ -171,9 +171,10 @@ func into[T any](out *T, check func(T) error) func(*http.Response) error {
 }
 
 func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, error) {
-	u := *c.base
-	u.Path += in.path
-	u.RawQuery = in.query.Encode()
+	target := c.base.String() + in.path
+	if len(in.query) > 0 {
+		target += "?" + in.query.Encode()
+	}
 	var body any // nil is no body
 	if in.body != nil {
 		raw, err := json.Marshal(in.body)
@@ -183,7 +184,7 @@ func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, 
 		body = bytes.NewReader(raw)
 	}
 	timeout := cmpOr(in.timeout, c.cfg.Timeout)
-	req, err := retryablehttp.NewRequestWithContext(withAttemptTimeout(ctx, timeout), in.method, u.String(), body)
+	req, err := retryablehttp.NewRequestWithContext(withAttemptTimeout(ctx, timeout), in.method, target, body)
 	if err != nil {
 		return nil, err
 	}
