@@ -119,7 +119,7 @@ func (m *Manager) Holding() []api.Held {
 	defer m.mu.Unlock()
 	held := make([]api.Held, 0, len(m.runs))
 	for _, r := range m.runs {
-		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Cancelling: r.cancelling, Claim: r.waiting})
+		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Cancelling: r.cancelling, Claim: r.waiting, TraceParent: r.trace})
 	}
 	return held
 }

@@ -7,8 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/otel/span"
@@ -21,8 +19,9 @@ type run struct {
 	claimed chan struct{} // closed when an at-most-once run may start
 
 	// Guarded by the manager's mu.
-	waiting    bool // for claimed
-	cancelling bool // CANCEL has arrived
+	waiting    bool   // for claimed
+	trace      string // the process span, as a traceparent
+	cancelling bool   // CANCEL has arrived
 }
 
 // run takes a RUN packet up, or says why not.
@@ -70,19 +69,31 @@ func (m *Manager) work(ctx context.Context, r *run) {
 	}
 	ctx, process := span.Process(ctx,
 		span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
+	m.mu.Lock()
+	r.trace = span.Inject(ctx).TraceParent
+	m.mu.Unlock()
 	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline, "attempt", p.Attempt)
 	log.InfoContext(ctx, "run started")
 
 	began := time.Now()
 	out, err := m.execute(ctx, r)
 	result := m.resultOf(ctx, p, out, err)
-	endProcess(process, result)
-	log.InfoContext(ctx, "run ended", "rc", result.RC, "took", time.Since(began).Round(time.Microsecond), "err", result.Error)
+	a := answer{run: r, result: result, trace: process.SpanContext()}
+	if errors.Is(context.Cause(ctx), errLeaseLost) {
+		a.process = process // the server may have closed it in our place
+	} else {
+		endProcess(process, result)
+	}
+	log = log.With("rc", result.RC, "took", time.Since(began).Round(time.Microsecond))
+	if result.Error != "" {
+		log = log.With("err", result.Error)
+	}
+	log.InfoContext(ctx, "run ended")
 
 	m.mu.Lock()
 	m.busy--
 	m.mu.Unlock()
-	m.post(answer{run: r, result: result, trace: trace.SpanContextFromContext(ctx)})
+	m.post(a)
 }
 
 // execute runs the pipeline, and waits for it no longer than the grace period
@@ -108,7 +119,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 			done <- o
 		}()
 		o.out, o.err = m.engine.Run(ctx, engine.Input{
-			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: observer{},
+			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: new(observer),
 			Log: m.log.With("cookie", r.packet.Cookie),
 		})
 	}()

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -38,22 +39,50 @@ func endProcess(s trace.Span, r api.Result) {
 	span.EndRun(s, o)
 }
 
-// observer makes the spans of tasks and chips.
-type observer struct{}
-
-func (observer) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
-	ctx, s := span.Task{Name: t.Name, Kind: string(t.Kind)}.Start(ctx)
-	return ctx, func(err error) { span.EndTask(s, outcomeOf(ctx, err)) }
+// observer makes the spans of a run's tasks and chips.
+type observer struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	recorded []error // whose exception has been recorded where it arose
 }
 
-func (observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context, func(error)) {
-	ctx, s := span.Chip(ctx, c.Name, "")
+func (o *observer) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
+	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind)})
 	return ctx, func(err error) {
-		if err != nil && ctx.Err() == nil {
-			span.Fail(s, err, classOf(err))
+		if t.Counts != nil {
+			s.SetAttributes(span.LoopIterationsKey.Int(t.Counts.Iterations), span.SpansDroppedKey.Int(t.Counts.Iterations-t.Counts.Told))
 		}
+		o.record(ctx, s, err)
+		span.EndTask(s, outcomeOf(ctx, err))
+	}
+}
+
+func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context, func(error)) {
+	ctx, s := span.Chip(ctx, c.Chip, "")
+	return ctx, func(err error) {
+		o.record(ctx, s, err)
 		s.End()
 	}
+}
+
+// Quiet is the context for what runs beyond a loop's budget of spans.
+func (o *observer) Quiet(ctx context.Context) context.Context { return span.Quiet(ctx) }
+
+// record notes an error on the first span that it is seen on, which is the
+// innermost: where it arose. A stop that was asked for is no error.
+func (o *observer) record(ctx context.Context, s trace.Span, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, known := range o.recorded {
+		if errors.Is(err, known) {
+			return
+		}
+	}
+	o.recorded = append(o.recorded, err)
+	span.Fail(s, err, classOf(err))
 }
 
 func outcomeOf(ctx context.Context, err error) span.Outcome {
@@ -72,7 +101,7 @@ func outcomeOf(ctx context.Context, err error) span.Outcome {
 func classOf(err error) string {
 	var failed *engine.Error
 	if errors.As(err, &failed) {
-		return string(failed.Class)
+		return failed.Class
 	}
-	return "error"
+	return engine.ChipException
 }

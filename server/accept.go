@@ -24,7 +24,7 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	}
 	run.IdempotencyKey, run.Submitter = key, caller(r).Name
 	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
-	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx)), Request: spanContext(span.Inject(r.Context()))}
+	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
 	got, created, err := s.store.Submit(r.Context(), time.Now(), run)
 	if err != nil || !created {
 		return got, false, err // and no span: nothing was sent

@@ -37,7 +37,7 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	stream := &stream{w: w, store: s.store, cookie: id, after: after}
+	stream := &stream{Server: s, w: w, cookie: id, after: after}
 	idle := time.NewTicker(keepAlive)
 	defer idle.Stop()
 	for {
@@ -59,8 +59,8 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 
 // A stream is one reader of one run's history.
 type stream struct {
+	*Server
 	w      http.ResponseWriter
-	store  *store.Store
 	cookie string
 	after  int64       // number of the last event that was sent
 	state  store.State // that was sent last
@@ -89,7 +89,7 @@ func (s *stream) catchUp(ctx context.Context) (ended bool, err error) {
 	}
 	if !s.told || run.State != s.state {
 		s.told, s.state = true, run.State
-		s.event("", "state", viewRun(run))
+		s.event("", "state", s.viewRun(run))
 	}
 	return run.State.Terminal(), ctx.Err()
 }

@@ -35,9 +35,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", "/v1/runs/"+run.Cookie)
 	if created {
-		return reply(w, http.StatusCreated, viewRun(run))
+		return reply(w, http.StatusCreated, s.viewRun(run))
 	}
-	return reply(w, http.StatusOK, viewRun(run))
+	return reply(w, http.StatusOK, s.viewRun(run))
 }
 
 func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
@@ -59,7 +59,7 @@ func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
 			if err == nil {
 				var run store.Run
 				if run, _, err = s.accept(r, one, ""); err == nil {
-					view := viewRun(run)
+					view := s.viewRun(run)
 					out[i].Run = &view
 				}
 			}
@@ -87,7 +87,7 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, viewRun(run))
+	return reply(w, http.StatusOK, s.viewRun(run))
 }
 
 // await reads a run, waiting for its end if there is a wait.
@@ -158,11 +158,11 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	s.moved(moved)
 	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", in.Reason)
 	if run.State.Terminal() {
-		return reply(w, http.StatusOK, viewRun(run))
+		return reply(w, http.StatusOK, s.viewRun(run))
 	}
 	s.hub.worker(run.Worker)
 	s.hub.changed(run.Cookie)
-	return reply(w, http.StatusAccepted, viewRun(run))
+	return reply(w, http.StatusAccepted, s.viewRun(run))
 }
 
 const defaultListed = 50
@@ -201,7 +201,7 @@ func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.RunList{Runs: make([]api.Run, len(runs))}
 	for i, run := range runs {
-		out.Runs[i] = viewRun(run)
+		out.Runs[i] = s.viewRun(run)
 	}
 	if next > 0 {
 		out.Next = strconv.FormatInt(next, 10)

@@ -39,8 +39,9 @@ type Config struct {
 	// Without them the server speaks plain HTTP.
 	CertFile, KeyFile string
 	// Tokens are who may call. Without any, everybody may, and Listen must be
-	// a loopback address.
-	Tokens []Token
+	// a loopback address unless Anonymous says that this is meant.
+	Tokens    []Token
+	Anonymous bool
 	// Hold is how long a poll is held when there is nothing to send.
 	Hold time.Duration
 	// Lease is how long a worker keeps its runs without being heard of, and
@@ -60,6 +61,9 @@ type Config struct {
 	// ShutdownTimeout is how long requests under way may take to finish when
 	// the server ends.
 	ShutdownTimeout time.Duration
+	// TraceURL is where people look at a trace, with {trace} for its id. It
+	// may be empty.
+	TraceURL string
 	// Version is told to whoever asks.
 	Version string
 	// OpenAPI is the document that /openapi.yaml serves.
@@ -89,7 +93,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	if s.tokens, err = newAuthenticator(cfg.Tokens); err != nil {
 		return nil, err
 	}
-	if len(cfg.Tokens) == 0 && !loopback(cfg.Listen) {
+	if len(cfg.Tokens) == 0 && !cfg.Anonymous && !loopback(cfg.Listen) {
 		return nil, fmt.Errorf("listen on %s: without tokens anybody who can reach the server could run pipelines; set tokens, or listen on 127.0.0.1", cfg.Listen)
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
@@ -129,7 +133,7 @@ func (s *Server) URL() string {
 // returns when every request has been answered and every goroutine has ended.
 func (s *Server) Run(ctx context.Context) error {
 	if len(s.tokens) == 0 {
-		s.log.WarnContext(ctx, "no tokens are configured: everybody on this machine may call", "addr", s.Addr().String())
+		s.log.WarnContext(ctx, "no tokens are configured: everybody who reaches this server may do everything", "addr", s.Addr().String())
 	}
 	if err := s.store.Resume(ctx, time.Now()); err != nil {
 		_ = s.listener.Close() // nothing was served

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"strings"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -8,8 +10,8 @@ import (
 // The functions here turn what the store keeps into what the wire carries, and
 // back.
 
-func viewRun(r store.Run) api.Run {
-	return api.Run{
+func (s *Server) viewRun(r store.Run) api.Run {
+	run := api.Run{
 		Cookie: r.Cookie, Pipeline: r.Pipeline, State: api.State(r.State.String()),
 		Queue: r.Queue, Labels: r.Labels, Tags: r.Tags, Priority: r.Priority,
 		Delivery: viewDelivery(r.Delivery), Attempt: r.Attempts, MaxAttempts: r.MaxAttempts,
@@ -18,6 +20,10 @@ func viewRun(r store.Run) api.Run {
 		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
 		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
 	}
+	if s.cfg.TraceURL != "" && run.TraceID != "" {
+		run.TraceURL = strings.ReplaceAll(s.cfg.TraceURL, "{trace}", run.TraceID)
+	}
+	return run
 }
 
 func viewDelivery(d store.Delivery) api.Delivery {

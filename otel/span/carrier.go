@@ -2,6 +2,8 @@ package span
 
 import (
 	"context"
+	"encoding/binary"
+	"math/rand/v2"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -21,6 +23,20 @@ func Inject(ctx context.Context) Carrier {
 	var c Carrier
 	propagation.TraceContext{}.Inject(ctx, (*textMap)(&c))
 	return c
+}
+
+// OrNew returns the carrier or, where it names no span, one with ids of its
+// own: so a run has a trace id to be found by even where nothing is traced.
+func (c Carrier) OrNew() Carrier {
+	if c.spanContext().IsValid() {
+		return c
+	}
+	var id trace.TraceID
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()|1)
+	return Inject(trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: id, SpanID: NewID(), TraceFlags: trace.FlagsSampled,
+	})))
 }
 
 // Context returns ctx with the carried span as its remote span. Where the

@@ -77,3 +77,14 @@ func TestTraceID(t *testing.T) {
 		t.Errorf("TraceID() = %q, want %q", got, want)
 	}
 }
+
+func TestOrNewNamesATraceWhereThereIsNone(t *testing.T) {
+	given := span.Carrier{TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+	if got := given.OrNew(); got != given {
+		t.Errorf("OrNew() = %v, want %v as it was", got, given)
+	}
+	a, b := span.Carrier{}.OrNew(), span.Carrier{TraceParent: "nonsense"}.OrNew()
+	if a.TraceID() == "" || b.TraceID() == "" || a == b {
+		t.Errorf("OrNew() = %v and %v, want two traces", a, b)
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pullrun/pullrun/configs"
+)
+
+// A role is something that has settings.
+type role struct {
+	name     string
+	flags    func(*pflag.FlagSet)
+	load     func(configs.LoadOptions) (configs.Sources, error)
+	search   []string
+	defaults func() string
+}
+
+var roles = []role{
+	{"worker", configs.Flags[configs.Worker], sourcesOf(configs.Load[configs.Worker]), workerFiles, configs.WorkerFile},
+	{"server", configs.Flags[configs.Server], sourcesOf(configs.Load[configs.Server]), serverFiles, configs.ServerFile},
+}
+
+func sourcesOf[T any](load func(configs.LoadOptions) (T, configs.Sources, error)) func(configs.LoadOptions) (configs.Sources, error) {
+	return func(o configs.LoadOptions) (configs.Sources, error) {
+		_, sources, err := load(o)
+		return sources, err
+	}
+}
+
+func newConfig(t terminal) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Show and check settings",
+		Args:  exactly(),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	show := &cobra.Command{
+		Use:   "print",
+		Short: "Show each setting and where it comes from",
+		Long: `Shows each setting of a worker or server as it would start here, and where it
+comes from: a flag, a variable, a line of a file, or the default. Secrets are
+masked.`,
+	}
+	validate := &cobra.Command{Use: "validate", Short: "Check settings, and report everything that is wrong"}
+	for _, r := range roles {
+		show.AddCommand(r.print(t))
+		validate.AddCommand(r.validate(t))
+	}
+	for _, sub := range []*cobra.Command{show, validate} {
+		sub.Args = exactly()
+		sub.RunE = func(cmd *cobra.Command, _ []string) error {
+			return usageError(fmt.Errorf("%s wants to know whose: worker or server", cmd.CommandPath()))
+		}
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+func (r role) print(t terminal) *cobra.Command {
+	var file, output string
+	var defaults bool
+	c := &cobra.Command{
+		Use:   r.name,
+		Short: "Show the settings of a " + r.name,
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			if defaults {
+				fmt.Fprint(t.out, r.defaults())
+				return nil
+			}
+			sources, err := r.load(configs.LoadOptions{File: file, Search: r.search, Flags: cmd.Flags()})
+			if err != nil {
+				return err
+			}
+			return print(t, output, sources, func() {
+				_ = sources.WriteTable(t.out) // a closed pipe is the reader's wish
+			})
+		},
+	}
+	configFlag(c, &file)
+	outputFlag(c, &output)
+	c.Flags().BoolVar(&defaults, "defaults", false, "print the defaults as a commented file to start from")
+	r.flags(c.Flags())
+	return c
+}
+
+func (r role) validate(t terminal) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   r.name + " [FILE]",
+		Short: "Check the settings of a " + r.name,
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file = slices.Concat(args, []string{file})[0]
+			if _, err := r.load(configs.LoadOptions{File: file, Search: r.search, Flags: cmd.Flags()}); err != nil {
+				return err
+			}
+			fmt.Fprintln(t.out, "ok")
+			return nil
+		},
+	}
+	configFlag(c, &file)
+	r.flags(c.Flags())
+	return c
+}

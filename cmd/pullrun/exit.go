@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/poller"
+)
+
+// The exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitRefused     = 4
+	exitNotFound    = 5
+	exitCancelled   = 6
+	exitLost        = 7
+	exitOther       = 70
+	exitWaited      = 124
+	exitInterrupted = 130
+)
+
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitDone, "done: the run succeeded, the worker has drained, the files are valid"},
+	{exitFailed, "the run failed"},
+	{exitUsage, "the command line, the settings or the pipelines are wrong"},
+	{exitUnreachable, "the server cannot be reached"},
+	{exitRefused, "the server refuses: wrong token, missing scope, or a newer worker of the same name"},
+	{exitNotFound, "no such run or worker"},
+	{exitCancelled, "the run was cancelled"},
+	{exitLost, "the run ran out of time, or its workers were lost too often"},
+	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
+	{exitWaited, "the run had not ended when --timeout was over; it goes on"},
+	{exitInterrupted, "interrupted by Ctrl-C; a run that was waited for goes on"},
+}
+
+func newExitCodes() *cobra.Command {
+	text := "pullrun ends with one of these codes, which scripts may rely on:\n"
+	for _, c := range exitCodes {
+		text += fmt.Sprintf("\n  %3d  %s", c.code, c.meaning)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: text}
+}
+
+// codedError is an error that ends the program with a certain code.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+func withCode(code int, err error) error { return &codedError{code, err} }
+
+// errSaid ends the program without another word: what went wrong has been
+// shown in a better form.
+var errSaid = errors.New("said already")
+
+// exitCode is the one place that turns errors into exit codes.
+func exitCode(err error) int {
+	var coded *codedError
+	var problems configs.Problems
+	var load *engine.LoadError
+	var network net.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.As(err, &problems), errors.As(err, &load):
+		return exitUsage
+	case errors.Is(err, poller.ErrSuperseded):
+		return exitRefused
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	switch api.CodeOf(err) {
+	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeSessionSuperseded:
+		return exitRefused
+	case api.CodeCookieNotFound, api.CodeWorkerNotFound, api.CodeNotFound:
+		return exitNotFound
+	case api.CodeInvalidRequest, api.CodeBodyTooLarge:
+		return exitUsage
+	case api.CodeUnavailable, api.CodeTooManyRequests, api.CodeQueueFull, api.CodeStoreFull:
+		return exitUnreachable
+	}
+	if errors.As(err, &network) || errors.Is(err, syscall.ECONNREFUSED) {
+		return exitUnreachable
+	}
+	return exitOther
+}
+
+// runCode is the exit code for a run that has ended.
+func runCode(s api.State) int {
+	switch s {
+	case api.StateSucceeded:
+		return exitDone
+	case api.StateCancelled:
+		return exitCancelled
+	case api.StateTimedOut, api.StateDead:
+		return exitLost
+	}
+	return exitFailed
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pullrun/pullrun/configs"
+)
+
+// terminal is where a command reads and writes. What it produces goes to out,
+// what it has to say about it to err.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// interactive reports whether somebody is watching err.
+func (t terminal) interactive() bool {
+	f, ok := t.err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colour reports whether err may be coloured. See https://no-color.org.
+func (t terminal) colour() bool {
+	return t.interactive() && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, t terminal) int {
+	root := newRoot(t)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(err)
+	if err != nil && !errors.Is(err, errSaid) {
+		var problems configs.Problems
+		if errors.As(err, &problems) {
+			fmt.Fprintf(t.err, "pullrun: settings:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		} else {
+			fmt.Fprintf(t.err, "pullrun: %v\n", err)
+		}
+	}
+	return code
+}
+
+const (
+	groupRun     = "run"
+	groupOperate = "operate"
+)
+
+func newRoot(t terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pullrun",
+		Short: "Run pipelines on machines that nobody can reach",
+		Long: `pullrun runs pipelines on machines behind firewalls. A worker there polls a
+server over outbound HTTP, runs what it is sent and posts the results back.
+
+Try it on this machine, in two terminals:
+
+  pullrun dev                      a server and a worker, nothing to set up
+  pullrun run url_check            run one of the built-in pipelines`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	root.SetIn(t.in)
+	root.SetVersionTemplate("pullrun {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help"))
+	})
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run pipelines:"},
+		&cobra.Group{ID: groupOperate, Title: "Operate:"},
+	)
+	for _, c := range []*cobra.Command{newRun(t), newRunLocal(t), newRuns(t), newCancel(t), newValidate(t)} {
+		c.GroupID = groupRun
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newDev(t), newServer(t), newWorker(t), newWorkers(t), newHealth(t), newConfig(t)} {
+		c.GroupID = groupOperate
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersion(t), newExitCodes())
+	return root
+}
+
+// usageError marks an error as one of the command line.
+func usageError(err error) error { return withCode(exitUsage, err) }
+
+// exactly wants n arguments, and says which ones when they are not there.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usageError(fmt.Errorf("%s wants %s; see %q", cmd.CommandPath(), strings.Join(names[len(args):], " and "), cmd.CommandPath()+" --help"))
+		case len(args) > len(names):
+			return usageError(fmt.Errorf("%s does not know what to do with %q; see %q", cmd.CommandPath(), args[len(names)], cmd.CommandPath()+" --help"))
+		}
+		return nil
+	}
+}

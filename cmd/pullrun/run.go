@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/otel/span"
+)
+
+func newRun(t terminal) *cobra.Command {
+	o := runOptions{terminal: t}
+	c := &cobra.Command{
+		Use:   "run PIPELINE",
+		Short: "Submit a run and wait for its result",
+		Long: `Submits a run to the server, waits until it has ended, and prints the result as
+JSON on standard output. What is said about it goes to standard error, so
+
+  pullrun run url_check | jq .
+
+works. The exit code says how the run ended: see "pullrun exit-codes".
+
+The same --cookie with the same pipeline and variables is the same run, however
+often it is submitted.`,
+		Example: `  pullrun run url_check
+  pullrun run transform --set currency=EUR --vars orders.yaml
+  pullrun run nightly --detach --cookie nightly-2026-11-25`,
+		Args: exactly("a pipeline"),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
+	}
+	o.vars.flags(c)
+	f := c.Flags()
+	f.StringVar(&o.submit.Cookie, "cookie", "", "`name` of the run; made up when it is not set")
+	f.BoolVar(&o.submit.Detach, "detach", false, "do not wait: print the run's cookie and end")
+	f.StringVar(&o.submit.Queue, "queue", "", "`queue` to put the run into")
+	f.StringToStringVar(&o.submit.Labels, "label", nil, "label that the worker must have, as `name=value`; may be repeated")
+	f.StringToStringVar(&o.submit.Tags, "tag", nil, "tag to find the run by, as `name=value`; may be repeated")
+	f.IntVar(&o.submit.Priority, "priority", 0, "runs of a higher `number` go first, from -100 to 100")
+	f.DurationVar(&o.queueTimeout, "queue-timeout", 0, "how long the run may wait for a worker; 0 is for ever")
+	f.DurationVar(&o.runTimeout, "run-timeout", 0, "how long one attempt at it may take; 0 is what the worker allows")
+	f.IntVar(&o.submit.MaxAttempts, "max-attempts", 0, "how many workers may be lost over it; 0 is the server's default")
+	f.BoolVar(&o.atMostOnce, "at-most-once", false, "never start it a second time, even if its worker is lost")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result; 0 is for ever")
+	outputFlag(c, &o.output)
+	configs.Flags[configs.Client](f)
+	return c
+}
+
+type runOptions struct {
+	terminal
+	vars                              variables
+	submit                            api.Submit
+	queueTimeout, runTimeout, timeout time.Duration
+	atMostOnce                        bool
+	output                            string
+}
+
+func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
+	if err := checkOutput(o.output); err != nil {
+		return err
+	}
+	var err error
+	if o.submit.Variables, err = o.vars.read(o.terminal); err != nil {
+		return err
+	}
+	o.submit.Pipeline = pipeline
+	o.submit.QueueTimeoutMS, o.submit.RunTimeoutMS = o.queueTimeout.Milliseconds(), o.runTimeout.Milliseconds()
+	if o.atMostOnce {
+		o.submit.Delivery = api.AtMostOnce
+	}
+	if o.submit.Cookie == "" {
+		o.submit.Cookie = uuid.Must(uuid.NewV7()).String()
+	}
+	if err := o.submit.Validate(); err != nil {
+		return err
+	}
+	r, err := connect(o.terminal, cmd)
+	if err != nil {
+		return err
+	}
+	defer r.flush()
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ctx, submit := span.Submit(ctx, span.Run{Cookie: o.submit.Cookie, Pipeline: pipeline, Queue: o.submit.Queue})
+	defer submit.End()
+
+	run, err := r.client.Submit(ctx, o.submit)
+	if err != nil {
+		span.Fail(submit, err, string(api.CodeOf(err)))
+		return err
+	}
+	if o.submit.Detach {
+		return print(o.terminal, o.output, run, func() { fmt.Fprintln(o.out, run.Cookie) })
+	}
+	if run, err = o.wait(ctx, r, run); err != nil {
+		return err
+	}
+	span.EndRun(submit, outcomeOf(run))
+	return o.show(run)
+}
+
+// wait waits for the run's end, and says what goes on where somebody watches.
+func (o *runOptions) wait(ctx context.Context, r remote, run api.Run) (api.Run, error) {
+	if o.timeout > 0 {
+		timed, cancel := context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+		ctx = timed
+	}
+	progress := newProgress(o.terminal, run)
+	ended, err := r.client.Follow(ctx, run.Cookie, progress.show)
+	progress.clear()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return run, withCode(exitWaited, fmt.Errorf("run %s has not ended within %s; it goes on: \"pullrun runs %s\" shows it", run.Cookie, o.timeout, run.Cookie))
+	case ctx.Err() != nil:
+		return run, withCode(exitInterrupted, fmt.Errorf("stopped waiting; run %s goes on: \"pullrun runs %[1]s\" shows it, \"pullrun cancel %[1]s\" stops it", run.Cookie))
+	}
+	return ended, err
+}
+
+// show prints what a run has come to.
+func (o *runOptions) show(run api.Run) error {
+	err := print(o.terminal, o.output, run, func() {
+		fmt.Fprintln(o.err, summary(run))
+		if run.State == api.StateSucceeded {
+			o.printJSON(run.Result)
+			return
+		}
+		fmt.Fprintf(o.err, "%s: %s\n", run.RC, run.Error)
+		if run.Stacktrace != "" {
+			fmt.Fprintf(o.err, "%s\n", strings.TrimRight(run.Stacktrace, "\n"))
+		}
+	})
+	if err != nil || run.State == api.StateSucceeded {
+		return err
+	}
+	return withCode(runCode(run.State), errSaid)
+}
+
+// printJSON prints JSON so that people can read it and programs too.
+func (t terminal) printJSON(raw json.RawMessage) {
+	e := json.NewEncoder(t.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	_ = e.Encode(raw) // it came as JSON; a closed pipe is the reader's wish
+}
+
+// summary is one line about a run that has ended.
+func summary(run api.Run) string {
+	line := fmt.Sprintf("%s %s", run.Pipeline, run.State)
+	if run.FinishedAt != nil {
+		line += " in " + took(run.FinishedAt.Sub(run.CreatedAt))
+	}
+	line += " · run " + run.Cookie
+	if run.TraceID != "" {
+		line += " · trace " + run.TraceID
+	}
+	if run.TraceURL != "" {
+		line += " · " + run.TraceURL
+	}
+	return line
+}
+
+// outcomeOf is how a run ended, for the client's span.
+func outcomeOf(run api.Run) span.Outcome {
+	o := span.Outcome{Type: string(run.RC), Message: run.Error}
+	switch run.State {
+	case api.StateSucceeded:
+		return span.Outcome{Result: span.Success}
+	case api.StateCancelled:
+		return span.Outcome{Result: span.Cancelled}
+	case api.StateTimedOut:
+		o.Result = span.Timeout
+	case api.StateDead:
+		o.Result = span.Error
+	default:
+		o.Result = span.Failure
+	}
+	return o
+}

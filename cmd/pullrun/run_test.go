@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+func TestResultsComeBackAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	s.worker("w")
+	for _, value := range []string{`0`, `false`, `""`, `[]`, `{}`, `null`, `1.0`, `12345678901234567890123`, `"{{ 6 * 7 }}"`, `{"b":1,"a":[null,0]}`} {
+		code, out, log := call(t, s.env, "run", "give", "--set", "value="+value, "--output", "json")
+		if code != exitDone {
+			t.Errorf("run give with %s: exit code %d\n%s", value, code, log)
+			continue
+		}
+		run := decode[api.Run](t, out)
+		var got bytes.Buffer
+		if err := json.Compact(&got, run.Result); err != nil || got.String() != value {
+			t.Errorf("run give with %s returned %s", value, run.Result)
+		}
+	}
+	code, out, _ := call(t, s.env, "run", "nothing")
+	if code != exitDone || out != "null\n" {
+		t.Errorf("run nothing = %d, %q, want 0 and null", code, out)
+	}
+}
+
+func TestAFailedRunShowsWhereItFailed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	s.worker("w")
+	code, out, log := call(t, s.env, "run", "boom")
+	if code != exitFailed || out != "" {
+		t.Errorf("run boom: exit code %d and output %q, want %d and none", code, out, exitFailed)
+	}
+	for _, want := range []string{"boom FAILED", "ZeroDivisionError", "boom.yml:1", "boom_inner.yml:1", "boom_inner.yml:4", "outer", "middle", "inner"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("run boom does not say %q:\n%s", want, log)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	s.worker("w")
+	g := newGate(t)
+	url := "url=" + g.URL
+	for _, tt := range []struct {
+		name string
+		env  []string
+		args []string
+		want int
+		says string
+	}{
+		{"a run that succeeds", nil, []string{"run", "nothing"}, exitDone, "SUCCEEDED"},
+		{"a command line that is wrong", nil, []string{"run"}, exitUsage, "wants a pipeline"},
+		{"an unknown flag", nil, []string{"run", "nothing", "--no-such"}, exitUsage, "--no-such"},
+		{"an unknown command", nil, []string{"no-such"}, exitUsage, "no-such"},
+		{"a setting that is wrong", []string{"PULLRUN_SERVER_URL=ftp://x"}, []string{"runs"}, exitUsage, "server.url"},
+		{"no server", []string{"PULLRUN_SERVER_URL=http://127.0.0.1:1"}, []string{"runs"}, exitUnreachable, "is it running?"},
+		{"a wrong token", []string{"PULLRUN_SERVER_TOKEN=wrong-0123456789abcdef"}, []string{"runs"}, exitRefused, "token"},
+		{"no such run", nil, []string{"runs", "no-such"}, exitNotFound, "no run"},
+		{"no such run to cancel", nil, []string{"cancel", "no-such"}, exitNotFound, "no run"},
+		{"no such worker", nil, []string{"workers", "shutdown", "no-such"}, exitNotFound, "no worker"},
+		{"a cookie for another body", nil, []string{"run", "give", "--set", "value=1", "--cookie", "twice"}, exitDone, "SUCCEEDED"},
+		{"a cookie for another body", nil, []string{"run", "give", "--set", "value=2", "--cookie", "twice"}, exitRefused, "twice"},
+		{"the same cookie and body again", nil, []string{"run", "give", "--set", "value=1", "--cookie", "twice"}, exitDone, "SUCCEEDED"},
+		{"a wait that is over", nil, []string{"run", "hang", "--set", url, "--cookie", "slow", "--timeout", "300ms"}, exitWaited, "goes on"},
+	} {
+		code, _, log := call(t, append(s.env[:2:2], tt.env...), tt.args...)
+		if code != tt.want || !strings.Contains(log, tt.says) {
+			t.Errorf("%s: pullrun %s = %d, want %d and %q in:\n%s", tt.name, strings.Join(tt.args, " "), code, tt.want, tt.says, log)
+		}
+	}
+
+	waiting := start(t, s.env, "run", "hang", "--set", url, "--cookie", "slow")
+	g.waits(t, 1)
+	if code, _, log := call(t, s.env, "cancel", "slow", "--wait"); code != exitDone {
+		t.Errorf("cancel = %d\n%s", code, log)
+	}
+	if code := waiting.ends(); code != exitCancelled {
+		t.Errorf("a run that was cancelled: exit code %d, want %d\n%s", code, exitCancelled, waiting.log())
+	}
+}
+
+func TestCancelStopsOneOfFour(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	s.worker("w", "--capacity", "4")
+	g := newGate(t)
+	for i := range 4 {
+		s.submit(api.Submit{Pipeline: "hang", Cookie: fmt.Sprint("run-", i), Variables: g.variables(fmt.Sprint(i))})
+	}
+	g.waits(t, 4)
+	if _, err := s.client.Cancel(t.Context(), "run-2", "not wanted"); err != nil {
+		t.Fatal(err)
+	}
+	cancelled := s.ended("run-2", api.StateCancelled)
+	if cancelled.RC != api.RCCancelled {
+		t.Errorf("rc = %s, want %s", cancelled.RC, api.RCCancelled)
+	}
+	g.letGo()
+	for _, other := range []string{"run-0", "run-1", "run-3"} {
+		if run := s.ended(other, api.StateSucceeded); string(run.Result) != "200" {
+			t.Errorf("%s returned %s, want 200", other, run.Result)
+		}
+	}
+}
+
+func TestAWorkerThatIsToldToEndFinishesFirst(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"SIGTERM", "SHUTDOWN"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.server()
+			w := s.worker("w", "--capacity", "1")
+			g := newGate(t)
+			running := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+			g.waits(t, 1)
+			if how == "SIGTERM" {
+				w.signal(syscall.SIGTERM)
+			} else if err := s.client.Shutdown(t.Context(), "w"); err != nil {
+				t.Fatal(err)
+			}
+			w.says(`"msg":"draining"`)
+			later := s.submit(api.Submit{Pipeline: "nothing"})
+			g.letGo()
+			if code := w.ends(); code != exitDone {
+				t.Errorf("worker ended with %d, want %d", code, exitDone)
+			}
+			s.ended(running.Cookie, api.StateSucceeded)
+			if run, err := s.client.Get(t.Context(), later.Cookie, 0); err != nil || run.State != api.StateQueued {
+				t.Errorf("a run submitted while the worker drains is %s (%v), want QUEUED", run.State, err)
+			}
+			s.worker("other")
+			s.ended(later.Cookie, api.StateSucceeded)
+		})
+	}
+}
+
+func TestTheSecondSignalHandsBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	w := s.worker("w")
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+	g.waits(t, 1)
+	w.signal(syscall.SIGTERM)
+	w.says(`"msg":"draining"`)
+	w.signal(syscall.SIGTERM)
+	if code := w.ends(); code != exitDone {
+		t.Errorf("worker ended with %d, want %d", code, exitDone)
+	}
+	s.worker("other")
+	g.waits(t, 1)
+	g.letGo()
+	if got := s.ended(run.Cookie, api.StateSucceeded); got.Attempt != 1 {
+		t.Errorf("attempt = %d, want 1: handing back costs none", got.Attempt)
+	}
+}

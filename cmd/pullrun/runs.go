@@ -1,0 +1,135 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
+	"github.com/pullrun/pullrun/configs"
+)
+
+func newRuns(t terminal) *cobra.Command {
+	o := runsOptions{terminal: t}
+	c := &cobra.Command{
+		Use:   "runs [COOKIE]",
+		Short: "List runs, or show one",
+		Long:  `Lists runs, newest first. With a cookie, shows that run and its result.`,
+		Example: `  pullrun runs --state FAILED --pipeline url_check
+  pullrun runs 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11
+  pullrun runs --tag team=billing --output json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(o.output); err != nil {
+				return err
+			}
+			r, err := connect(t, cmd)
+			if err != nil {
+				return err
+			}
+			defer r.flush()
+			if len(args) == 1 {
+				return o.show(cmd, r, args[0])
+			}
+			return o.list(cmd, r)
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.states, "state", nil, "only runs in this `state`, such as FAILED; may be repeated")
+	f.StringVar(&o.filter.Pipeline, "pipeline", "", "only runs of this `pipeline`")
+	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
+	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` has or had")
+	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
+	f.IntVar(&o.filter.Limit, "limit", 20, "how many runs, from 1 to 500")
+	f.StringVar(&o.filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
+	outputFlag(c, &o.output)
+	configs.Flags[configs.Client](f)
+	return c
+}
+
+type runsOptions struct {
+	terminal
+	filter client.Filter
+	states []string
+	output string
+}
+
+func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
+	for _, s := range o.states {
+		state := api.State(strings.ToUpper(s))
+		if !state.Valid() {
+			return usageError(fmt.Errorf("--state: %q is not a state", s))
+		}
+		o.filter.States = append(o.filter.States, state)
+	}
+	page, err := r.client.List(cmd.Context(), o.filter)
+	if err != nil {
+		return err
+	}
+	return print(o.terminal, o.output, page, func() {
+		table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "COOKIE\tPIPELINE\tSTATE\tATTEMPT\tWORKER\tSUBMITTED\tTOOK")
+		for _, run := range page.Runs {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\n", run.Cookie, run.Pipeline, run.State, run.Attempt, run.MaxAttempts,
+				cmp.Or(run.Worker, "-"), run.CreatedAt.Local().Format(time.DateTime), lasted(run))
+		}
+		_ = table.Flush() // a closed pipe is the reader's wish
+		if page.Next != "" {
+			fmt.Fprintf(o.err, "more: --cursor %s\n", page.Next)
+		}
+	})
+}
+
+func lasted(run api.Run) string {
+	if run.FinishedAt == nil {
+		return "-"
+	}
+	return took(run.FinishedAt.Sub(run.CreatedAt))
+}
+
+func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
+	run, err := r.client.Get(cmd.Context(), cookie, 0)
+	if err != nil {
+		return err
+	}
+	return print(o.terminal, o.output, run, func() {
+		table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
+		row := func(key, value string) {
+			if value != "" {
+				fmt.Fprintf(table, "%s\t%s\n", key, value)
+			}
+		}
+		at := func(key string, when *time.Time) {
+			if when != nil {
+				row(key, when.Local().Format(time.DateTime+".000"))
+			}
+		}
+		row("run", run.Cookie)
+		row("pipeline", run.Pipeline)
+		row("state", string(run.State))
+		row("queue", run.Queue)
+		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, run.MaxAttempts))
+		row("worker", run.Worker)
+		at("submitted", &run.CreatedAt)
+		at("not before", run.NotBefore)
+		at("started", run.StartedAt)
+		at("cancel requested", run.CancelRequestedAt)
+		at("ended", run.FinishedAt)
+		row("trace", cmp.Or(run.TraceURL, run.TraceID))
+		row("code", string(run.RC))
+		row("error", run.Error)
+		_ = table.Flush() // a closed pipe is the reader's wish
+		if run.Stacktrace != "" {
+			fmt.Fprintf(o.out, "%s\n", strings.TrimRight(run.Stacktrace, "\n"))
+		}
+		if run.Result != nil {
+			fmt.Fprintln(o.out, "result")
+			o.printJSON(run.Result)
+		}
+	})
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullrun/pullrun"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/server"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+var serverFiles = []string{"server.yaml", "/etc/pullrun/server.yaml"}
+
+func newServer(t terminal) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "server",
+		Short: "Serve the queue that workers poll",
+		Long: `Serves the queue: clients submit runs to it, workers poll it for them and post
+the results back.
+
+Settings come from flags, PULLRUN_... variables and a YAML file, which is
+--config or the first of server.yaml and /etc/pullrun/server.yaml that exists.
+"pullrun config print server --defaults" shows them all.
+
+SIGTERM and Ctrl-C answer the parked polls, finish the calls under way and end
+the server. What is running goes on: the workers report to the server that
+comes next.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := configs.Load[configs.Server](configs.LoadOptions{File: file, Search: serverFiles, Flags: cmd.Flags()})
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			w, err := newWatch(ctx, t, "pullrun-server", cfg.Log, tokensOf(cfg)...)
+			if err != nil {
+				return err
+			}
+			defer w.flush()
+			return serve(ctx, cfg, w.log, func(string) {})
+		},
+	}
+	configFlag(c, &file)
+	configs.Flags[configs.Server](c.Flags())
+	return c
+}
+
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "config", "", "settings `file` in YAML, which must exist")
+}
+
+func tokensOf(cfg configs.Server) []configs.Secret {
+	var out []configs.Secret
+	for _, t := range cfg.Tokens {
+		out = append(out, t.Token)
+	}
+	return out
+}
+
+// serve opens the store and serves it until ctx ends. ready is told the
+// server's URL when it can be called.
+func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func(url string)) (err error) {
+	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: log, Timing: store.Timing{
+		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+
+	var tokens []server.Token
+	for _, t := range cfg.Tokens {
+		var scopes []server.Scope
+		for _, s := range t.Scopes {
+			scopes = append(scopes, server.Scope(s))
+		}
+		tokens = append(tokens, server.NewToken(t.Name, t.Token.Reveal(), scopes...))
+	}
+	s, err := server.New(server.Config{
+		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens, Anonymous: cfg.Anonymous,
+		Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
+		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls,
+		Retention: cfg.Retention, ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL,
+		Version: version(), OpenAPI: pullrun.OpenAPI,
+	}, st, log)
+	if err != nil {
+		return err
+	}
+	ready(s.URL())
+	return s.Run(ctx)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine"
+)
+
+func newValidate(t terminal) *cobra.Command {
+	var strict bool
+	var output string
+	c := &cobra.Command{
+		Use:   "validate DIR...",
+		Short: "Check pipelines without running them",
+		Long: `Reads the pipelines below the DIRs and reports everything that is wrong with
+them: unknown fields, chips and pipelines, expressions that cannot be evaluated,
+wrong parameters. The exit code is 2 when there is an error.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exactly("a directory")(cmd, args)
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, dirs []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			all, err := engine.Load(engine.LoadOptions{Dirs: dirs, Chips: chipSet(configs.DefaultWorker()), Strict: strict})
+			var report report
+			var load *engine.LoadError
+			switch {
+			case errors.As(err, &load):
+				report.Errors = load.Problems
+			case err != nil:
+				return err
+			default:
+				report.Pipelines = len(all.Pipelines())
+				report.Warnings = all.Warnings()
+			}
+			return report.print(t, output)
+		},
+	}
+	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
+	outputFlag(c, &output)
+	return c
+}
+
+// A report is what validate found.
+type report struct {
+	Pipelines int              `json:"pipelines"`
+	Errors    []engine.Problem `json:"errors"`
+	Warnings  []engine.Problem `json:"warnings"`
+}
+
+func (r report) print(t terminal, output string) error {
+	err := print(t, output, r, func() {
+		for _, p := range r.Errors {
+			fmt.Fprintf(t.err, "%s\n", p)
+		}
+		for _, p := range r.Warnings {
+			fmt.Fprintf(t.err, "warning: %s\n", p)
+		}
+		if len(r.Errors) == 0 {
+			fmt.Fprintf(t.out, "%d pipelines, no errors, %d warnings\n", r.Pipelines, len(r.Warnings))
+		}
+	})
+	if err != nil || len(r.Errors) == 0 {
+		return err
+	}
+	return withCode(exitUsage, errSaid)
+}
