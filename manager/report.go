@@ -128,7 +128,7 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 	var first context.Context
 	for i, a := range batch {
 		results[i] = a.result
-		ctx, settle := span.Settle(trace.ContextWithSpanContext(m.posting, a.trace), spanRun(a.packet), m.spanAttempt(a.packet))
+		ctx, settle := span.Settle(trace.ContextWithRemoteSpanContext(m.posting, a.trace), spanRun(a.packet), m.spanAttempt(a.packet))
 		if i == 0 {
 			first = ctx
 		} else {

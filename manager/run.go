@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/otel/span"
@@ -15,47 +17,64 @@ import (
 // A run is one lease: a RUN packet and what has become of it.
 type run struct {
 	packet  api.Packet
+	process trace.Span
+	trace   string // process, as a traceparent
 	stop    context.CancelCauseFunc
 	claimed chan struct{} // closed when an at-most-once run may start
 
 	// Guarded by the manager's mu.
-	waiting    bool   // for claimed
-	trace      string // the process span, as a traceparent
-	cancelling bool   // CANCEL has arrived
+	waiting    bool // for claimed
+	cancelling bool // CANCEL has arrived
 }
 
-// run takes a RUN packet up, or says why not.
+// run obeys a RUN packet, or answers why not.
 func (m *Manager) run(p api.Packet) {
-	m.mu.Lock()
-	known := m.runs[p.Cookie]
+	ctx, r, refusal := m.takeUp(p)
 	switch {
-	case known != nil && known.packet.Fence == p.Fence:
-		// The same lease once more: its acknowledgement has not arrived yet.
-		// The run that is under way is the answer.
-		m.mu.Unlock()
-	case known != nil:
-		m.mu.Unlock()
-		m.answer(p, api.RCCookieCollision, fmt.Sprintf("this worker still holds fence %d of the run", known.packet.Fence))
-	case m.early.has(p.Cookie, p.Fence, time.Now()):
-		m.mu.Unlock()
-		m.answer(p, api.RCCancelled, "cancelled before it arrived")
-	case m.draining:
-		m.mu.Unlock()
-		m.answer(p, api.RCNoCapacity, "this worker is draining")
-	case m.busy >= m.cfg.Capacity:
-		m.mu.Unlock()
-		m.answer(p, api.RCNoCapacity, fmt.Sprintf("all %d slots of this worker are in use", m.cfg.Capacity))
-	default:
-		ctx, stop := context.WithCancelCause(m.running)
-		r := &run{packet: p, stop: stop, claimed: make(chan struct{}), waiting: p.Delivery == api.AtMostOnce}
-		if !r.waiting {
-			close(r.claimed)
-		}
-		m.runs[p.Cookie] = r
-		m.busy++
-		m.mu.Unlock()
+	case refusal != nil:
+		m.answer(p, refusal.RC, refusal.Message)
+	case r != nil:
 		go m.work(ctx, r)
 	}
+}
+
+// takeUp gives a packet a slot. It returns no run where there is nothing to
+// do: the same lease once more means that its acknowledgement has not arrived
+// yet, and the run that is under way is the answer.
+func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.runs[p.Cookie]; known != nil {
+		if known.packet.Fence == p.Fence {
+			return nil, nil, nil
+		}
+		return nil, nil, refuse(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
+	}
+	switch {
+	case m.early.has(p.Cookie, p.Fence, time.Now()):
+		return nil, nil, refuse(api.RCCancelled, "cancelled before it arrived")
+	case m.draining:
+		return nil, nil, refuse(api.RCNoCapacity, "this worker is draining")
+	case m.busy >= m.cfg.Capacity:
+		return nil, nil, refuse(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
+	}
+	ctx, stop := context.WithCancelCause(m.running)
+	// The span begins here, so that the very next poll can name it.
+	ctx, process := span.Process(ctx, span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
+	r := &run{
+		packet: p, process: process, trace: span.Inject(ctx).TraceParent,
+		stop: stop, claimed: make(chan struct{}), waiting: p.Delivery == api.AtMostOnce,
+	}
+	if !r.waiting {
+		close(r.claimed)
+	}
+	m.runs[p.Cookie] = r
+	m.busy++
+	return ctx, r, nil
+}
+
+func refuse(rc api.RC, format string, args ...any) *api.PacketError {
+	return &api.PacketError{RC: rc, Message: fmt.Sprintf(format, args...)}
 }
 
 // work runs one pipeline from start to the result that is ready to post.
@@ -67,22 +86,17 @@ func (m *Manager) work(ctx context.Context, r *run) {
 		defer cancel()
 		ctx = timed
 	}
-	ctx, process := span.Process(ctx,
-		span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
-	m.mu.Lock()
-	r.trace = span.Inject(ctx).TraceParent
-	m.mu.Unlock()
 	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline, "attempt", p.Attempt)
 	log.InfoContext(ctx, "run started")
 
 	began := time.Now()
 	out, err := m.execute(ctx, r)
 	result := m.resultOf(ctx, p, out, err)
-	a := answer{run: r, result: result, trace: process.SpanContext()}
+	a := answer{run: r, result: result, trace: r.process.SpanContext()}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
-		a.process = process // the server may have closed it in our place
+		a.process = r.process // the server may have closed it in our place
 	} else {
-		endProcess(process, result)
+		endProcess(r.process, result)
 	}
 	log = log.With("rc", result.RC, "took", time.Since(began).Round(time.Microsecond))
 	if result.Error != "" {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -26,6 +27,12 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
 	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
 	got, created, err := s.store.Submit(r.Context(), time.Now(), run)
+	switch {
+	case errors.Is(err, store.ErrCookieCollision):
+		return got, false, api.Errorf(api.CodeCookieCollision, "cookie %q names another run already: the body differs", run.Cookie)
+	case errors.Is(err, store.ErrKeyCollision):
+		return got, false, api.Errorf(api.CodeCookieCollision, "Idempotency-Key %q was used before for another run: the body differs", key)
+	}
 	if err != nil || !created {
 		return got, false, err // and no span: nothing was sent
 	}

@@ -51,8 +51,6 @@ func (s *Server) problem(r *http.Request, err error) *api.Error {
 		return e
 	case errors.Is(err, store.ErrNotFound):
 		return api.Errorf(api.CodeCookieNotFound, "no run %q", r.PathValue("cookie"))
-	case errors.Is(err, store.ErrCookieCollision), errors.Is(err, store.ErrKeyCollision):
-		return api.Errorf(api.CodeCookieCollision, "%w", err)
 	case errors.Is(err, store.ErrNoSession):
 		return api.Errorf(api.CodeSessionNotFound, "worker %q has no such session: register again", r.PathValue("id"))
 	case errors.Is(err, store.ErrSuperseded):

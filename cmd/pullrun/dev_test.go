@@ -41,7 +41,7 @@ func TestDevNeedsNothing(t *testing.T) {
 		t.Errorf("run transform = %d, %s\n%s", code, out, log)
 	}
 	code, _, log = call(t, env, "run", "fail")
-	if code != exitFailed || !strings.Contains(log, "fail_billing.yml:4") {
+	if code != exitFailed || !strings.Contains(log, "fail_billing.yml:5") {
 		t.Errorf("run fail = %d\n%s", code, log)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "pullrun-dev.json")); err != nil {

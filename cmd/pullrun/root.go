@@ -56,6 +56,8 @@ const (
 
 func newRoot(t terminal) *cobra.Command {
 	root := &cobra.Command{
+		SuggestionsMinimumDistance: 2,
+
 		Use:   "pullrun",
 		Short: "Run pipelines on machines that nobody can reach",
 		Long: `pullrun runs pipelines on machines behind firewalls. A worker there polls a
@@ -68,7 +70,7 @@ Try it on this machine, in two terminals:
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(t.out)
@@ -92,6 +94,18 @@ Try it on this machine, in two terminals:
 	}
 	root.AddCommand(newVersion(t), newExitCodes())
 	return root
+}
+
+// knownCommand refuses what is no command, and names the ones that look like it.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", strings.Join(near, `" or "`))
+	}
+	return usageError(fmt.Errorf("unknown command %q%s", args[0], hint))
 }
 
 // usageError marks an error as one of the command line.
