@@ -2,8 +2,11 @@ package poller
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/pullrun/pullrun/api"
 )
 
 // backoff is the growing, jittered wait of one loop after its failures in a
@@ -13,15 +16,21 @@ type backoff struct {
 	wait     time.Duration
 }
 
-// next chooses the wait after one more failure: anything from nothing to
-// RetryMin doubled for each failure before it, at most RetryMax.
-func (b *backoff) next(cfg Config) time.Duration {
-	ceiling := cfg.RetryMin << min(b.failures, 30)
-	if ceiling <= 0 || ceiling > cfg.RetryMax {
-		ceiling = cfg.RetryMax
+// next chooses the wait after one more failure: what the server asked for, up
+// to RetryMax, and a little more; or else anything below RetryMin doubled for
+// each failure before it, and below RetryMax.
+func (b *backoff) next(cfg Config, err error) time.Duration {
+	var answered *api.Error
+	ceiling := cfg.RetryMax
+	if b.failures < 30 && cfg.RetryMin<<b.failures > 0 {
+		ceiling = min(cfg.RetryMin<<b.failures, cfg.RetryMax)
 	}
 	b.failures++
-	b.wait = rand.N(ceiling)
+	if errors.As(err, &answered) && answered.RetryAfter > 0 {
+		b.wait = min(answered.RetryAfter, cfg.RetryMax) + rand.N(cfg.RetryMin)
+	} else {
+		b.wait = rand.N(ceiling)
+	}
 	return b.wait
 }
 

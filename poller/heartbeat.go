@@ -13,9 +13,11 @@ import (
 // somebody else. Polls renew the leases too, so a worker that holds nothing
 // sends no heartbeat.
 func (p *Poller) heartbeat(ctx context.Context, s *session) error {
-	wait := s.untilRenewal()
+	var wait backoff
+	var silence time.Time // the contact after which the leases were given up
+	next := s.untilRenewal()
 	for {
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -24,23 +26,29 @@ func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 		case <-timer.C:
 		}
 		timer.Stop()
-		err := p.renew(ctx, s)
-		left := time.Until(p.deadline(s))
+
+		next = s.untilRenewal()
+		held := p.handler.Holding()
+		if len(held) == 0 {
+			p.contact.rests(ctx, p.log, "heartbeat")
+			continue
+		}
+		silence = p.expire(ctx, s, held, silence)
+		err := p.renew(ctx, s, held)
 		switch {
 		case err == nil:
-			wait = s.untilRenewal()
+			wait = backoff{}
 		case ctx.Err() != nil:
 			return nil
 		case ended(err):
 			return err
-		case left > 0:
-			wait = min(left, s.untilRenewal()/10)
-			p.failed(ctx, "heartbeat", err, wait)
 		default:
-			wait = s.untilRenewal()
-			held := p.handler.Holding()
-			p.log.WarnContext(ctx, "no contact for as long as leases last, giving them up", "leases", len(held), "lease", s.lease, "err", err)
-			p.handler.Leases(held, nil)
+			next = min(next, wait.next(p.cfg, err))
+			p.failed(ctx, "heartbeat", err, next)
+			silence = p.expire(ctx, s, held, silence)
+		}
+		if left := time.Until(p.deadline(s)); left > 0 {
+			next = min(next, left)
 		}
 	}
 }
@@ -51,26 +59,38 @@ func (s *session) untilRenewal() time.Duration {
 	return s.renew*4/5 + rand.N(s.renew*2/5+1)
 }
 
-// renew sends one heartbeat, if there is a lease to renew. It takes no longer
-// than the leases last.
-func (p *Poller) renew(ctx context.Context, s *session) error {
-	held := p.handler.Holding()
-	if len(held) == 0 {
-		return nil
-	}
+// renew sends one heartbeat. It takes no longer than the leases last; once
+// they are given up, it asks all the same, for the end of the outage.
+func (p *Poller) renew(ctx context.Context, s *session, held []api.Held) error {
 	began := time.Now()
-	bounded, cancel := context.WithDeadline(ctx, p.deadline(s))
-	defer cancel()
+	bounded := ctx
+	if deadline := p.deadline(s); deadline.After(began) {
+		within, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		bounded = within
+	}
 	beat, err := p.server.Heartbeat(bounded, s.worker, api.Heartbeat{Session: s.id, Holding: held, Draining: p.draining.Load()})
 	if err != nil {
 		return err
 	}
-	p.contact.made(ctx, p.log, began)
+	p.contact.made(ctx, p.log, "heartbeat", began)
 	if len(beat.Lost)+len(beat.Claimed) > 0 {
 		p.handler.Leases(beat.Lost, beat.Claimed)
 	}
 	p.deliver(s, beat.Packets)
 	return nil
+}
+
+// expire gives the leases up when their time is over, once for each silence of
+// the server. A silence is known by the contact before it.
+func (p *Poller) expire(ctx context.Context, s *session, held []api.Held, silence time.Time) time.Time {
+	last := p.contact.last()
+	if time.Now().Before(p.deadline(s)) || last.Equal(silence) {
+		return silence
+	}
+	p.log.WarnContext(ctx, "no contact for as long as leases last, giving them up", "leases", len(held), "lease", s.lease)
+	p.handler.Leases(held, nil)
+	return last
 }
 
 // deadline is when the leases must be taken as lost: a margin before the

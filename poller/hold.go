@@ -1,8 +1,12 @@
 package poller
 
 import (
+	"errors"
+	"net"
 	"sync"
 	"time"
+
+	"github.com/pullrun/pullrun/api"
 )
 
 const (
@@ -15,8 +19,9 @@ const (
 type hold struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	limit time.Duration // zero until a cut has been seen often enough
-	cuts  int           // in a row
+	limit  time.Duration // zero until cuts have been seen often enough
+	proven bool          // a poll has been held for limit
+	cuts   int           // in a row
 }
 
 // under is the hold to ask for, given what the server allows.
@@ -37,22 +42,54 @@ func (h *hold) answered(took, asked time.Duration) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.cuts = 0
+	h.cuts, h.proven = 0, true
 }
 
 // cut judges a poll that failed, and reports whether it was held for a while
 // and then cut on the way. One that failed at once, or only after its hold,
-// says nothing about the path. The third cut in a row halves the hold.
-func (h *hold) cut(took, asked time.Duration) bool {
-	if took < asked/8 || took > asked {
+// says nothing about the path. The third cut in a row halves the hold; where
+// it cannot be shorter, a cut is a failure like any other.
+func (h *hold) cut(took, asked time.Duration, err error) bool {
+	if took < asked/8 || took > asked || !cutOff(err) {
 		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cuts++
-	if h.cuts == cutsToAdapt {
-		h.cuts = 0
-		h.limit = max(asked/2, min(shortestHold, asked))
+	switch {
+	case h.cuts < cutsToAdapt:
+		return true
+	case asked <= shortestHold:
+		return false
+	}
+	h.limit, h.proven, h.cuts = max(asked/2, shortestHold), false, 0
+	return true
+}
+
+// failed notes a poll that did not get through. The cuts before it were the
+// beginning of an outage, and so was what they taught unless it was proven.
+func (h *hold) failed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cuts = 0
+	if !h.proven {
+		h.limit = 0
+	}
+}
+
+// cutOff reports whether a call that reached the server, as far as its error
+// tells, was ended by something in between.
+func cutOff(err error) bool {
+	var answered *api.Error
+	var op *net.OpError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &answered):
+		return answered.Code == api.CodeUnavailable && answered.RetryAfter == 0 // a server of ours says when
+	case errors.As(err, &op) && op.Op != "read":
+		return false
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return false
 	}
 	return true
 }

@@ -104,21 +104,29 @@ func (p *Poller) Session() (worker, session string) {
 }
 
 // Run polls until ctx is done, which is not an error, or until the server
-// refuses this worker, which is. Every packet it received has been handed to
-// the handler by the time it returns.
+// refuses this worker or has another of its name, which is. Every packet it
+// received has been handed to the handler by the time it returns.
 func (p *Poller) Run(ctx context.Context) error {
+	var wait backoff
 	for {
 		s, err := p.register(ctx)
+		opened := time.Now()
 		if err == nil {
 			err = p.serve(ctx, s)
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case api.CodeOf(err) == api.CodeSessionNotFound:
-			p.log.InfoContext(ctx, "session is unknown to the server, registering again")
+		case forgotten(err):
+			if time.Since(opened) > p.cfg.RetryMax {
+				wait = backoff{}
+			}
+			wait.next(p.cfg, nil)
+			p.log.InfoContext(ctx, "session is unknown to the server, registering again", "retry_in", wait.wait)
+			wait.sleep(ctx)
 		case api.CodeOf(err) == api.CodeSessionSuperseded:
-			return fmt.Errorf("worker %q: %w", s.worker, ErrSuperseded)
+			p.handler.Leases(p.handler.Holding(), nil) // they went with the session
+			return fmt.Errorf("worker %q: %w", p.cfg.Register.Name, ErrSuperseded)
 		default:
 			return err
 		}
@@ -151,13 +159,13 @@ func (p *Poller) register(ctx context.Context) (*session, error) {
 		began := time.Now()
 		out, err := p.server.Register(ctx, in)
 		if err == nil {
-			p.contact.made(ctx, p.log, began)
+			p.contact.made(ctx, p.log, "register", began)
 			return p.opened(ctx, out), nil
 		}
 		if ctx.Err() != nil || refused(err) {
-			return &session{worker: in.Name}, err
+			return nil, err
 		}
-		p.failed(ctx, "register", err, wait.next(p.cfg))
+		p.failed(ctx, "register", err, wait.next(p.cfg, err))
 		if !wait.sleep(ctx) {
 			return nil, context.Cause(ctx)
 		}
@@ -210,20 +218,29 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 		packets, err := p.server.Poll(ctx, s.worker, api.Poll{
 			Session: s.id, HoldMS: asked.Milliseconds(), Holding: p.handler.Holding(), Draining: p.draining.Load(),
 		})
+		took := time.Since(began)
 		switch {
 		case err == nil:
-			wait = backoff{}
-			p.contact.made(ctx, p.log, began)
-			p.hold.answered(time.Since(began), asked)
+			p.contact.made(ctx, p.log, "poll", began)
+			p.hold.answered(took, asked)
 			p.deliver(s, packets)
+			if len(packets) > 0 || took > asked/2 {
+				wait = backoff{}
+				continue
+			}
+			// Released before its time, for nothing. Once is as it should be
+			// when the server ends; it must not become a loop without a pause.
+			wait.next(p.cfg, nil)
+			wait.sleep(ctx)
 		case ctx.Err() != nil:
 			return nil
 		case ended(err):
 			return err
-		case p.hold.cut(time.Since(began), asked):
+		case p.hold.cut(took, asked, err):
 			p.cut(ctx, s, asked, err)
 		default:
-			p.failed(ctx, "poll", err, wait.next(p.cfg))
+			p.hold.failed()
+			p.failed(ctx, "poll", err, wait.next(p.cfg, err))
 			wait.sleep(ctx)
 		}
 	}
@@ -233,25 +250,27 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 // cut notes that something on the way ended a poll early. It is as good as an
 // empty answer: what the server may have sent, it sends again.
 func (p *Poller) cut(ctx context.Context, s *session, asked time.Duration, err error) {
-	if now := p.hold.under(s.hold); now < asked {
+	if now := p.hold.under(s.hold); now < asked && !p.contact.isLost() {
 		p.log.WarnContext(ctx, "polls are cut on the way, holding them shorter", "hold", now, "err", err)
 		return
 	}
-	p.log.DebugContext(ctx, "poll was cut on the way", "err", err)
+	p.log.DebugContext(ctx, "poll was cut on the way", "hold", asked, "err", err)
 }
 
-// deliver hands packets over, in order, and asks for a heartbeat when one of
-// them may only start once the server has recorded it.
+// deliver hands packets over, in order. It asks for a heartbeat when one of
+// them may only start once the server has recorded it, or when the poll that
+// brought a run was held so long that its lease is due.
 func (p *Poller) deliver(s *session, packets []api.Packet) {
-	claim := false
+	beat := false
+	due := time.Until(p.deadline(s)) < s.renew*6/5
 	for _, packet := range packets {
 		p.handler.Handle(packet)
-		claim = claim || packet.Delivery == api.AtMostOnce
+		beat = beat || packet.PacketType == api.PacketRun && (due || packet.Delivery == api.AtMostOnce)
 		if packet.PacketType == api.PacketShutdown {
 			p.draining.Store(true) // so that it is not sent again
 		}
 	}
-	if claim {
+	if beat {
 		select {
 		case s.beat <- struct{}{}:
 		default:
@@ -259,12 +278,12 @@ func (p *Poller) deliver(s *session, packets []api.Packet) {
 	}
 }
 
-func (p *Poller) failed(ctx context.Context, what string, err error, retry time.Duration) {
-	if p.contact.lost() {
-		p.log.WarnContext(ctx, "contact with the server is lost", "call", what, "err", err, "retry_in", retry)
+func (p *Poller) failed(ctx context.Context, call string, err error, retry time.Duration) {
+	if p.contact.lost(call) {
+		p.log.WarnContext(ctx, "contact with the server is lost", "call", call, "err", err, "retry_in", retry)
 		return
 	}
-	p.log.DebugContext(ctx, "call failed", "call", what, "err", err, "retry_in", retry)
+	p.log.DebugContext(ctx, "call failed", "call", call, "err", err, "retry_in", retry)
 }
 
 // refused reports whether the server will not have this worker, so that asking
@@ -277,11 +296,16 @@ func refused(err error) bool {
 	return false
 }
 
-// ended reports whether the session is over.
-func ended(err error) bool {
+// forgotten reports whether the server does not know the session.
+func forgotten(err error) bool {
 	switch api.CodeOf(err) {
-	case api.CodeSessionNotFound, api.CodeSessionSuperseded:
+	case api.CodeSessionNotFound, api.CodeWorkerNotFound:
 		return true
 	}
-	return refused(err)
+	return false
+}
+
+// ended reports whether the session is over.
+func ended(err error) bool {
+	return forgotten(err) || refused(err) || api.CodeOf(err) == api.CodeSessionSuperseded
 }

@@ -159,6 +159,13 @@ func TestFollow(t *testing.T) {
 		events(": alive\n\n", state("RUNNING"))(w, r)
 		hang(w, r)
 	}
+	alive := func(w http.ResponseWriter, r *http.Request) {
+		for range 10 {
+			events(": alive\n\n")(w, r)
+			time.Sleep(30 * time.Second)
+		}
+		events(state("DEAD"))(w, r)
+	}
 	for _, tt := range []struct {
 		name    string
 		answers []http.HandlerFunc
@@ -171,15 +178,20 @@ func TestFollow(t *testing.T) {
 		{"lines may be cut and end in any way", []http.HandlerFunc{events("event: sta", "te\r\ndata: {\"state\":\r\ndata:\"DEAD\"}\r\n", "\r\n")}, []api.State{"DEAD"}, ""},
 		{"a stream that ends is opened again", []http.HandlerFunc{events(state("QUEUED")), page(502), events(state("DEAD"))}, []api.State{"QUEUED", "DEAD"}, ""},
 		{"a stream that is silent is opened again", []http.HandlerFunc{silent, events(state("DEAD"))}, []api.State{"RUNNING", "DEAD"}, ""},
+		{"a stream that says that it is alive goes on", []http.HandlerFunc{alive}, []api.State{"DEAD"}, ""},
 		{"a refusal ends it", []http.HandlerFunc{problem(api.CodeForbidden)}, nil, `follow run "c": the server says no`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t, tt.answers...)
 				var shown []api.State
+				began := time.Now()
 				_, err := s.client(t, client.Config{}).Follow(t.Context(), "c", func(r api.Run) { shown = append(shown, r.State) })
 				if !has(err, tt.err) || !slices.Equal(shown, tt.want) {
 					t.Errorf("Follow() = %v and showed %v, want %q and %v", err, shown, tt.err, tt.want)
+				}
+				if len(s.seen()) != len(tt.answers) || time.Since(began) > 5*time.Minute {
+					t.Errorf("%d streams in %s, want %d", len(s.seen()), time.Since(began), len(tt.answers))
 				}
 			})
 		})

@@ -83,27 +83,17 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	resp.Body = &endingBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
+	resp.Body = &endingBody{ReadCloser: resp.Body, cancel: cancel}
 	return resp, nil
 }
 
-// endingBody ends its attempt's deadline when it is closed, and names it when
-// it is what ended the reading.
+// endingBody ends its attempt's deadline when it is closed.
 type endingBody struct {
 	io.ReadCloser
-	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-func (b *endingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.ctx.Err() != nil {
-		err = context.Cause(b.ctx)
-	}
-	return n, err
-}
-
 func (b *endingBody) Close() error {
-	b.cancel()
+	defer b.cancel()
 	return b.ReadCloser.Close()
 }

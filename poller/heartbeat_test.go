@@ -1,0 +1,160 @@
+package poller_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+func TestHeartbeats(t *testing.T) {
+	bubble(t, "come every renew, give or take a fifth", func(t *testing.T) {
+		w := start(t, &server{}, heldRun)
+		time.Sleep(24 * time.Hour)
+		w.end()
+		least, most := time.Hour, time.Duration(0)
+		for n := range len(w.beats) - 1 {
+			gap := w.beats[n+1].at.Sub(w.beats[n].at)
+			least, most = min(least, gap), max(most, gap)
+		}
+		if least < 12*time.Second || least > 12500*time.Millisecond || most > 18*time.Second || most < 17500*time.Millisecond {
+			t.Errorf("heartbeats come every %s to %s, want 12s to 18s", least, most)
+		}
+		if len(w.lost) > 0 {
+			t.Error("a lease was given up")
+		}
+	})
+	bubble(t, "claim an at-most-once run at once", func(t *testing.T) {
+		claim := run
+		claim.Delivery = api.AtMostOnce
+		w := start(t, &server{
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				if n == 0 {
+					return []api.Packet{claim}, pass(ctx, 5*time.Second)
+				}
+				return nothing(ctx, in)
+			},
+			heartbeat: func(_ context.Context, _ int, in api.Heartbeat) (api.Beat, error) {
+				return api.Beat{Claimed: in.Holding}, nil
+			},
+		})
+		time.Sleep(5*time.Second + 1)
+		synctest.Wait()
+		if len(w.beats) != 1 || !w.beats[0].in.Holding[0].Claim || len(w.claimed) != 1 {
+			t.Errorf("%d heartbeats and %d claims, want one of each at once", len(w.beats), len(w.claimed))
+		}
+		w.end()
+	})
+	bubble(t, "renew a lease that a long poll brought before it is due", func(t *testing.T) {
+		w := start(t, &server{
+			register: func(n int, _ api.Register) (api.Registered, error) {
+				out := registered(n)
+				out.HoldMS = 50_000
+				return out, nil
+			},
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				if err := pass(ctx, hold(in)); err != nil || n > 0 {
+					return nil, err
+				}
+				return []api.Packet{run}, nil
+			},
+		})
+		time.Sleep(time.Hour)
+		w.end()
+		if len(w.lost) > 0 {
+			t.Errorf("the lease was given up after %s", w.lost[0].at.Sub(w.polls[0].at))
+		}
+	})
+	bubble(t, "that fail are sent again soon, and are two lines", func(t *testing.T) {
+		w := start(t, &server{heartbeat: func(_ context.Context, n int, _ api.Heartbeat) (api.Beat, error) {
+			if n < 4 {
+				return api.Beat{}, errRefused
+			}
+			return api.Beat{}, nil
+		}, poll: func(ctx context.Context, _ int, in api.Poll) ([]api.Packet, error) {
+			return nil, pass(ctx, time.Hour)
+		}}, heldRun)
+		time.Sleep(25 * time.Second)
+		w.end()
+		if len(w.beats) != 5 || len(w.lost) > 0 {
+			t.Errorf("%d heartbeats and %d lost leases, want 5 and none", len(w.beats), len(w.lost))
+		}
+		w.logged(t, "INFO registered", "WARN contact with the server is lost",
+			"INFO contact with the server is back took="+w.beats[4].at.Sub(w.beats[0].at).Round(time.Millisecond).String())
+	})
+}
+
+func TestLeasesAreGivenUp(t *testing.T) {
+	for name, outage := range map[string]time.Duration{"calls that fail at once": 0, "calls that hang": 10 * time.Second} {
+		bubble(t, name, func(t *testing.T) {
+			const slow = 2 * time.Second // it took the last answer to come
+			over := time.Now().Add(10 * time.Minute)
+			s := &server{
+				poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+					if time.Now().After(over) {
+						return nothing(ctx, in)
+					}
+					if err := pass(ctx, outage); err != nil {
+						return nil, err
+					}
+					return nil, errRefused
+				},
+				heartbeat: func(ctx context.Context, n int, _ api.Heartbeat) (api.Beat, error) {
+					if n < 3 || time.Now().After(over) {
+						return api.Beat{}, pass(ctx, slow)
+					}
+					if err := pass(ctx, outage); err != nil {
+						return api.Beat{}, err
+					}
+					return api.Beat{}, errRefused
+				},
+			}
+			w := start(t, s, heldRun)
+			time.Sleep(12 * time.Minute)
+			w.end()
+			if len(w.lost) != 1 {
+				t.Fatalf("leases were given up %d times, want once", len(w.lost))
+			}
+			last := w.beats[2].at
+			if after := w.lost[0].at.Sub(last); after != leaseTime-5*time.Second {
+				t.Errorf("leases were given up %s after the last contact began, want lease - 5s", after)
+			}
+			var after int
+			for _, b := range w.beats {
+				if b.at.After(w.lost[0].at) && b.at.Before(over) {
+					after++
+				}
+			}
+			if after < 20 {
+				t.Errorf("only %d heartbeats asked for the end of the outage", after)
+			}
+			if !strings.Contains(w.lines[len(w.lines)-1], "is back took=1") {
+				t.Errorf("the last line is %q, want the end of the outage", w.lines[len(w.lines)-1])
+			}
+			w.lines = w.lines[:len(w.lines)-1]
+			w.logged(t, "INFO registered", "WARN contact with the server is lost", "WARN no contact for as long as leases last, giving them up")
+		})
+	}
+	bubble(t, "each silence anew", func(t *testing.T) {
+		w := start(t, &server{
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				return nil, fmt.Errorf("never: %w", pass(ctx, 24*time.Hour))
+			},
+			heartbeat: func(ctx context.Context, n int, _ api.Heartbeat) (api.Beat, error) {
+				if time.Now().Minute()%10 < 5 {
+					return api.Beat{}, nil
+				}
+				return api.Beat{}, errRefused
+			},
+		}, heldRun)
+		time.Sleep(time.Hour)
+		w.end()
+		if len(w.lost) != 6 {
+			t.Errorf("leases were given up %d times, want 6", len(w.lost))
+		}
+	})
+}

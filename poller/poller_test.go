@@ -1,0 +1,526 @@
+package poller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/poller"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What the scripted server asks for, unless a test says otherwise.
+const (
+	holdTime  = 25 * time.Second
+	leaseTime = 60 * time.Second
+	renewTime = 15 * time.Second
+)
+
+// A server answers the n-th call of each kind, from 0, as its script says, or
+// as a server that has nothing to say.
+type server struct {
+	register  func(n int, in api.Register) (api.Registered, error)
+	poll      func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error)
+	heartbeat func(ctx context.Context, n int, in api.Heartbeat) (api.Beat, error)
+
+	mu        sync.Mutex
+	registers []api.Register
+	polls     []seen[api.Poll]
+	beats     []seen[api.Heartbeat]
+	left      []string
+}
+
+type seen[T any] struct {
+	at time.Time
+	in T
+}
+
+func (s *server) Register(ctx context.Context, in api.Register) (api.Registered, error) {
+	s.mu.Lock()
+	n := len(s.registers)
+	s.registers = append(s.registers, in)
+	s.mu.Unlock()
+	if ctx.Err() != nil {
+		return api.Registered{}, ctx.Err()
+	}
+	if s.register != nil {
+		return s.register(n, in)
+	}
+	return registered(n), nil
+}
+
+func registered(n int) api.Registered {
+	return api.Registered{
+		WorkerID: "w", Session: fmt.Sprint("s", n),
+		HoldMS: holdTime.Milliseconds(), LeaseMS: leaseTime.Milliseconds(), RenewMS: renewTime.Milliseconds(),
+	}
+}
+
+func (s *server) Poll(ctx context.Context, worker string, in api.Poll) ([]api.Packet, error) {
+	s.mu.Lock()
+	n := len(s.polls)
+	s.polls = append(s.polls, seen[api.Poll]{time.Now(), in})
+	s.mu.Unlock()
+	if s.poll != nil {
+		return s.poll(ctx, n, in)
+	}
+	return nothing(ctx, in)
+}
+
+// nothing holds a poll for its time.
+func nothing(ctx context.Context, in api.Poll) ([]api.Packet, error) {
+	return nil, pass(ctx, hold(in))
+}
+
+func hold(in api.Poll) time.Duration { return time.Duration(in.HoldMS) * time.Millisecond }
+
+// pass lets time go by, unless ctx ends first.
+func pass(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func (s *server) Heartbeat(ctx context.Context, worker string, in api.Heartbeat) (api.Beat, error) {
+	s.mu.Lock()
+	n := len(s.beats)
+	s.beats = append(s.beats, seen[api.Heartbeat]{time.Now(), in})
+	s.mu.Unlock()
+	if ctx.Err() != nil {
+		return api.Beat{}, ctx.Err()
+	}
+	if s.heartbeat != nil {
+		return s.heartbeat(ctx, n, in)
+	}
+	return api.Beat{}, nil
+}
+
+func (s *server) Leave(_ context.Context, worker, session string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = append(s.left, worker+" "+session)
+	return nil
+}
+
+// counts are the calls so far.
+func (s *server) counts() (registers, polls, beats int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.registers), len(s.polls), len(s.beats)
+}
+
+// A worker holds what it is sent, until it is told that a lease is lost.
+type worker struct {
+	mu      sync.Mutex
+	held    []api.Held
+	packets []string
+	lost    []seen[string]
+	claimed []seen[string]
+}
+
+func (w *worker) Handle(p api.Packet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.packets = append(w.packets, strings.TrimSpace(string(p.PacketType)+" "+p.Cookie))
+	if p.PacketType == api.PacketRun {
+		w.held = append(w.held, api.Held{Cookie: p.Cookie, Fence: p.Fence, Claim: p.Delivery == api.AtMostOnce})
+	}
+}
+
+func (w *worker) Holding() []api.Held {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.held)
+}
+
+// Leases notes what is lost. The leases stay held, as those of a run that has
+// not ended yet do.
+func (w *worker) Leases(lost, claimed []api.Held) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range lost {
+		w.lost = append(w.lost, seen[string]{time.Now(), h.Cookie})
+	}
+	for _, h := range claimed {
+		w.claimed = append(w.claimed, seen[string]{time.Now(), h.Cookie})
+	}
+}
+
+// A journal keeps the lines of a log above debug.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
+func (j *journal) WithAttrs([]slog.Attr) slog.Handler       { return j }
+func (j *journal) WithGroup(string) slog.Handler            { return j }
+
+func (j *journal) Handle(_ context.Context, r slog.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	line := r.Level.String() + " " + r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "took" || a.Key == "hold" && r.Level == slog.LevelWarn {
+			line += fmt.Sprintf(" %s=%s", a.Key, a.Value)
+		}
+		return true
+	})
+	if r.Level > slog.LevelDebug {
+		j.lines = append(j.lines, line)
+	}
+	return nil
+}
+
+// A test is a poller at work in a bubble of its own.
+type test struct {
+	*server
+	*worker
+	*journal
+	p    *poller.Poller
+	stop context.CancelFunc
+	done chan error
+}
+
+func start(t *testing.T, s *server, held ...api.Held) *test {
+	t.Helper()
+	w := &test{server: s, worker: &worker{held: held}, journal: &journal{}, done: make(chan error, 1)}
+	w.p = poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}}, w.server, w.worker, slog.New(w.journal))
+	ctx, stop := context.WithCancel(t.Context())
+	w.stop = stop
+	go func() { w.done <- w.p.Run(ctx) }()
+	t.Cleanup(stop)
+	return w
+}
+
+// end stops the poller and returns what Run returned.
+func (w *test) end() error {
+	w.stop()
+	return <-w.done
+}
+
+// logged compares the lines above debug.
+func (w *test) logged(t *testing.T, want ...string) {
+	t.Helper()
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	if !slices.Equal(w.lines, want) {
+		t.Errorf("logged\n got %q\nwant %q", w.lines, want)
+	}
+}
+
+// bubble runs f where time is simulated.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}
+
+var (
+	errRefused = fmt.Errorf("server: %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
+	errCut     = fmt.Errorf("server: %w", io.EOF)
+	run        = api.Packet{PacketType: api.PacketRun, Cookie: "a", Fence: 7}
+	heldRun    = api.Held{Cookie: "a", Fence: 7}
+)
+
+func TestOutages(t *testing.T) {
+	bubble(t, "an outage is waited out, and is two lines", func(t *testing.T) {
+		var back time.Time
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n < 12 {
+				return nil, errRefused
+			}
+			if n == 12 {
+				return []api.Packet{run}, nil
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(time.Hour)
+		if err := w.end(); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+		for n := range 12 {
+			gap, ceiling := w.polls[n+1].at.Sub(w.polls[n].at), min(200*time.Millisecond<<n, 30*time.Second)
+			if gap >= ceiling {
+				t.Errorf("wait %d is %s, want less than %s", n, gap, ceiling)
+			}
+		}
+		back = w.polls[12].at
+		w.logged(t, "INFO registered", "WARN contact with the server is lost",
+			"INFO contact with the server is back took="+back.Sub(w.polls[0].at).Round(time.Millisecond).String())
+	})
+	bubble(t, "so is one before the first registration", func(t *testing.T) {
+		w := start(t, &server{register: func(n int, _ api.Register) (api.Registered, error) {
+			if n < 100 {
+				return api.Registered{}, errRefused
+			}
+			return registered(n), nil
+		}})
+		time.Sleep(time.Hour)
+		if err := w.end(); err != nil || len(w.registers) != 101 || len(w.polls) == 0 {
+			t.Errorf("Run() = %v after %d registrations and %d polls, want 101 and some", err, len(w.registers), len(w.polls))
+		}
+	})
+	bubble(t, "what the server asks for is waited, up to the cap", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n < 2 {
+				return nil, &api.Error{Status: 503, Code: api.CodeUnavailable, RetryAfter: []time.Duration{7 * time.Second, time.Hour}[n]}
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(time.Minute)
+		w.end()
+		for n, want := range []time.Duration{7 * time.Second, 30 * time.Second} {
+			if gap := w.polls[n+1].at.Sub(w.polls[n].at); gap < want || gap > want+200*time.Millisecond {
+				t.Errorf("wait %d is %s, want %s and a little", n, gap, want)
+			}
+		}
+	})
+	bubble(t, "the waits fill their range", func(t *testing.T) {
+		w := start(t, &server{poll: func(context.Context, int, api.Poll) ([]api.Packet, error) { return nil, errRefused }})
+		time.Sleep(2 * time.Hour)
+		w.end()
+		var low, high bool
+		for n := 10; n < len(w.polls)-1; n++ {
+			gap := w.polls[n+1].at.Sub(w.polls[n].at)
+			low, high = low || gap < 3*time.Second, high || gap > 27*time.Second
+		}
+		if !low || !high {
+			t.Errorf("%d waits never were short (%t) or long (%t)", len(w.polls), low, high)
+		}
+	})
+}
+
+func TestIdling(t *testing.T) {
+	bubble(t, "a day costs a poll per hold and one line", func(t *testing.T) {
+		w := start(t, &server{})
+		time.Sleep(24 * time.Hour)
+		_, polls, beats := w.counts()
+		if most := int(24 * time.Hour / holdTime); polls > most+1 || polls < most || beats > 0 {
+			t.Errorf("%d polls and %d heartbeats, want %d and none", polls, beats, most)
+		}
+		if err := w.end(); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+		w.logged(t, "INFO registered")
+	})
+	bubble(t, "answers that come at once with nothing are no loop without a pause", func(t *testing.T) {
+		w := start(t, &server{poll: func(context.Context, int, api.Poll) ([]api.Packet, error) { return nil, nil }})
+		time.Sleep(time.Hour)
+		if _, polls, _ := w.counts(); polls > 500 {
+			t.Errorf("%d polls in an hour", polls)
+		}
+		w.end()
+		w.logged(t, "INFO registered")
+	})
+}
+
+func TestPackets(t *testing.T) {
+	bubble(t, "the next poll names what was received, at once", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n == 0 {
+				return []api.Packet{run, {PacketType: api.PacketCancel, Cookie: "b", Fence: 1}}, nil
+			}
+			return nothing(ctx, in)
+		}})
+		synctest.Wait()
+		if got := w.polls[0].in.Holding; len(got) != 0 {
+			t.Errorf("the first poll holds %v", got)
+		}
+		if got := w.polls[1]; !slices.Equal(got.in.Holding, []api.Held{heldRun}) || got.at != w.polls[0].at {
+			t.Errorf("the second poll holds %v, %s later, want %v at once", got.in.Holding, got.at.Sub(w.polls[0].at), heldRun)
+		}
+		if want := []string{"RUN a", "CANCEL b"}; !slices.Equal(w.packets, want) {
+			t.Errorf("packets %q, want %q", w.packets, want)
+		}
+		w.end()
+	})
+	bubble(t, "CANCEL comes by heartbeat too", func(t *testing.T) {
+		w := start(t, &server{heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) {
+			return api.Beat{Packets: []api.Packet{{PacketType: api.PacketCancel, Cookie: "a", Fence: 7}}, Lost: []api.Held{{Cookie: "b"}}}, nil
+		}}, heldRun)
+		time.Sleep(20 * time.Second)
+		w.end()
+		if !slices.Equal(w.packets, []string{"CANCEL a"}) || len(w.lost) != 1 || w.lost[0].in != "b" {
+			t.Errorf("packets %q and lost %v, want CANCEL a and b", w.packets, w.lost)
+		}
+	})
+	bubble(t, "SHUTDOWN is delivered once per receipt, and acknowledged", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n < 2 {
+				return []api.Packet{{PacketType: api.PacketShutdown}}, nil
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(time.Minute)
+		w.end()
+		if !slices.Equal(w.packets, []string{"SHUTDOWN", "SHUTDOWN"}) {
+			t.Errorf("packets %q, want SHUTDOWN for each receipt", w.packets)
+		}
+		if w.polls[0].in.Draining || !w.polls[1].in.Draining {
+			t.Errorf("draining %t, then %t, want no, then yes", w.polls[0].in.Draining, w.polls[1].in.Draining)
+		}
+	})
+}
+
+func TestSessions(t *testing.T) {
+	for _, code := range []api.Code{api.CodeUnauthorized, api.CodeForbidden, api.CodeInvalidRequest, api.CodeSessionSuperseded} {
+		refusal := fmt.Errorf("call: %w", api.Errorf(code, "no"))
+		for where, s := range map[string]*server{
+			"register":  {register: func(int, api.Register) (api.Registered, error) { return api.Registered{}, refusal }},
+			"poll":      {poll: func(context.Context, int, api.Poll) ([]api.Packet, error) { return nil, refusal }},
+			"heartbeat": {heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) { return api.Beat{}, refusal }},
+		} {
+			if where == "register" && code == api.CodeSessionSuperseded {
+				continue
+			}
+			bubble(t, fmt.Sprintf("%s at %s ends it", code, where), func(t *testing.T) {
+				w := start(t, s, heldRun)
+				want, lost := refusal, 0
+				if code == api.CodeSessionSuperseded {
+					want, lost = poller.ErrSuperseded, 1
+				}
+				time.Sleep(20 * time.Second) // a heartbeat is due by then
+				select {
+				case err := <-w.done:
+					if !errors.Is(err, want) {
+						t.Errorf("Run() = %v, want %v", err, want)
+					}
+				default:
+					t.Error("Run() goes on")
+				}
+				if len(w.lost) != lost {
+					t.Errorf("%d leases are lost, want %d", len(w.lost), lost)
+				}
+			})
+		}
+	}
+	for _, code := range []api.Code{api.CodeSessionNotFound, api.CodeWorkerNotFound} {
+		bubble(t, string(code)+" registers again, with what is held", func(t *testing.T) {
+			w := start(t, &server{
+				poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+					if n == 0 {
+						return []api.Packet{run}, nil
+					}
+					if in.Session == "s0" {
+						return nil, api.Errorf(code, "who?")
+					}
+					return nothing(ctx, in)
+				},
+				register: func(n int, in api.Register) (api.Registered, error) {
+					out := registered(n)
+					out.Lost = in.Holding
+					return out, nil
+				},
+			})
+			time.Sleep(time.Minute)
+			if _, session := w.p.Session(); session != "s1" {
+				t.Errorf("session %q, want s1", session)
+			}
+			w.end()
+			if len(w.registers) != 2 || !slices.Equal(w.registers[1].Holding, []api.Held{heldRun}) {
+				t.Errorf("%d registrations, the last one holds %v, want 2 and %v", len(w.registers), w.registers[1].Holding, heldRun)
+			}
+			if len(w.lost) != 1 || w.lost[0].in != "a" {
+				t.Errorf("lost %v, want what the server says", w.lost)
+			}
+		})
+	}
+	bubble(t, "a server that forgets every session is not stormed", func(t *testing.T) {
+		w := start(t, &server{poll: func(context.Context, int, api.Poll) ([]api.Packet, error) {
+			return nil, api.Errorf(api.CodeSessionNotFound, "who?")
+		}})
+		time.Sleep(time.Hour)
+		if registers, _, _ := w.counts(); registers > 500 {
+			t.Errorf("%d registrations in an hour", registers)
+		}
+		w.end()
+	})
+}
+
+func TestDrain(t *testing.T) {
+	bubble(t, "the server is told, by Leave and by every poll and heartbeat", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n == 3 {
+				return nil, api.Errorf(api.CodeSessionNotFound, "who?")
+			}
+			return nothing(ctx, in)
+		}}, heldRun)
+		time.Sleep(time.Second)
+		if err := w.p.Drain(t.Context()); err != nil || !slices.Equal(w.left, []string{"w s0"}) {
+			t.Errorf("Drain() = %v and left %q, want w s0", err, w.left)
+		}
+		time.Sleep(5 * time.Minute)
+		w.end()
+		for n, p := range w.polls {
+			if p.in.Draining != (n > 0) {
+				t.Errorf("poll %d of session %s says draining: %t", n, p.in.Session, p.in.Draining)
+			}
+		}
+		for n, b := range w.beats {
+			if !b.in.Draining {
+				t.Errorf("heartbeat %d does not say draining", n)
+			}
+		}
+		if len(w.beats) == 0 || w.polls[len(w.polls)-1].in.Session != "s1" {
+			t.Error("no heartbeat, or no second session")
+		}
+	})
+	bubble(t, "before the first session there is nothing to leave", func(t *testing.T) {
+		s := &server{}
+		p := poller.New(poller.Config{}, s, &worker{}, slog.New(&journal{}))
+		if err := p.Drain(t.Context()); err != nil || len(s.left) > 0 {
+			t.Errorf("Drain() = %v and left %q, want nothing", err, s.left)
+		}
+	})
+}
+
+func TestStopping(t *testing.T) {
+	for _, d := range []time.Duration{0, 1, time.Second, holdTime, holdTime + 1, 31 * time.Second, leaseTime, time.Hour} {
+		for name, s := range map[string]*server{
+			"a quiet server": {},
+			"an outage":      {poll: func(context.Context, int, api.Poll) ([]api.Packet, error) { return nil, errRefused }},
+			"no server":      {register: func(int, api.Register) (api.Registered, error) { return api.Registered{}, errRefused }},
+			"a black hole": {
+				poll: func(ctx context.Context, _ int, in api.Poll) ([]api.Packet, error) {
+					return nil, errors.Join(pass(ctx, hold(in)+10*time.Second), errCut)
+				},
+				heartbeat: func(ctx context.Context, _ int, _ api.Heartbeat) (api.Beat, error) {
+					return api.Beat{}, errors.Join(pass(ctx, 10*time.Second), errCut)
+				},
+			},
+		} {
+			bubble(t, fmt.Sprintf("after %s of %s", d, name), func(t *testing.T) {
+				w := start(t, s, heldRun)
+				time.Sleep(d)
+				began := time.Now()
+				if err := w.end(); err != nil || time.Since(began) > 0 {
+					t.Errorf("Run() = %v, %s after its end was asked for, want nil at once", err, time.Since(began))
+				}
+			})
+		}
+	}
+	bubble(t, "before it starts", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := poller.New(poller.Config{}, &server{}, &worker{}, slog.New(&journal{})).Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	})
+}
