@@ -11,7 +11,7 @@ import (
 func (s *strand) items(ctx context.Context, t *task, sc *scope) (items []expr.Value, data bool, err error) {
 	var v expr.Value
 	if t.loop.bare != nil {
-		v, data, err = s.evaluate(ctx, sc, t.loop.bare, EvaluationException)
+		v, data, err = s.evaluate(ctx, sc, t.loop.bare, LoopVariableNotIterableException)
 	} else {
 		v, data, err = s.render(ctx, sc, t.loop.items)
 	}
@@ -23,7 +23,7 @@ func (s *strand) items(ctx context.Context, t *task, sc *scope) (items []expr.Va
 		return v.Items(), data, nil
 	case expr.Tuple:
 		return v, data, nil
-	case string, expr.Bytes, *expr.Object, expr.Host:
+	case string, *expr.Object, expr.Host:
 		return nil, false, s.fail(LoopVariableNotIterableException, nil, "the loop wants a collection, not %s", brief(v))
 	}
 	items, err = expr.Collect(ctx, v, expr.Options{Limits: expr.Limits{Steps: s.run.limits.EvalSteps, Memory: s.run.limits.EvalMemory}})
@@ -56,6 +56,17 @@ func (l *loop) program() *program {
 // showItem binds `item` and `loop` for iteration i of n.
 func (sc *scope) showItem(item expr.Value, data bool, i, n int) {
 	sc.show("item", item, data)
+	loop := sc.show("loop", nil, false)
+	loop.index, loop.length = i, n
+}
+
+// look makes the value of `loop` when it is needed.
+func (b *binding) look() {
+	if b.length == 0 {
+		return
+	}
+	i, n := b.index, b.length
+	b.index, b.length = 0, 0
 	loop := expr.NewDict()
 	loop.SetString("length", int64(n))
 	loop.SetString("index", int64(i+1))
@@ -66,7 +77,7 @@ func (sc *scope) showItem(item expr.Value, data bool, i, n int) {
 	loop.SetString("odd", i%2 == 0)
 	loop.SetString("revindex", int64(n-i))
 	loop.SetString("revindex0", int64(n-i-1))
-	sc.show("loop", loop, false)
+	b.value = loop
 }
 
 // inPlace runs a task that works on the scope it stands in, once or for each

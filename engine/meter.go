@@ -15,6 +15,37 @@ type meter struct {
 
 var errVariables = errors.New("variables hold too much")
 
+// count measures what a binding holds.
+func (m *meter) count(b *binding) {
+	b.exact = m.measure(b.value)
+	m.add(b.exact - b.size)
+	b.size, b.edits, b.items = b.exact, 0, 0
+	if l, ok := b.value.(*expr.List); ok {
+		b.items = l.Len()
+	}
+}
+
+// bytesPerEdit is how many bytes of a value are measured again for each
+// change in place.
+const bytesPerEdit = 4096
+
+// edited counts what a program has done to a value in place: what a list
+// gained at its end at once, any other change when there have been many
+// enough to be worth measuring the whole.
+func (m *meter) edited(b *binding) {
+	if l, ok := b.value.(*expr.List); ok && b.items < l.Len() {
+		var added int64
+		measureAll(l.Items()[b.items:], &added, m.limit, 0)
+		m.add(added)
+		b.size += added
+		b.items = l.Len()
+		return
+	}
+	if b.edits++; b.edits > b.exact/bytesPerEdit {
+		m.count(b)
+	}
+}
+
 func (m *meter) add(n int64) {
 	if n != 0 {
 		m.used.Add(n)

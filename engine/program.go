@@ -15,12 +15,13 @@ type program struct {
 	code    *expr.Program
 	err     *expr.SyntaxError
 	names   []string // its free names
-	mutates bool     // it changes values in place or assigns
+	mutates bool     // it may change values in place
+	block   bool     // it is the code of a task, which may assign
 }
 
 // newProgram compiles an expression or, with block, the text of a code task.
 func newProgram(src string, block bool) *program {
-	p := &program{src: src}
+	p := &program{src: src, block: block}
 	compile := expr.Compile
 	if block {
 		compile = expr.CompileBlock

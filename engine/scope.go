@@ -20,19 +20,26 @@ type scope struct {
 	depth  int                 // parents above
 	meter  *meter
 
-	// The program that runs now, for Set:
-	data     bool // what it assigns may come from outside
-	assigned bool // it has assigned a container
+	// Of the program that runs now:
+	data     bool       // what it assigns may come from outside
+	assigned []*binding // what it has assigned containers to
 }
 
 // A binding is what a name stands for.
 type binding struct {
 	value expr.Value
 	hold  hold
-	data  bool  // it came from outside, so var() does not render it
-	gone  bool  // the name was deleted here
+	data  bool // it came from outside, so var() does not render it
+	gone  bool // the name was deleted here
+
 	size  int64 // counted on the meter
 	exact int64 // size when it was last measured
+	edits int64 // changes since then
+	items int   // of a list, those that are counted
+
+	// Of `loop`, until somebody looks: making its map for every iteration
+	// would cost more than the rest of a small one.
+	index, length int
 }
 
 // hold says how much of a value belongs to its binding alone.
@@ -73,6 +80,7 @@ func (s *scope) copyInto(c *scope) {
 		s.parent.copyInto(c)
 	}
 	for name, b := range s.names {
+		b.look()
 		b.share()
 		if b.gone {
 			delete(c.names, name)
@@ -98,6 +106,7 @@ func (s *scope) lookup(name string) (*binding, *scope) {
 			if b.gone {
 				return nil, nil
 			}
+			b.look()
 			return b, at
 		}
 	}
@@ -115,10 +124,13 @@ func (s *scope) Get(name string) (expr.Value, bool) {
 
 // Set implements [expr.Scope] for what a program assigns.
 func (s *scope) Set(name string, v expr.Value) {
-	if isContainer(v) {
-		s.assigned = true
+	if !isContainer(v) {
+		s.put(name, v, s.data)
+		return
 	}
-	s.put(name, v, s.data)
+	b := s.own(name)
+	b.value, b.hold, b.data, b.gone, b.length = v, holdNothing, s.data, false, 0
+	s.assigned = append(s.assigned, b) // to be measured once, in after
 }
 
 // Delete implements [expr.Scope].
@@ -144,18 +156,17 @@ func (s *scope) own(name string) *binding {
 // put binds a name. Use fits to see whether that was too much.
 func (s *scope) put(name string, v expr.Value, data bool) *binding {
 	b := s.own(name)
-	b.value, b.hold, b.data, b.gone = v, holdNothing, data, false
-	b.exact = s.meter.measure(v)
-	s.meter.add(b.exact - b.size)
-	b.size = b.exact
+	b.value, b.hold, b.data, b.gone, b.length = v, holdNothing, data, false, 0
+	s.meter.count(b)
 	return b
 }
 
 // show binds a name to a value that is counted elsewhere or is small.
-func (s *scope) show(name string, v expr.Value, data bool) {
+func (s *scope) show(name string, v expr.Value, data bool) *binding {
 	b := s.own(name)
 	s.meter.add(-b.size)
 	*b = binding{value: v, data: data}
+	return b
 }
 
 // assign puts a value where a path leads.
@@ -180,15 +191,13 @@ func (s *scope) assign(p varPath, v expr.Value, data, merge bool) error {
 // size went into it. The sum is too high where that replaced something, so
 // it is measured again when it has doubled.
 func (s *scope) grow(name string, was *binding, now expr.Value, h hold, data bool, added int64) {
-	data = data || was.data
-	size, exact := was.size+added, was.exact
-	if size > 2*exact+4096 {
-		size = s.meter.measure(now)
-		exact = size
-	}
+	next := binding{value: now, hold: h, data: data || was.data, size: was.size + added, exact: was.exact}
 	b := s.own(name)
-	s.meter.add(size - b.size)
-	*b = binding{value: now, hold: h, data: data, size: size, exact: exact}
+	s.meter.add(next.size - b.size)
+	*b = next
+	if b.size > 2*b.exact+4096 {
+		s.meter.count(b)
+	}
 }
 
 // A wrongTarget says that a result cannot be added to what a variable holds.
@@ -281,10 +290,13 @@ func (s *scope) replace(p varPath, was *binding, now, added expr.Value, data boo
 // before readies the scope for a program: what the program may change in
 // place becomes the scope's own.
 func (s *scope) before(p *program) {
+	if !p.mutates && !p.block {
+		return
+	}
+	s.assigned, s.data = s.assigned[:0], s.outside(p)
 	if !p.mutates {
 		return
 	}
-	s.assigned, s.data = false, s.outside(p)
 	for _, name := range p.names {
 		b, owner := s.lookup(name)
 		if b == nil || !isContainer(b.value) || owner == s && b.hold == holdAll {
@@ -292,33 +304,41 @@ func (s *scope) before(p *program) {
 		}
 		c := deepCopy(b.value)
 		if owner != s {
-			s.put(name, c, b.data).hold = holdAll
-			continue
+			b = s.put(name, c, b.data)
 		}
 		b.value, b.hold = c, holdAll
 	}
 }
 
 // after notes that the result of a program, or what it changed, may hold
-// values of the variables it uses.
+// values of the variables it uses, and counts what it assigned and changed.
 func (s *scope) after(p *program, result expr.Value) {
-	if !p.mutates && !isContainer(result) {
+	returns := isContainer(result)
+	if !returns && !p.mutates && len(s.assigned) == 0 {
 		return
 	}
 	containers := 0
 	for _, name := range p.names {
-		if b, _ := s.lookup(name); b != nil && isContainer(b.value) {
-			containers++
+		b, owner := s.lookup(name)
+		if b == nil || !isContainer(b.value) {
+			continue
+		}
+		containers++
+		if p.mutates && owner == s && b.hold == holdAll {
+			s.meter.edited(b)
 		}
 	}
-	if !isContainer(result) && !s.assigned && containers < 2 {
-		return
-	}
-	for _, name := range p.names {
-		if b, _ := s.lookup(name); b != nil {
-			b.share()
+	if returns || containers > 1 || len(s.assigned) > 0 {
+		for _, name := range p.names {
+			if b, _ := s.lookup(name); b != nil {
+				b.share()
+			}
 		}
 	}
+	for _, b := range s.assigned {
+		s.meter.count(b)
+	}
+	s.assigned = s.assigned[:0]
 }
 
 // share notes that others may hold the value. What is shared already is only
