@@ -27,7 +27,7 @@ func (ev *eval) sequenceBinary(op binaryOp, a, b Value) (v Value, ok bool, err e
 	case opOr:
 		x, ok := a.(*Dict)
 		y, ok2 := b.(*Dict)
-		if ok && ok2 && x.kind == nil {
+		if ok && ok2 && x.kind != typeCounter {
 			if err := ev.grow(x.live * entryCost); err != nil {
 				return nil, true, err
 			}

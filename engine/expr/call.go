@@ -18,26 +18,22 @@ func (ev *eval) invoke(f Value, args callArgs) (Value, error) {
 		args.pos = append([]Value{f.self}, args.pos...)
 		return ev.callBuiltin(f.fn, args)
 	case *Type:
-		for t := f; t != nil; t = t.base {
-			if t.make != nil {
-				return ev.construct(f, t.make, args)
-			}
+		if f.is(excBaseException) {
+			return makeException(f, args)
 		}
-		return nil, raise(excTypeError, "cannot create '%s' instances", f.name)
+		if f.make == nil {
+			return nil, raise(excTypeError, "cannot create '%s' instances", f.name)
+		}
+		return ev.callBuiltin(f.make, args)
 	}
 	return nil, raise(excTypeError, "'%s' object is not callable", TypeName(f))
 }
 
-// construct makes a value of a class. That of an exception gets the class
-// ahead of its arguments, since all exceptions are made alike.
-func (ev *eval) construct(t *Type, make *Builtin, args callArgs) (Value, error) {
-	if t.is(excBaseException) {
-		if len(args.named) > 0 {
-			return nil, raise(excTypeError, "%s() takes no keyword arguments", t.name)
-		}
-		return &Exc{kind: t, args: args.pos}, nil
+func makeException(kind *Type, args callArgs) (Value, error) {
+	if len(args.named) > 0 {
+		return nil, raise(excTypeError, "%s() takes no keyword arguments", kind.name)
 	}
-	return ev.callBuiltin(make, args)
+	return &Exc{kind: kind, args: args.pos}, nil
 }
 
 // A method is a method of a value that has been read but not called yet.

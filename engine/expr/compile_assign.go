@@ -236,7 +236,7 @@ func (ev *eval) inPlace(op binaryOp, old, v Value) (Value, error) {
 			return x, nil
 		}
 	case *Dict:
-		if from, ok := v.(*Dict); ok && op == opOr && x.kind == nil {
+		if from, ok := v.(*Dict); ok && op == opOr && x.kind != typeCounter {
 			return x, ev.merge(x, from)
 		}
 	case *Set:

@@ -6,13 +6,8 @@ import "slices"
 // Parts that are shared, or lie inside themselves, are so in the copy too.
 // Everything else is shared with the original: functions, hosts, records.
 func Copy(v Value) Value {
-	var c copier
-	to := c.shell(v)
-	for len(c.todo) > 0 {
-		next := c.todo[len(c.todo)-1]
-		c.todo = c.todo[:len(c.todo)-1]
-		next()
-	}
+	c := copier{account: func(int) error { return nil }}
+	to, _ := c.all(v) // nothing is refused
 	return to
 }
 
@@ -20,14 +15,30 @@ func Copy(v Value) Value {
 // of nesting can exhaust the stack. What it has copied it remembers in a
 // list while that is short, in a map beyond.
 type copier struct {
-	todo []func()
-	few  []copied
-	many map[any]Value
+	account func(n int) error // for n bytes that have been copied
+	size    int
+	todo    []func()
+	few     []copied
+	many    map[any]Value
 }
 
 type copied struct{ from, to any }
 
 const fewCopies = 16
+
+func (c *copier) all(v Value) (Value, error) {
+	to := c.shell(v)
+	for len(c.todo) > 0 {
+		if err := c.account(c.size); err != nil {
+			return nil, err
+		}
+		c.size = 0
+		next := c.todo[len(c.todo)-1]
+		c.todo = c.todo[:len(c.todo)-1]
+		next()
+	}
+	return to, nil
+}
 
 // shell gives the copy of v, whose items are copied later.
 func (c *copier) shell(v Value) Value {
@@ -38,6 +49,7 @@ func (c *copier) shell(v Value) Value {
 		}
 		to := &List{items: slices.Clone(v.items)}
 		c.remember(v, to)
+		c.size += len(v.items) * itemCost
 		c.fill(to.items)
 		return to
 	case *Dict:
@@ -46,6 +58,7 @@ func (c *copier) shell(v Value) Value {
 		}
 		to := v.clone()
 		c.remember(v, to)
+		c.size += v.live * entryCost
 		c.todo = append(c.todo, func() {
 			for i := range to.entries {
 				to.entries[i].val = c.shell(to.entries[i].val)
@@ -58,6 +71,7 @@ func (c *copier) shell(v Value) Value {
 		}
 		to := v.clone()
 		c.remember(v, to)
+		c.size += v.Len() * entryCost
 		return to
 	case Tuple:
 		if !slices.ContainsFunc(v, isContainer) {

@@ -23,7 +23,7 @@ func ToJSON(v Value) ([]byte, error) {
 func ToJSONLimit(v Value, limit int64) ([]byte, error) {
 	ev := detached()
 	ev.limits.Memory = limit
-	e := jsonEncoder{ev: ev, itemSep: ",", keySep: ":", anyKey: true, wide: true}
+	e := jsonEncoder{ev: ev, itemSep: ",", keySep: ":", wide: true, strict: true}
 	if err := e.value(v); err != nil {
 		return nil, err
 	}
@@ -40,8 +40,9 @@ type jsonEncoder struct {
 	lines           bool   // line breaks between items
 	ascii           bool
 	sortKeys        bool
-	anyKey          bool // keys of any kind, as literals
-	wide            bool // sets and records too; NaN is refused
+	strict          bool // NaN and infinity are refused
+	skipKeys        bool // keys of the wrong kind are left out
+	wide            bool // sets and records too, and keys of any kind
 	fallback        Value
 	path            []string // where in the value, outermost first
 	above           []any    // the containers being written
@@ -96,7 +97,7 @@ func (e *jsonEncoder) value(v Value) error {
 			return e.quote(v.jsonText())
 		}
 	}
-	if given(e.fallback) && e.fallback != nil {
+	if e.fallback != nil {
 		made, err := e.ev.call(e.fallback, v)
 		if err != nil {
 			return err
@@ -119,7 +120,7 @@ func (e *jsonEncoder) where() string {
 }
 
 func (e *jsonEncoder) float(f float64) error {
-	if e.wide && (math.IsNaN(f) || math.IsInf(f, 0)) {
+	if e.strict && (math.IsNaN(f) || math.IsInf(f, 0)) {
 		return raise(excValueError, "Out of range float values are not JSON compliant: %s%s", floatRepr(f), e.where())
 	}
 	switch {
@@ -213,9 +214,12 @@ func (e *jsonEncoder) object(d *Dict) error {
 	}
 	members := make([]member, 0, d.live)
 	for k, v := range d.All() {
-		key, err := e.key(k)
+		key, ok, err := e.key(k)
 		if err != nil {
 			return err
+		}
+		if !ok {
+			continue
 		}
 		members = append(members, member{key, v})
 	}
@@ -242,22 +246,25 @@ func (e *jsonEncoder) member(key string, v Value) error {
 	return err
 }
 
-func (e *jsonEncoder) key(k Value) (string, error) {
-	switch k := k.(type) {
-	case string:
-		return k, nil
+// key gives a key as text; ok is false if it is to be left out.
+func (e *jsonEncoder) key(k Value) (key string, ok bool, err error) {
+	if s, isText := k.(string); isText {
+		return s, true, nil
+	}
+	if e.wide {
+		key, err = e.ev.repr(k)
+		return key, true, err
+	}
+	switch k.(type) {
 	case nil, bool, int64, float64, *big.Int:
-		if e.anyKey {
-			return e.ev.repr(k)
-		}
 		sub := jsonEncoder{ev: e.ev}
 		err := sub.value(k)
-		return string(sub.buf), err
+		return string(sub.buf), true, err
 	}
-	if e.anyKey {
-		return e.ev.repr(k)
+	if e.skipKeys {
+		return "", false, nil
 	}
-	return "", raise(excTypeError, "keys must be str, int, float, bool or None, not %s", TypeName(k))
+	return "", false, raise(excTypeError, "keys must be str, int, float, bool or None, not %s", TypeName(k))
 }
 
 func (e *jsonEncoder) quote(s string) error {

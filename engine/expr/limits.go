@@ -71,17 +71,18 @@ var errStop = errors.New("stop")
 // An eval is one evaluation under way: what it may see and how much it may
 // still use. It belongs to one goroutine.
 type eval struct {
-	ctx    context.Context
-	scope  Scope
-	limits Limits
-	steps  int64
-	pollAt int64
-	memory int64
-	depth  int
-	bare   bool // builtin names are hidden
-	print  func(string)
-	now    func() time.Time
-	random *mersenne
+	ctx     context.Context
+	scope   Scope
+	limits  Limits
+	steps   int64
+	pollAt  int64
+	memory  int64
+	depth   int
+	bare    bool // builtin names are hidden
+	print   func(string)
+	now     func() time.Time
+	random  *mersenne
+	regexes map[regexKey]*regex // compiled by this evaluation
 
 	home     *homeMark
 	mutating bool     // the program says that it changes what it is given
