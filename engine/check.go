@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/pullrun/pullrun/engine/expr"
 )
 
 // compile turns the files into a collection and notes all that is wrong
@@ -96,8 +94,8 @@ func (l *loader) checkParams(t *task) {
 			warn(p.node, didYouMean(p.name, t.chip.request.names()), "unknown parameter %q", p.name)
 			continue
 		}
-		if v, ok := certain(p.value); ok {
-			if err := f.accepts(v); err != nil {
+		if lit, ok := p.value.(literal); ok {
+			if err := f.accepts(lit.value); err != nil {
 				warn(p.node, "", "%v", err)
 			}
 		}
@@ -107,11 +105,4 @@ func (l *loader) checkParams(t *task) {
 			warn(t.nodes["chip"], "", "parameter %q is missing", f.name)
 		}
 	}
-}
-
-// certain gives a value of which the type is known before a run, and false
-// where it is not.
-func certain(t template) (expr.Value, bool) {
-	lit, ok := t.(literal)
-	return lit.value, ok
 }

@@ -99,53 +99,16 @@ func (t *fieldType) set(into reflect.Value, v expr.Value) error {
 			into.SetZero()
 			return nil
 		}
-		if into.Kind() == reflect.Pointer {
-			into.Set(reflect.New(t.typ))
-			into = into.Elem()
-		}
+		into.Set(reflect.New(t.typ))
+		into = into.Elem()
 	}
 	switch t.kind {
 	case anyType:
-		if v == nil {
-			into.SetZero()
-		} else {
+		into.SetZero()
+		if v != nil {
 			into.Set(reflect.ValueOf(v))
 		}
 		return nil
-	case boolType:
-		if b, ok := looseBool(v); ok {
-			into.SetBool(b)
-			return nil
-		}
-	case intType:
-		if n, ok := looseInt(v); ok {
-			into.SetInt(n)
-			return nil
-		}
-	case floatType:
-		if x, ok := looseFloat(v); ok {
-			into.SetFloat(x)
-			return nil
-		}
-	case textType:
-		if s, ok := v.(string); ok {
-			into.SetString(s)
-			return nil
-		}
-	case bytesType:
-		switch v := v.(type) {
-		case expr.Bytes:
-			into.SetBytes([]byte(v))
-			return nil
-		case string:
-			into.SetBytes([]byte(v))
-			return nil
-		}
-	case handleType:
-		if h, ok := v.(*Handle); ok {
-			into.Set(reflect.ValueOf(h))
-			return nil
-		}
 	case listType:
 		if items, ok := listItems(v); ok {
 			return t.setList(into, items)
@@ -156,8 +119,46 @@ func (t *fieldType) set(into reflect.Value, v expr.Value) error {
 		}
 	case structType:
 		return t.setStruct(into, v)
+	default:
+		if t.setScalar(into, v) {
+			return nil
+		}
 	}
 	return fmt.Errorf("wants %s, not %s", t, brief(v))
+}
+
+// setScalar reads a value that has no parts, if it can be read so.
+func (t *fieldType) setScalar(into reflect.Value, v expr.Value) bool {
+	switch t.kind {
+	case boolType:
+		b, ok := looseBool(v)
+		into.SetBool(b)
+		return ok
+	case intType:
+		n, ok := looseInt(v)
+		into.SetInt(n)
+		return ok
+	case floatType:
+		x, ok := looseFloat(v)
+		into.SetFloat(x)
+		return ok
+	case textType:
+		s, ok := v.(string)
+		into.SetString(s)
+		return ok
+	case bytesType:
+		if s, ok := v.(string); ok {
+			v = expr.Bytes(s)
+		}
+		b, ok := v.(expr.Bytes)
+		into.SetBytes([]byte(b))
+		return ok
+	case handleType:
+		h, ok := v.(*Handle)
+		into.Set(reflect.ValueOf(h))
+		return ok
+	}
+	return false
 }
 
 func (t *fieldType) setList(into reflect.Value, items []expr.Value) error {

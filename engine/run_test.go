@@ -265,6 +265,12 @@ func TestBytesInAResultAreText(t *testing.T) {
 	}
 }
 
+func TestDatesInAFileAreDates(t *testing.T) {
+	result(t, single(t, "- declare: {d: 2024-02-28, t: 2024-02-28 10:30:00, z: 2024-02-28T10:30:00.5+02:00}\n"+
+		"- return: ['{{ d.year }}', '{{ t.hour }}', '{{ z }}', 2024-02-29, '{{ d }}']\n"), "",
+		`[2024,10,"2024-02-28T08:30:00.500000","2024-02-29","2024-02-28"]`)
+}
+
 func TestTasksLogWhatTheyAreToldTo(t *testing.T) {
 	var buf bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{

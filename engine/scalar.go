@@ -106,7 +106,7 @@ func timeScalar(s string) (expr.Value, bool) {
 		if err != nil {
 			return nil, false
 		}
-		return newDate(t), true
+		return expr.DateOf(t), true
 	}
 	m := timestampScalar.FindStringSubmatch(s)
 	if m == nil {
@@ -130,5 +130,5 @@ func timeScalar(s string) (expr.Value, bool) {
 		}
 		t = t.Add(offset)
 	}
-	return newDatetime(t), true
+	return expr.DatetimeOf(t, false), true
 }

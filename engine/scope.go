@@ -372,7 +372,7 @@ func (s *scope) outside(p *program) bool {
 // isContainer reports whether a value has parts that can change.
 func isContainer(v expr.Value) bool {
 	switch v.(type) {
-	case nil, bool, int64, float64, string:
+	case nil, bool, int64, float64, string, expr.Bytes, expr.Date, expr.Datetime:
 		return false
 	}
 	return true

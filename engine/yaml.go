@@ -172,7 +172,9 @@ func (c *converter) convert(y *yaml.Node, depth int) (*node, error) {
 			return nil, err
 		}
 		n.kind = mapNode
-		return n, c.mapping(n, y, depth)
+		var err error
+		n.pairs, err = c.mapping(y, depth)
+		return n, err
 	}
 	n.block = y.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 	var err error
@@ -193,70 +195,75 @@ func (c *converter) alias(y *yaml.Node, depth int) (*node, error) {
 	return n, err
 }
 
-// mapping fills in the pairs of a map: first what it merges, then its own.
-func (c *converter) mapping(n *node, y *yaml.Node, depth int) error {
-	seen := map[string]int{} // key, spelt with its type -> position in n.pairs
-	merged := 0
-	add := func(key, value *node, own bool) error {
-		id := expr.TypeName(key.scalar) + " " + expr.Repr(key.scalar)
-		i, dup := seen[id]
-		switch {
-		case !dup:
-			seen[id] = len(n.pairs)
-			n.pairs = append(n.pairs, pair{key, value})
-		case !own: // the first of several merged maps wins
-		case i < merged:
-			n.pairs[i] = pair{key, value}
-		default:
-			return &yamlError{key.line, key.col, fmt.Sprintf("duplicate key %s", expr.Repr(key.scalar))}
-		}
-		return nil
-	}
+// mapping gives the pairs of a map: first what it merges, then its own,
+// which come in the place of merged ones of the same key.
+func (c *converter) mapping(y *yaml.Node, depth int) ([]pair, error) {
+	all := pairList{at: map[string]int{}}
 	for i := 0; i < len(y.Content); i += 2 {
-		if y.Content[i].Tag != "!!merge" {
+		if y.Content[i].Tag != mergeTag {
 			continue
 		}
 		maps, err := c.merges(y.Content[i+1], depth)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, m := range maps {
 			for _, p := range m.pairs {
-				if err := add(p.key, p.value, false); err != nil {
-					return err
-				}
+				all.merge(p)
 			}
 		}
 	}
-	merged = len(n.pairs)
-	replaced := make(map[int]bool)
+	own := map[string]bool{}
 	for i := 0; i < len(y.Content); i += 2 {
-		if y.Content[i].Tag == "!!merge" {
+		if y.Content[i].Tag == mergeTag {
 			continue
 		}
 		key, err := c.convert(y.Content[i], depth+1)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if key.kind != scalarNode {
-			return fail(y.Content[i], "a key must be a scalar, not %s", key.what())
+			return nil, fail(y.Content[i], "a key must be a scalar, not %s", key.what())
 		}
 		value, err := c.convert(y.Content[i+1], depth+1)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		id := expr.TypeName(key.scalar) + " " + expr.Repr(key.scalar)
-		if at, ok := seen[id]; ok && at < merged {
-			if replaced[at] {
-				return fail(y.Content[i], "duplicate key %s", expr.Repr(key.scalar))
-			}
-			replaced[at] = true
+		if own[key.id()] {
+			return nil, fail(y.Content[i], "duplicate key %s", expr.Repr(key.scalar))
 		}
-		if err := add(key, value, true); err != nil {
-			return err
-		}
+		own[key.id()] = true
+		all.set(pair{key, value})
 	}
-	return nil
+	return all.pairs, nil
+}
+
+const mergeTag = "!!merge"
+
+// id tells keys apart: 1 is not "1".
+func (n *node) id() string { return expr.TypeName(n.scalar) + " " + expr.Repr(n.scalar) }
+
+// A pairList holds pairs in order, each key once.
+type pairList struct {
+	pairs []pair
+	at    map[string]int // by the id of the key
+}
+
+func (l *pairList) set(p pair) {
+	if i, ok := l.at[p.key.id()]; ok {
+		l.pairs[i] = p
+		return
+	}
+	l.at[p.key.id()] = len(l.pairs)
+	l.pairs = append(l.pairs, p)
+}
+
+// merge sets a pair unless the key is there: the first of several merged
+// maps wins.
+func (l *pairList) merge(p pair) {
+	if _, ok := l.at[p.key.id()]; !ok {
+		l.set(p)
+	}
 }
 
 // merges gives the maps that a merge key brings in.
