@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -11,28 +12,23 @@ import (
 const handBack = 5 * time.Second
 
 // Drain takes no more runs and waits for those that are held, until ctx is
-// done. Then it stops them, hands them back to the server, and says how many
-// it was. It must be called once, and ends the manager.
+// done. Then it stops them and hands them back to the server, and gives up what
+// cannot be posted soon after. When it returns nothing is left but engines that
+// do not stop; its error says what was not finished and what was not posted.
 func (m *Manager) Drain(ctx context.Context) error {
 	m.mu.Lock()
 	m.draining = true
 	held := len(m.runs)
 	m.checkDrained()
 	m.mu.Unlock()
-	defer m.giveUp(errStopping)
-	defer m.stop(errStopping)
-
 	if held > 0 {
-		m.log.Info("draining", "runs", held)
+		m.log.InfoContext(ctx, "draining", "runs", held)
 	}
 	select {
 	case <-m.drained:
-		return nil
 	case <-ctx.Done():
 	}
-	m.mu.Lock()
-	held = len(m.runs)
-	m.mu.Unlock()
+	stopped := m.InUse()
 	m.stop(errStopping)
 	last := time.NewTimer(m.cfg.Grace + handBack)
 	defer last.Stop()
@@ -40,7 +36,19 @@ func (m *Manager) Drain(ctx context.Context) error {
 	case <-m.drained:
 	case <-last.C:
 	}
-	return fmt.Errorf("%d runs did not finish in time and were handed back", held)
+	m.giveUp(errStopping)
+	<-m.drained
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var problems []error
+	if stopped > 0 {
+		problems = append(problems, fmt.Errorf("%d runs did not finish in time and were stopped", stopped))
+	}
+	if m.unposted > 0 {
+		problems = append(problems, fmt.Errorf("%d results could not be posted", m.unposted))
+	}
+	return errors.Join(problems...)
 }
 
 // checkDrained closes drained when nothing is left to do. The caller has

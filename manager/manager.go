@@ -73,8 +73,9 @@ type Manager struct {
 	runs     map[string]*run // by cookie, until the result is judged
 	busy     int             // slots in use
 	early    tombstones      // CANCELs that came before their RUN
-	finished []answer        // not judged yet, in the order they ended
+	finished []answer        // not posted yet, in the order they ended
 	reporter bool            // somebody is posting finished
+	unposted int             // results that were given up
 	draining bool
 	shutdown bool          // OnShutdown has been called
 	drained  chan struct{} // closed when draining and nothing is left
@@ -96,10 +97,7 @@ func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager 
 func (m *Manager) Handle(p api.Packet) {
 	var bad *api.PacketError
 	if err := p.Validate(); errors.As(err, &bad) {
-		m.log.Warn("packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", err)
-		if p.Cookie != "" && p.Fence > 0 {
-			m.answer(p, bad.RC, bad.Message)
-		}
+		m.refuse(p, bad)
 		return
 	}
 	switch p.PacketType {
@@ -157,6 +155,19 @@ func (m *Manager) held(cookie string, fence int64) *run {
 		return r
 	}
 	return nil
+}
+
+// refuse answers a packet that cannot be obeyed, if an answer would not end a
+// run: what names a lease that is held is not the lease's end.
+func (m *Manager) refuse(p api.Packet, bad *api.PacketError) {
+	m.mu.Lock()
+	held := m.held(p.Cookie, p.Fence) != nil
+	m.mu.Unlock()
+	if held || !api.ValidCookie(p.Cookie) || p.Fence < 1 {
+		m.log.Warn("packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", bad)
+		return
+	}
+	m.answer(p, bad.RC, bad.Message)
 }
 
 // askedToEnd passes the server's SHUTDOWN on, the first time.

@@ -24,6 +24,8 @@ type answer struct {
 	// process is the span itself, still open, when the lease was lost: the
 	// server writes one in its place unless it takes the result.
 	process trace.Span
+	// replaced says that the result stands for one that the server refused.
+	replaced bool
 }
 
 // answer refuses a packet with a result code.
@@ -32,15 +34,16 @@ func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
 	m.post(answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}})
 }
 
-// post queues an answer. Whoever finds nobody posting starts, and goes on for
+// post queues an answer, and frees the slot of its run. Whoever finds nobody posting starts, and goes on for
 // as long as there is something to post: results that end while another is on
 // its way travel together.
 func (m *Manager) post(a answer) {
-	if a.run != nil {
-		a.packet = a.run.packet
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if a.run != nil {
+		a.packet = a.run.packet
+		m.busy--
+	}
 	m.finished = append(m.finished, a)
 	if !m.reporter {
 		m.reporter = true
@@ -65,7 +68,8 @@ func (m *Manager) nextBatch() []answer {
 	defer m.mu.Unlock()
 	size, n := 0, 0
 	for n < len(m.finished) && n < api.MaxBatch {
-		size += len(m.finished[n].result.Result) + len(m.finished[n].result.Stacktrace)
+		r := m.finished[n].result
+		size += len(r.Result) + len(r.Error) + len(r.Stacktrace)
 		if n > 0 && size > batchBytes {
 			break
 		}
@@ -87,37 +91,32 @@ func (m *Manager) nextBatch() []answer {
 func (m *Manager) settle(batch []answer) {
 	verdicts, err := m.send(batch)
 	switch {
-	case err == nil && len(verdicts) == len(batch):
+	case err == nil:
 		for i, v := range verdicts {
 			m.judged(batch[i], v)
 		}
 	case m.posting.Err() != nil:
 		for _, a := range batch {
 			m.log.Error("result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
-			m.forget(a)
+			m.giveUpOn(a)
 		}
 	case len(batch) > 1:
 		for _, a := range batch {
 			m.settle([]answer{a})
 		}
-	case batch[0].result.RC.Ends() && batch[0].result.Error != refusedResult:
+	case batch[0].result.RC.Ends() && !batch[0].replaced:
 		a := batch[0]
 		m.log.Error("the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
-		a.result = api.Result{Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException, Error: refusedResult, Stacktrace: errText(err)}
+		a.replaced = true
+		a.result = api.Result{
+			Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException,
+			Error: "the server refused the result of this run: " + err.Error(),
+		}
 		m.settle([]answer{a})
 	default:
 		m.log.Error("result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
-		m.forget(batch[0])
+		m.giveUpOn(batch[0])
 	}
-}
-
-const refusedResult = "the server refused the result of this run"
-
-func errText(err error) string {
-	if err == nil {
-		return "the server answered with too few verdicts"
-	}
-	return err.Error()
 }
 
 // send posts a batch once, with a settle span for each result. The requests
@@ -137,6 +136,9 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 		spans[i] = settle
 	}
 	verdicts, err := m.report(first, results)
+	if err == nil && len(verdicts) != len(batch) {
+		err = fmt.Errorf("%d verdicts for %d results", len(verdicts), len(batch))
+	}
 	for _, settle := range spans {
 		settle.SetAttributes(span.PostAttemptsKey.Int(span.Sends(first)))
 		if err != nil {
@@ -160,6 +162,14 @@ func (m *Manager) judged(a answer, v api.Verdict) {
 			endProcess(a.process, a.result)
 		}
 	}
+	m.forget(a)
+}
+
+// giveUpOn lets go of an answer that the server has not seen.
+func (m *Manager) giveUpOn(a answer) {
+	m.mu.Lock()
+	m.unposted++
+	m.mu.Unlock()
 	m.forget(a)
 }
 

@@ -29,10 +29,10 @@ type run struct {
 
 // run obeys a RUN packet, or answers why not.
 func (m *Manager) run(p api.Packet) {
-	ctx, r, refusal := m.takeUp(p)
+	ctx, r, refused := m.takeUp(p)
 	switch {
-	case refusal != nil:
-		m.answer(p, refusal.RC, refusal.Message)
+	case refused != nil:
+		m.answer(p, refused.RC, refused.Message)
 	case r != nil:
 		go m.work(ctx, r)
 	}
@@ -48,15 +48,15 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		if known.packet.Fence == p.Fence {
 			return nil, nil, nil
 		}
-		return nil, nil, refuse(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
+		return nil, nil, refusal(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
 	}
 	switch {
 	case m.early.has(p.Cookie, p.Fence, time.Now()):
-		return nil, nil, refuse(api.RCCancelled, "cancelled before it arrived")
+		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
-		return nil, nil, refuse(api.RCNoCapacity, "this worker is draining")
+		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
 	case m.busy >= m.cfg.Capacity:
-		return nil, nil, refuse(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
+		return nil, nil, refusal(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
 	}
 	ctx, stop := context.WithCancelCause(m.running)
 	// The span begins here, so that the very next poll can name it.
@@ -73,7 +73,7 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	return ctx, r, nil
 }
 
-func refuse(rc api.RC, format string, args ...any) *api.PacketError {
+func refusal(rc api.RC, format string, args ...any) *api.PacketError {
 	return &api.PacketError{RC: rc, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -104,9 +104,6 @@ func (m *Manager) work(ctx context.Context, r *run) {
 	}
 	log.InfoContext(ctx, "run ended")
 
-	m.mu.Lock()
-	m.busy--
-	m.mu.Unlock()
 	m.post(a)
 }
 

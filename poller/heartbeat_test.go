@@ -50,23 +50,37 @@ func TestHeartbeats(t *testing.T) {
 		w.end()
 	})
 	bubble(t, "renew a lease that a long poll brought before it is due", func(t *testing.T) {
-		w := start(t, &server{
-			register: func(n int, _ api.Register) (api.Registered, error) {
-				out := registered(n)
-				out.HoldMS = 50_000
-				return out, nil
-			},
-			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
-				if err := pass(ctx, hold(in)); err != nil || n > 0 {
-					return nil, err
-				}
-				return []api.Packet{run}, nil
-			},
-		})
-		time.Sleep(time.Hour)
+		for range 5 { // the heartbeat could be due by chance
+			w := start(t, &server{
+				register: func(n int, _ api.Register) (api.Registered, error) {
+					out := registered(n)
+					out.HoldMS = 54_000
+					return out, nil
+				},
+				poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+					if err := pass(ctx, hold(in)); err != nil || n > 0 {
+						return nil, err
+					}
+					return []api.Packet{run}, nil
+				},
+			})
+			time.Sleep(time.Hour)
+			w.end()
+			if len(w.lost) > 0 {
+				t.Errorf("the lease was given up after %s", w.lost[0].at.Sub(w.polls[0].at))
+			}
+		}
+	})
+	bubble(t, "that fail are no outage once nothing is held", func(t *testing.T) {
+		w := start(t, &server{heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) { return api.Beat{}, errRefused }}, heldRun)
+		time.Sleep(20 * time.Second)
+		w.worker.mu.Lock()
+		w.held = nil
+		w.worker.mu.Unlock()
+		time.Sleep(20 * time.Second)
 		w.end()
-		if len(w.lost) > 0 {
-			t.Errorf("the lease was given up after %s", w.lost[0].at.Sub(w.polls[0].at))
+		if len(w.lines) != 3 || !strings.HasPrefix(w.lines[2], "INFO contact with the server is back") {
+			t.Errorf("logged %q, want the end of the outage", w.lines)
 		}
 	})
 	bubble(t, "that fail are sent again soon, and are two lines", func(t *testing.T) {
@@ -139,6 +153,25 @@ func TestLeasesAreGivenUp(t *testing.T) {
 			w.logged(t, "INFO registered", "WARN contact with the server is lost", "WARN no contact for as long as leases last, giving them up")
 		})
 	}
+	bubble(t, "at once, when the worker itself was away for so long", func(t *testing.T) {
+		w := start(t, &server{
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				return nil, fmt.Errorf("never: %w", pass(ctx, time.Hour))
+			},
+			heartbeat: func(ctx context.Context, n int, _ api.Heartbeat) (api.Beat, error) {
+				return api.Beat{}, fmt.Errorf("in vain: %w", pass(ctx, 10*time.Second))
+			},
+		}, heldRun)
+		synctest.Wait()
+		w.worker.mu.Lock()
+		w.pause = 2 * time.Minute // as after SIGSTOP
+		w.worker.mu.Unlock()
+		time.Sleep(3 * time.Minute)
+		w.end()
+		if len(w.lost) != 1 || w.lost[0].at.After(w.beats[0].at) {
+			t.Errorf("leases were given up %d times, want once, before the heartbeat that was in vain", len(w.lost))
+		}
+	})
 	bubble(t, "each silence anew", func(t *testing.T) {
 		w := start(t, &server{
 			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {

@@ -130,6 +130,7 @@ func (s *server) counts() (registers, polls, beats int) {
 type worker struct {
 	mu      sync.Mutex
 	held    []api.Held
+	pause   time.Duration // of the next call of Holding
 	packets []string
 	lost    []seen[string]
 	claimed []seen[string]
@@ -146,8 +147,11 @@ func (w *worker) Handle(p api.Packet) {
 
 func (w *worker) Holding() []api.Held {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.held)
+	pause, held := w.pause, slices.Clone(w.held)
+	w.pause = 0
+	w.mu.Unlock()
+	time.Sleep(pause)
+	return held
 }
 
 // Leases notes what is lost. The leases stay held, as those of a run that has

@@ -1,0 +1,168 @@
+package manager_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/engine"
+)
+
+func TestDrain(t *testing.T) {
+	outage := func(ctx context.Context, _ []api.Result) ([]api.Verdict, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	for _, tt := range []struct {
+		name    string
+		runs    []string // pipelines
+		script  func(context.Context, []api.Result) ([]api.Verdict, error)
+		within  time.Duration
+		want    string // Drain's error
+		took    time.Duration
+		results []string
+	}{
+		{"nothing is held", nil, nil, 0, "", 0, nil},
+		{"it waits for what is running", []string{"minute", "minute"}, nil, time.Hour, "", time.Minute, []string{`0/1 OK "done"`, `1/1 OK "done"`}},
+		{"what does not finish in time goes back", []string{"wait", "minute"}, nil, 90 * time.Second,
+			"1 runs did not finish in time and were stopped", 90 * time.Second, []string{"0/1 WORKER_WENT_AWAY CancelledException: told to stop", `1/1 OK "done"`}},
+		{"what does not stop goes back too", []string{"stubborn"}, nil, time.Second,
+			"1 runs did not finish in time and were stopped", time.Second + grace,
+			[]string{"0/1 WORKER_WENT_AWAY abandoned: it did not stop within 10s: the worker is stopping"}},
+		{"at once, if need be", []string{"wait"}, nil, 0, "1 runs did not finish in time and were stopped", 0,
+			[]string{"0/1 WORKER_WENT_AWAY CancelledException: told to stop"}},
+		{"what cannot be posted is given up", []string{"echo", "wait"}, outage, time.Minute,
+			"1 runs did not finish in time and were stopped\n2 results could not be posted", time.Minute + grace + 5*time.Second, nil},
+	} {
+		bubble(t, tt.name, func(t *testing.T) {
+			s := &server{script: tt.script}
+			m := start(t, standard, s)
+			for i, p := range tt.runs {
+				m.Handle(run(fmt.Sprint(i), p))
+			}
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), tt.within)
+			defer cancel()
+			began := time.Now()
+			got := ""
+			if err := m.Drain(ctx); err != nil {
+				got = err.Error()
+			}
+			if took := time.Since(began); got != tt.want || took != tt.took {
+				t.Errorf("Drain() = %q after %s, want %q after %s", got, took, tt.want, tt.took)
+			}
+			s.expect(t, tt.results...)
+			if m.InUse() != 0 || len(m.Holding()) != 0 {
+				t.Errorf("%d slots and %v are still held", m.InUse(), m.Holding())
+			}
+			_ = m.Drain(ctx) // again, and it returns
+		})
+	}
+}
+
+func TestADrainingWorkerTakesNothingMore(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		s := &server{}
+		m := start(t, standard, s)
+		m.Handle(run("a", "minute"))
+		synctest.Wait()
+		drained := make(chan error, 1)
+		go func() { drained <- m.Drain(t.Context()) }()
+		synctest.Wait()
+		m.Handle(run("b", "echo"))
+		m.Handle(cancel("a"))
+		time.Sleep(time.Minute)
+		if err := <-drained; err != nil {
+			t.Errorf("Drain() = %v", err)
+		}
+		s.expect(t, "b/1 NO_CAPACITY this worker is draining", "a/1 CANCELLED abandoned: it did not stop within 10s: cancelled")
+	})
+}
+
+// Whatever comes, in whatever order, no more pipelines run than there are
+// slots, and every lease is answered once.
+func TestStorm(t *testing.T) {
+	for range 5 {
+		seed := rand.Uint64()
+		bubble(t, fmt.Sprint("seed ", seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			var now, most atomic.Int64
+			var mu sync.Mutex
+			starts := make(map[string]int)
+			s := &server{}
+			m := start(t, pipelines{"p": func(ctx context.Context, in engine.Input) (engine.Output, error) {
+				n := now.Add(1)
+				defer now.Add(-1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				mu.Lock()
+				starts[string(in.Variables)]++
+				mu.Unlock()
+				select {
+				case <-ctx.Done():
+					return engine.Output{}, context.Cause(ctx)
+				case <-time.After(time.Duration(len(in.Variables)) * 10 * time.Millisecond):
+					return engine.Output{Result: in.Variables}, nil
+				}
+			}}, s)
+			sent := make(map[string]bool)
+			var all sync.WaitGroup
+			for range 1000 {
+				cookie, fence := fmt.Sprint("c", rng.IntN(20)), 1+rng.Int64N(10)
+				lease := []api.Held{{Cookie: cookie, Fence: fence}}
+				delay := time.Duration(rng.IntN(10_000)) * time.Millisecond
+				p := run(cookie, "p")
+				p.Fence = fence
+				p.Variables = fmt.Appendf(nil, `{"lease": "%s/%d"}`, cookie, fence)
+				act := func() { m.Handle(p) }
+				switch rng.IntN(10) {
+				case 0:
+					act = func() { p.PacketType = api.PacketCancel; m.Handle(p) }
+				case 1:
+					act = func() { m.Leases(lease, nil) }
+				case 2, 3:
+					act = func() { p.Delivery = api.AtMostOnce; m.Handle(p); m.Leases(nil, lease) }
+				}
+				sent[fmt.Sprintf("%s/%d", cookie, fence)] = true
+				all.Go(func() {
+					time.Sleep(delay)
+					act()
+				})
+			}
+			all.Wait()
+			if err := m.Drain(t.Context()); err != nil {
+				t.Errorf("Drain() = %v", err)
+			}
+			if most.Load() > capacity || most.Load() < capacity {
+				t.Errorf("%d pipelines ran at the same time, want %d at most, and at times", most.Load(), capacity)
+			}
+			ended := make(map[string]int)
+			for _, line := range s.results() {
+				lease, rc, _ := strings.Cut(line, " ")
+				rc, _, _ = strings.Cut(rc, " ")
+				if !sent[lease] {
+					t.Errorf("%s was answered and never sent", lease)
+				}
+				if slices.Contains([]api.RC{api.RCOK, api.RCWorkerWentAway}, api.RC(rc)) {
+					ended[fmt.Sprintf(`{"lease": "%s"}`, lease)]++
+				}
+			}
+			for lease, n := range starts {
+				if ended[lease] > n {
+					t.Errorf("%s was started %d times and ended %d times", lease, n, ended[lease])
+				}
+			}
+			if m.InUse() != 0 || len(m.Holding()) != 0 {
+				t.Errorf("%d slots and %v are still held", m.InUse(), m.Holding())
+			}
+		})
+	}
+}
