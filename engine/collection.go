@@ -129,9 +129,9 @@ type loader struct {
 }
 
 type source struct {
-	name, file string
-	data       []byte
-	tooLarge   bool
+	name, dir, file string
+	data            []byte
+	tooLarge        bool
 }
 
 // dir reads one folder. Nothing outside it can be reached, links included.
@@ -166,10 +166,16 @@ func (l *loader) find(fsys fs.FS, dir string) error {
 		if info, err := fs.Stat(fsys, path); err != nil || info.IsDir() {
 			return err
 		}
-		src := source{name: name, file: file}
+		src := source{name: name, dir: dir, file: file}
 		src.data, src.tooLarge, err = readFile(fsys, path, l.limits.FileBytes)
 		if err != nil {
 			return err
+		}
+		if was, ok := l.sources[name]; ok && was.dir == dir {
+			l.warn(Problem{
+				File: was.file, At: name, Class: ValidationException, Phase: PhaseValidate,
+				Message: fmt.Sprintf("not used: %s is pipeline %q too", file, name),
+			})
 		}
 		l.sources[name] = src
 		return nil

@@ -75,6 +75,7 @@ func (c *Collection) Run(ctx context.Context, in Input) (Output, error) {
 		return Output{}, &Error{Class: NoSuchPipelineException, Message: msg}
 	}
 	r := newRun(ctx, c, in)
+	defer r.timer()
 	defer r.stop(nil)
 	scope, err := r.start(p, in)
 	if err != nil {

@@ -156,6 +156,13 @@ func TestNamesOfPipelines(t *testing.T) {
 	}
 }
 
+func TestTwoFilesOfOneName(t *testing.T) {
+	c := load(t, engine.LoadOptions{}, map[string]string{"a.b.yml": "- return: 1\n", "a/b.yml": "- return: 2\n"})
+	if w := c.Warnings(); len(w) != 1 || w[0].String() != `a/b.yml: not used: a.b.yml is pipeline "a.b" too` {
+		t.Errorf("Warnings() = %v", w)
+	}
+}
+
 func TestALinkOutOfTheFolderIsNotFollowed(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret.yml")
 	if err := os.WriteFile(outside, []byte("- return: 1\n"), 0o644); err != nil {

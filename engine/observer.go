@@ -10,10 +10,14 @@ import "context"
 // called once when that is over, with the error that ended it or nil.
 //
 // Of a loop only the first 25 iterations are told, and the one that fails.
-// [TaskInfo.Counts] says how many there were. An observer that has a method
-// `Quiet(ctx context.Context) context.Context` is asked for the context
-// under which the others run, so that it can silence what observes by
-// itself.
+// [TaskInfo.Counts] says how many there were.
+//
+// An observer may have two more methods:
+//
+//   - Quiet(ctx context.Context) context.Context gives the context under which
+//     the iterations run that are not told, to silence what observes by itself.
+//   - Secret(value string) is told of each secret of a run before its first
+//     task. What the engine tells has no secrets in it; what others tell may.
 type Observer interface {
 	Task(ctx context.Context, t TaskInfo) (context.Context, func(error))
 	Chip(ctx context.Context, c ChipInfo) (context.Context, func(error))
@@ -49,9 +53,12 @@ type ChipInfo struct {
 // loopBudget is how many iterations of a loop are told.
 const loopBudget = 25
 
-type quieter interface {
-	Quiet(ctx context.Context) context.Context
-}
+type (
+	quieter interface {
+		Quiet(ctx context.Context) context.Context
+	}
+	secretKeeper interface{ Secret(value string) }
+)
 
 func ignoreEnd(error) {}
 

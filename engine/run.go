@@ -12,12 +12,11 @@ import (
 
 // A run is one run of a pipeline: what its strands share.
 type run struct {
-	collection *Collection
-	limits     Limits
-	pipeline   string
-	log        *slog.Logger
-	observer   Observer
-	hide       hider
+	limits   Limits
+	pipeline string
+	log      *slog.Logger
+	observer Observer
+	hide     hider
 
 	ctx   context.Context // ends when the run is stopped or over
 	stop  context.CancelCauseFunc
@@ -77,7 +76,7 @@ var (
 
 func newRun(ctx context.Context, c *Collection, in Input) *run {
 	r := &run{
-		collection: c, limits: c.limits, pipeline: in.Pipeline,
+		limits: c.limits, pipeline: in.Pipeline,
 		log: in.Log, observer: in.Observer, meter: meter{limit: c.limits.Variables},
 	}
 	if r.log == nil {
@@ -117,7 +116,6 @@ func (r *run) start(p *pipeline, in Input) (*scope, error) {
 
 // main runs the first strand and waits for the others.
 func (r *run) main(p *pipeline, sc *scope) (end ending) {
-	defer r.timer()
 	s := &strand{run: r, observer: r.observer}
 	out, err := s.safely(func() (outcome, error) { return s.pipeline(r.ctx, p, sc) })
 	var t *terminated

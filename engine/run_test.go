@@ -283,7 +283,7 @@ func TestTasksLogWhatTheyAreToldTo(t *testing.T) {
 		},
 	}))
 	c := single(t, `
-- {code: "1", log: info, name: first}
+- {code: "1", log: info}
 - {code: "2", log: trace}
 - {code: "print('a', 1)", log: null}
 - {chip: reasonchip.debug.log, params: {level: warning, message: [1, a]}}
@@ -291,7 +291,7 @@ func TestTasksLogWhatTheyAreToldTo(t *testing.T) {
 `)
 	_, err := c.Run(t.Context(), engine.Input{Pipeline: "main", Log: log})
 	failsWith(t, err, engine.CodeExecutionException)
-	want := `level=INFO msg="task done" pipeline=main task=main/1 name=first
+	want := `level=INFO msg="task done" pipeline=main task=main/1
 level=INFO msg=print pipeline=main text="a 1"
 level=WARN msg=log pipeline=main text="[1, 'a']"
 level=DEBUG msg="task done" pipeline=main task=main/5 err="CodeExecutionException at main/5: \"1 / 0\": ZeroDivisionError: division by zero"

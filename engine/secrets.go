@@ -90,7 +90,7 @@ func (r *run) bindSecrets(p *pipeline, sc *scope) error {
 		}
 		d.SetString(s.name, value)
 		forms = append(forms, secretForms(value)...)
-		if keeper, ok := r.observer.(interface{ Secret(string) }); ok {
+		if keeper, ok := r.observer.(secretKeeper); ok {
 			keeper.Secret(value)
 		}
 	}

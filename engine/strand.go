@@ -164,10 +164,7 @@ var logLevelOf = [...]slog.Level{logTrace: slog.LevelDebug - 4, logDebug: slog.L
 
 // logTask logs a task that asked for it.
 func (s *strand) logTask(ctx context.Context, t *task, took time.Duration, err error) {
-	attrs := []slog.Attr{slog.String("pipeline", s.run.pipeline), slog.String("task", t.at.String()), slog.Duration("took", took)}
-	if t.name != "" {
-		attrs = append(attrs, slog.String("name", t.name))
-	}
+	attrs := []slog.Attr{slog.String("pipeline", s.run.pipeline), slog.String("task", position(s.stack())), slog.Duration("took", took)}
 	if err != nil {
 		attrs = append(attrs, slog.String("err", err.Error()))
 	}
