@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -17,7 +16,6 @@ var hosts = map[string][]string{
 	"both.test.":     {"169.254.169.254", "127.0.0.1"},
 	"private.test.":  {"10.1.2.3"},
 	"public.test.":   {"203.0.113.7"},
-	"rebind.test.":   {"10.9.9.9"},
 }
 
 // fakeDNS serves the names above on a port of its own.
@@ -28,7 +26,6 @@ func fakeDNS(t *testing.T) *net.Resolver {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	var answered atomic.Int64
 	go func() {
 		defer close(done)
 		buf := make([]byte, 512)
@@ -38,7 +35,6 @@ func fakeDNS(t *testing.T) *net.Resolver {
 				return
 			}
 			if answer := answerDNS(buf[:n]); answer != nil {
-				answered.Add(1)
 				_, _ = conn.WriteTo(answer, from)
 			}
 		}
