@@ -2,15 +2,14 @@ package engine
 
 import "fmt"
 
-// Find finds a chip as [Chips.Lookup] does. Its error is an *[Error] of class
-// NoSuchChipException that says which chip may have been meant.
+// Find finds a chip as [Chips.Lookup] does. Its error says which chip may
+// have been meant.
 func (cs *Chips) Find(name string) (*Chip, error) {
 	if c := cs.Lookup(name); c != nil {
 		return c, nil
 	}
-	msg := fmt.Sprintf("unknown chip %q", name)
 	if hint := didYouMean(name, cs.names()); hint != "" {
-		msg += "; " + hint
+		return nil, fmt.Errorf("unknown chip %q; %s", name, hint)
 	}
-	return nil, &Error{Class: NoSuchChipException, Message: msg}
+	return nil, fmt.Errorf("unknown chip %q", name)
 }

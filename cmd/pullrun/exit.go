@@ -39,7 +39,7 @@ var exitCodes = []struct {
 	{exitUsage, "the command line, the settings or the pipelines are wrong"},
 	{exitUnreachable, "the server cannot be reached"},
 	{exitRefused, "the server refuses: wrong token, missing scope, or a newer worker of the same name"},
-	{exitNotFound, "no such run or worker"},
+	{exitNotFound, "no such run, worker, pipeline or chip"},
 	{exitCancelled, "the run was cancelled"},
 	{exitLost, "the run ran out of time, or its workers were lost too often"},
 	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
