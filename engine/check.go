@@ -40,14 +40,25 @@ func (l *loader) link(c *Collection, tasks []*task) {
 		case KindChip:
 			if t.chip = l.chips.Lookup(t.target); t.chip == nil {
 				l.invalid(t, "chip", didYouMean(t.target, l.chips.names()), "unknown chip %q", t.target)
-				continue
+			} else {
+				l.checkParams(t)
 			}
-			l.checkParams(t)
 		}
 		l.link(c, t.tasks)
 		if t.guard != nil {
 			l.link(c, t.guard.rescue)
 			l.link(c, t.guard.finally)
+		}
+		t.forgetNodes()
+	}
+}
+
+// forgetNodes lets go of the file, which is read and checked.
+func (t *task) forgetNodes() {
+	t.nodes = nil
+	for _, list := range [][]param{t.params, t.declare} {
+		for i := range list {
+			list[i].node = nil
 		}
 	}
 }

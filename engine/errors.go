@@ -77,7 +77,19 @@ func (e *Error) Error() string {
 	if e.At == "" {
 		return e.Class + ": " + e.Message
 	}
-	return fmt.Sprintf("%s at %s: %s", e.Class, e.At, e.Message)
+	return fmt.Sprintf("%s at %s: %s", e.Class, e.place(), e.Message)
+}
+
+// place is At, without the middle of a deep recursion.
+func (e *Error) place() string {
+	const ends = 5
+	if len(e.Frames) <= 2*ends {
+		return e.At
+	}
+	levels := strings.Split(e.At, levelSep)
+	inner := levels[len(levels)-ends:]
+	skipped := fmt.Sprintf("... %d levels ...", len(levels)-2*ends)
+	return strings.Join(append(append(levels[:ends:ends], skipped), inner...), levelSep)
 }
 
 // Unwrap returns the cause.
@@ -136,12 +148,15 @@ func (e *Raised) Error() string { return e.Class + ": " + e.Message }
 // Unwrap returns the error behind it.
 func (e *Raised) Unwrap() error { return e.Err }
 
+// levelSep stands between levels.
+const levelSep = " > "
+
 // position gives levels in the form of [Error.At].
 func position(levels []level) string {
 	var b strings.Builder
 	for i, l := range levels {
 		if i > 0 {
-			b.WriteString(" > ")
+			b.WriteString(levelSep)
 		}
 		fmt.Fprintf(&b, "%s/%d", l.list, l.task.number)
 	}

@@ -184,11 +184,7 @@ func (p *parser) finish(t *task) {
 		}
 	}
 	t.ownScope = t.kind != KindChip || t.loop != nil || len(t.variables) > 0 || t.keyInto != nil || t.guard != nil
-	t.literal = true
 	for _, param := range t.params {
-		if _, ok := param.value.(literal); !ok {
-			t.literal = false
-		}
 		param.value.each(func(prog *program) { t.ownScope = t.ownScope || prog.mutates })
 	}
 	if t.kind == KindBranch && p.beside != "" {

@@ -222,6 +222,9 @@ func (s *strand) evaluationError(ctx context.Context, p *program, class string, 
 	case errors.As(err, &limit):
 		return s.fail(LimitException, err, "%q: %v", shorten(p.src), err)
 	}
+	if p.err != nil {
+		return s.fail(class, err, "%q: SyntaxError: %v", shorten(p.src), err)
+	}
 	var passed *Error // of a handle whose result was asked for
 	if errors.As(err, &passed) && class == EvaluationException {
 		return s.fail(class, err, "%q: %s: %s", shorten(p.src), passed.Class, passed.Message)

@@ -142,6 +142,19 @@ func TestAnErrorTellsWhereAndWhy(t *testing.T) {
 	}
 }
 
+func TestADeepErrorIsReadable(t *testing.T) {
+	_, err := run(t.Context(), single(t, "- dispatch: main\n"), "")
+	e := failsWith(t, err, engine.LimitException)
+	want := "LimitException at main/1 > main/1 > main/1 > main/1 > main/1 > ... 290 levels ... > main/1 > main/1 > main/1 > main/1 > main/1: " +
+		"the run reached its limit on depth of 300 levels"
+	if e.Error() != want {
+		t.Errorf("Error() = %s, want %s", e.Error(), want)
+	}
+	if n := len(strings.Split(e.Stack(), "\n")); n != 300 {
+		t.Errorf("Stack() has %d lines, want 300", n)
+	}
+}
+
 func TestAPanickingChipFailsItsTask(t *testing.T) {
 	chip := engine.NewChip("bad.chip", "Panics.", func(context.Context, struct{}) (struct{}, error) {
 		panic("out of cheese")

@@ -55,9 +55,8 @@ type task struct {
 	asserts []*program
 	value   template // of return and terminate
 
-	ownScope bool // it needs a scope of its own
-	literal  bool // of chip: no param has placeholders
-	nodes    map[string]*node
+	ownScope bool             // it needs a scope of its own
+	nodes    map[string]*node // its fields, while the collection is loaded
 }
 
 // A variable is an entry of `variables`.
@@ -71,8 +70,8 @@ type param struct {
 	name    string
 	path    varPath
 	value   template
-	perItem bool // it mentions the item of the task's own loop
-	node    *node
+	perItem bool  // it mentions the item of the task's own loop
+	node    *node // while the collection is loaded
 }
 
 // A loop is what `loop` holds: a list of templates, or text that gives a
@@ -120,7 +119,7 @@ func (p *place) String() string {
 		s += "/" + strconv.Itoa(p.number)
 	}
 	if p.parent != nil {
-		s = p.parent.String() + " > " + s
+		s = p.parent.String() + levelSep + s
 	}
 	return s
 }
