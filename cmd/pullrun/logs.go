@@ -43,7 +43,7 @@ func logHandler(t terminal, cfg configs.Log) slog.Handler {
 		level = slog.LevelInfo // the settings have been checked
 	}
 	if cfg.Format == "text" || cfg.Format == "auto" && t.interactive() {
-		return tint.NewHandler(t.err, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !t.colour()})
+		return tint.NewTextHandler(t.err, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !t.colour()})
 	}
 	return slog.NewJSONHandler(t.err, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindDuration {
