@@ -111,37 +111,49 @@ func (s *schema) jsonSchema() jsonSchema {
 
 // templateSchema describes text that gives a value of any type when it is
 // rendered.
-var templateSchema = jsonSchema{"type": "string", "pattern": `\{\{|^var\(`}
+var templateSchema = textLike("")
 
+// textLike describes text that is a template or matches a pattern.
+func textLike(pattern string) jsonSchema {
+	either := `\{\{|^var\(`
+	if pattern != "" {
+		either += "|" + pattern
+	}
+	return jsonSchema{"type": "string", "pattern": either}
+}
+
+// The texts that are read as numbers and booleans.
+const (
+	numberText  = `^\s*[-+]?[.0-9][-+.0-9_eE]*\s*$`
+	booleanText = `^([01tTfFyYnN]|[oO][nN]|[oO][fF][fF]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO])$`
+)
+
+// jsonSchema describes what is read as a value of the type.
 func (t *fieldType) jsonSchema() jsonSchema {
-	var s jsonSchema
+	var any []jsonSchema
 	switch t.kind {
 	case anyType, handleType:
 		return jsonSchema{}
 	case textType, bytesType:
-		s = jsonSchema{"type": "string"}
+		any = []jsonSchema{{"type": "string"}}
 	case boolType:
-		s = jsonSchema{"type": "boolean"}
+		any = []jsonSchema{{"type": "boolean"}, {"enum": []int{0, 1}}, textLike(booleanText)}
 	case intType:
-		s = jsonSchema{"type": "integer"}
+		any = []jsonSchema{{"type": "integer"}, {"type": "boolean"}, textLike(numberText)}
 	case floatType:
-		s = jsonSchema{"type": "number"}
+		any = []jsonSchema{{"type": "number"}, {"type": "boolean"}, textLike(numberText)}
 	case listType:
-		s = jsonSchema{"type": "array", "items": t.elem.jsonSchema()}
+		any = []jsonSchema{{"type": "array", "items": t.elem.jsonSchema()}, templateSchema}
 	case mapType:
-		s = jsonSchema{"type": "object", "additionalProperties": t.elem.jsonSchema()}
+		any = []jsonSchema{{"type": "object", "additionalProperties": t.elem.jsonSchema()}, templateSchema}
 	case structType:
-		s = t.record.jsonSchema()
+		any = []jsonSchema{t.record.jsonSchema(), templateSchema}
 	}
-	any := []jsonSchema{s}
 	if t.nullable {
 		any = append(any, jsonSchema{"type": "null"})
 	}
-	if s["type"] != "string" {
-		any = append(any, templateSchema)
-	}
 	if len(any) == 1 {
-		return s
+		return any[0]
 	}
 	return jsonSchema{"anyOf": any}
 }

@@ -114,7 +114,7 @@ func (r *run) output(end ending) (Output, error) {
 	if end.err != nil {
 		return out, end.err
 	}
-	data, err := resultJSON(end.value, r.limits.Result)
+	data, err := resultJSON(end.value, r.limits.Result, r.hide)
 	if err != nil {
 		e := &Error{Class: EvaluationException, Message: "the result cannot be sent: " + err.Error(), Cause: err}
 		if errors.As(err, new(*expr.LimitError)) {
@@ -123,6 +123,6 @@ func (r *run) output(end ending) (Output, error) {
 		r.hide.error(e)
 		return out, e
 	}
-	out.Result = json.RawMessage(r.hide.text(string(data)))
+	out.Result = data
 	return out, nil
 }

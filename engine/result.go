@@ -7,12 +7,13 @@ import (
 	"github.com/pullrun/pullrun/engine/expr"
 )
 
-// resultJSON gives the result of a run as JSON. The bytes in it, such as the
-// content of an HTTP response, become text, or base64 where they are none.
-func resultJSON(v expr.Value, limit int64) ([]byte, error) {
-	if w := (walk{left: limit}); w.hasBytes(v, 0) {
+// resultJSON gives the result of a run as JSON. Secrets in it are hidden. The
+// bytes in it, such as the content of an HTTP response, become text, or
+// base64 where they are none.
+func resultJSON(v expr.Value, limit int64, hide hider) ([]byte, error) {
+	if w := (walk{left: limit, hide: hide}); hide.replacer != nil || w.hasBytes(v, 0) {
 		w.left = limit
-		v = w.withoutBytes(v, 0)
+		v = w.plain(v, 0)
 	}
 	return expr.ToJSONLimit(v, limit)
 }
@@ -22,6 +23,7 @@ func resultJSON(v expr.Value, limit int64) ([]byte, error) {
 // is a list inside itself.
 type walk struct {
 	left int64
+	hide hider
 }
 
 func (w *walk) over(depth int) bool {
@@ -40,6 +42,8 @@ func (w *walk) hasBytes(v expr.Value, depth int) bool {
 		return w.anyBytes(v.Items(), depth)
 	case expr.Tuple:
 		return w.anyBytes(v, depth)
+	case *expr.Set:
+		return w.anyBytes(v.Items(), depth)
 	case *expr.Dict:
 		for _, value := range v.All() {
 			if w.hasBytes(value, depth+1) {
@@ -65,41 +69,46 @@ func (w *walk) anyBytes(items []expr.Value, depth int) bool {
 	return false
 }
 
-// withoutBytes copies a value with its bytes as text.
-func (w *walk) withoutBytes(v expr.Value, depth int) expr.Value {
+// plain copies a value with its bytes as text and without secrets.
+func (w *walk) plain(v expr.Value, depth int) expr.Value {
 	if w.over(depth) {
 		return v
 	}
 	switch v := v.(type) {
+	case string:
+		return w.hide.text(v)
 	case expr.Bytes:
-		if utf8.ValidString(string(v)) {
-			return string(v)
+		text := string(v)
+		if !utf8.ValidString(text) {
+			text = base64.StdEncoding.EncodeToString([]byte(v))
 		}
-		return base64.StdEncoding.EncodeToString([]byte(v))
+		return w.hide.text(text)
 	case *expr.List:
-		return expr.NewList(w.eachWithoutBytes(v.Items(), depth)...)
+		return expr.NewList(w.plainAll(v.Items(), depth)...)
 	case expr.Tuple:
-		return expr.Tuple(w.eachWithoutBytes(v, depth))
+		return expr.Tuple(w.plainAll(v, depth))
+	case *expr.Set:
+		return expr.NewList(w.plainAll(v.Items(), depth)...)
 	case *expr.Dict:
 		d := expr.NewDict()
 		for key, value := range v.All() {
-			_ = d.Set(key, w.withoutBytes(value, depth+1)) // it is a key already
+			_ = d.Set(w.plain(key, depth+1), w.plain(value, depth+1)) // it was a key before
 		}
 		return d
 	case *expr.Object:
 		fields := make([]expr.Field, len(v.Fields()))
 		for i, f := range v.Fields() {
-			fields[i] = expr.Field{Name: f.Name, Value: w.withoutBytes(f.Value, depth+1)}
+			fields[i] = expr.Field{Name: f.Name, Value: w.plain(f.Value, depth+1)}
 		}
 		return expr.NewObject(expr.TypeName(v), fields)
 	}
 	return v
 }
 
-func (w *walk) eachWithoutBytes(items []expr.Value, depth int) []expr.Value {
-	texts := make([]expr.Value, len(items))
+func (w *walk) plainAll(items []expr.Value, depth int) []expr.Value {
+	plain := make([]expr.Value, len(items))
 	for i, item := range items {
-		texts[i] = w.withoutBytes(item, depth+1)
+		plain[i] = w.plain(item, depth+1)
 	}
-	return texts
+	return plain
 }

@@ -1,13 +1,9 @@
 package engine
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/pullrun/pullrun/engine/expr"
@@ -20,10 +16,6 @@ type secret struct {
 	env  string // the environment variable that holds it, or
 	file string // the file
 }
-
-// minSecret is the least length of a secret: a shorter one would hide parts
-// of ordinary words.
-const minSecret = 6
 
 func (p *parser) secrets(n *node) []secret {
 	list := make([]secret, 0, len(n.pairs))
@@ -80,7 +72,7 @@ func (r *run) bindSecrets(p *pipeline, sc *scope) error {
 		return nil
 	}
 	d := expr.NewDict()
-	var forms []string
+	var values []string
 	var errs []error
 	for _, s := range p.secrets {
 		value, err := s.resolve()
@@ -89,7 +81,7 @@ func (r *run) bindSecrets(p *pipeline, sc *scope) error {
 			continue
 		}
 		d.SetString(s.name, value)
-		forms = append(forms, secretForms(value)...)
+		values = append(values, value)
 		if keeper, ok := r.observer.(secretKeeper); ok {
 			keeper.Secret(value)
 		}
@@ -98,60 +90,6 @@ func (r *run) bindSecrets(p *pipeline, sc *scope) error {
 		return &Error{Class: ValidationException, Message: strings.ReplaceAll(err.Error(), "\n", "; "), Cause: err}
 	}
 	sc.put("secrets", d, true)
-	r.hide = newHider(forms)
+	r.hide = newHider(values)
 	return nil
-}
-
-// secretForms gives the ways in which a secret may appear in text.
-func secretForms(value string) []string {
-	quoted, _ := json.Marshal(value) // text can be encoded
-	forms := []string{value, string(quoted[1 : len(quoted)-1]), url.QueryEscape(value), url.PathEscape(value)}
-	for shift := range 3 { // of the bytes before it, as base64 goes by three
-		whole := base64.StdEncoding.EncodeToString(append(make([]byte, shift), value...))
-		first := (shift*8 + 5) / 6
-		last := (shift + len(value)) * 8 / 6
-		if last-first >= minSecret {
-			form := whole[first:last]
-			forms = append(forms, form, strings.NewReplacer("+", "-", "/", "_").Replace(form))
-		}
-	}
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(forms)
-}
-
-// A hider replaces secrets in text. The zero one has none.
-type hider struct {
-	replacer *strings.Replacer
-}
-
-const hidden = "[secret]"
-
-func newHider(forms []string) hider {
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(forms))
-	for _, f := range forms {
-		pairs = append(pairs, f, hidden)
-	}
-	return hider{strings.NewReplacer(pairs...)}
-}
-
-func (h hider) text(s string) string {
-	if h.replacer == nil {
-		return s
-	}
-	return h.replacer.Replace(s)
-}
-
-// error hides secrets in an error and in all its causes.
-func (h hider) error(e *Error) {
-	if h.replacer == nil {
-		return
-	}
-	e.Message = h.text(e.Message)
-	if e.Cause == nil {
-		return
-	}
-	if text := e.Cause.Error(); h.text(text) != text {
-		e.Cause = &Raised{Class: e.CauseClass(), Message: h.text(text)}
-	}
 }
