@@ -242,6 +242,8 @@ func (c *httpClient) send(req *http.Request, follow bool) (httpResponse, error) 
 				return errRedirects
 			case next.URL.Scheme != "http" && next.URL.Scheme != "https":
 				return errScheme(next.URL.Scheme)
+			case next.URL.Host != via[0].URL.Host:
+				keepToOneself(next.Header)
 			}
 			return nil
 		},
@@ -261,6 +263,19 @@ func (c *httpClient) send(req *http.Request, follow bool) (httpResponse, error) 
 		return httpResponse{}, errTooLarge(c.maxBody)
 	}
 	return response(resp, body), nil
+}
+
+// keepToOneself leaves only what any host may know in the headers of a
+// request that was redirected to another one: a key may stand in any of the
+// others.
+func keepToOneself(h http.Header) {
+	for name := range h {
+		switch name {
+		case "Accept", "Accept-Language", "Content-Type", "User-Agent":
+		default:
+			delete(h, name)
+		}
+	}
 }
 
 func response(resp *http.Response, body []byte) httpResponse {

@@ -168,6 +168,20 @@ func TestARedirectIsFollowedUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
+func TestHeadersAreNotToldToAnotherHost(t *testing.T) {
+	s, other := site(t), site(t)
+	headers := map[string]any{"X-Key": "k", "Authorization": "Bearer t", "Accept": "text/plain"}
+	for to, want := range map[string]string{s.URL: "k", other.URL: ""} {
+		got, err := call(t, direct(), "http.get", map[string]any{"url": s.URL + "/to?u=" + to + "/echo", "headers": headers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if echo := got["json"].(map[string]any); echo["key"] != want || (echo["auth"] != "") != (want != "") {
+			t.Errorf("after a redirect from %s to %s the server got %v", s.URL, to, echo)
+		}
+	}
+}
+
 func TestARequestEndsWithItsRun(t *testing.T) {
 	s := site(t)
 	cause := errors.New("told to stop")
