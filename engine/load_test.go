@@ -163,6 +163,26 @@ func TestTwoFilesOfOneName(t *testing.T) {
 	}
 }
 
+// A volume of Kubernetes holds links into a folder that is swapped as one.
+func TestAMountedVolumeIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "..2024_02_28"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "..2024_02_28", "a.yml"), []byte("- return: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"..data": "..2024_02_28", "a.yml": "..data/a.yml"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	c, err := engine.Load(engine.LoadOptions{Dirs: []string{dir}})
+	if err != nil || len(c.Pipelines()) != 1 || c.Pipelines()[0].Name != "a" {
+		t.Errorf("Load() = %v, %v, want the pipeline a alone", c, err)
+	}
+}
+
 func TestALinkOutOfTheFolderIsNotFollowed(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret.yml")
 	if err := os.WriteFile(outside, []byte("- return: 1\n"), 0o644); err != nil {
