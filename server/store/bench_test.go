@@ -37,37 +37,38 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// drainer is a worker that takes runs and finishes them at once.
+// drainer is a worker that takes runs, accepts them with its next poll, and
+// sends their results at once.
 type drainer struct {
 	w        *world
 	name     string
-	holding  []store.Held
 	finished func(cookie string)
 }
 
-// turn makes one poll, and sends the results of what it brought.
-func (d *drainer) turn(b *testing.B) int {
-	out, err := d.w.Poll(b.Context(), d.w.now, store.PollIn{
-		Worker: d.name, Session: "s", Holding: d.holding, Max: 10,
-	})
+func (d *drainer) poll(b *testing.B, slots int, holding []store.Held) []store.Offer {
+	out, err := d.w.Poll(b.Context(), d.w.now, store.PollIn{Worker: d.name, Session: "s", Holding: holding, Max: slots})
 	if err != nil {
 		b.Error(err)
+	}
+	return out.Offers
+}
+
+// turn returns how many runs it finished.
+func (d *drainer) turn(b *testing.B) int {
+	offers := d.poll(b, 10, nil)
+	if len(offers) == 0 {
 		return 0
 	}
-	d.holding = held(out.Offers)
-	results := make([]store.Result, len(out.Offers))
-	for i, o := range out.Offers {
+	d.poll(b, 0, held(offers))
+	results := make([]store.Result, len(offers))
+	for i, o := range offers {
 		results[i] = store.Result{
 			Cookie: o.Run.Cookie, Fence: o.Run.Fence, Worker: d.name, RC: "OK", Result: o.Run.Variables,
 		}
 	}
-	if len(results) == 0 {
-		return 0
-	}
 	if _, _, err := d.w.Finish(b.Context(), d.w.now, results); err != nil {
 		b.Error(err)
 	}
-	d.holding = nil
 	for _, r := range results {
 		d.finished(r.Cookie)
 	}

@@ -25,6 +25,8 @@ type disk struct {
 	failAt int   // the operation that fails; zero is none
 	err    error // with which it fails
 	full   bool  // no write succeeds
+	main   bool  // no write to the database file itself succeeds
+	flaw   bool  // no page of it carries its checksum
 	after  int   // operations since the failure
 }
 
@@ -36,12 +38,14 @@ func newDisk(t *testing.T, name string) *disk {
 	return d
 }
 
-// write decides about one operation that changes the disk.
-func (d *disk) write() error {
+// write decides about one operation that changes a file.
+func (d *disk) write(main bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ops++
 	switch {
+	case d.main && main:
+		return d.err
 	case d.full:
 		return vfs.SystemError(syscall.ENOSPC, sqlite3.FULL)
 	case d.failAt > 0 && d.ops == d.failAt:
@@ -58,6 +62,12 @@ func (d *disk) setFull(full bool) {
 	d.full = full
 }
 
+func (d *disk) setFlaw(flaw bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.flaw = flaw
+}
+
 func (d *disk) failed() (failed bool, after int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,30 +79,41 @@ func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, v
 	if err != nil {
 		return nil, flags, err
 	}
-	return &diskFile{File: f, disk: d}, flags, nil
+	return &diskFile{File: f, disk: d, main: flags&vfs.OPEN_MAIN_DB != 0}, flags, nil
 }
 
 type diskFile struct {
 	vfs.File
 	disk *disk
+	main bool
 }
 
 func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.disk.write(); err != nil {
+	if err := f.disk.write(f.main); err != nil {
 		return 0, err
 	}
 	return f.File.WriteAt(p, off)
 }
 
+func (f *diskFile) ReadAt(p []byte, off int64) (int, error) {
+	f.disk.mu.Lock()
+	flaw := f.disk.flaw && f.main
+	f.disk.mu.Unlock()
+	if flaw {
+		return 0, sqlite3.IOERR_DATA
+	}
+	return f.File.ReadAt(p, off)
+}
+
 func (f *diskFile) Truncate(size int64) error {
-	if err := f.disk.write(); err != nil {
+	if err := f.disk.write(f.main); err != nil {
 		return err
 	}
 	return f.File.Truncate(size)
 }
 
 func (f *diskFile) Sync(flags vfs.SyncFlag) error {
-	if err := f.disk.write(); err != nil {
+	if err := f.disk.write(f.main); err != nil {
 		return err
 	}
 	return f.File.Sync(flags)
@@ -281,4 +302,74 @@ func TestFullDiskRecovers(t *testing.T) {
 		t.Errorf("Close() = %v", err)
 	}
 	verify(t, 0, path, told{submitted: map[string]error{"before": nil, "full": ErrFailed, "full-0": ErrFailed}})
+}
+
+// TestFailedCheckpointIsTold holds that the log is moved into the database file
+// as it grows, and that a failure there is no secret.
+func TestFailedCheckpointIsTold(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, "checkpoint")
+	s, path := openTest(t, Options{vfs: "checkpoint"})
+	d.mu.Lock()
+	d.main, d.err = true, syscall.EIO
+	d.mu.Unlock()
+	said := told{submitted: map[string]error{}}
+	big := newRun("")
+	big.Variables = make([]byte, 256<<10)
+	for i := 0; s.Err() == nil && i < 64; i++ { // 64 of them are four times what the log may hold
+		big.Cookie = fmt.Sprint("big-", i)
+		_, _, said.submitted[big.Cookie] = s.Submit(t.Context(), scriptStart, big)
+	}
+	if s.Err() == nil {
+		t.Error("Err() = nil after the checkpoint failed")
+	}
+	_ = s.Close() // may fail as well
+	verify(t, 0, path, said)
+}
+
+// TestDamagedPageFailsAlone has one operation of a batch meet a damaged page,
+// upon which SQLite takes the whole transaction back.
+func TestDamagedPageFailsAlone(t *testing.T) {
+	t.Parallel()
+	path := filled(t, 200)
+	d := newDisk(t, "flaw")
+	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler), vfs: "flaw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	for i := range 9 {
+		if i == 4 {
+			wg.Go(func() {
+				_, err := write(t.Context(), s.writer, scriptStart, func(t *tx) (n int, err error) {
+					d.setFlaw(true)
+					defer d.setFlaw(false)
+					_, err = t.row(`SELECT count(*) FROM runs WHERE digest = 'x'`, []any{&n})
+					return n, err
+				})
+				if !errors.Is(err, ErrDamaged) {
+					t.Errorf("write() = %v, want ErrDamaged", err)
+				}
+			})
+		} else {
+			wg.Go(func() {
+				if _, _, err := s.Submit(t.Context(), scriptStart, newRun(fmt.Sprint(i))); err != nil {
+					t.Errorf("Submit(%d) = %v", i, err)
+				}
+			})
+		}
+		waiting(s, i+1) // so that it is in the middle
+	}
+	release()
+	wg.Wait()
+	if s.Err() != nil {
+		t.Errorf("Err() = %v, want the store to go on", s.Err())
+	}
+	for i := range 9 {
+		if _, err := s.Get(t.Context(), fmt.Sprint(i)); err != nil && i != 4 {
+			t.Errorf("Get(%d) = %v", i, err)
+		}
+	}
 }

@@ -430,3 +430,28 @@ func TestResumeAfterAnOutage(t *testing.T) {
 		t.Errorf("Poll() = %+v, want the lapsed run under fence 2", out)
 	}
 }
+
+// A worker may have more runs than a sweep takes away in one step.
+func TestLargeWorkerIsLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const runs = 300
+	var wg sync.WaitGroup
+	for i := range runs {
+		wg.Go(func() { w.submit(cookie(i)) })
+	}
+	wg.Wait()
+	w.register("w", runs)
+	out, err := w.Poll(t.Context(), w.now, store.PollIn{Worker: "w", Session: "s", Max: runs})
+	if err != nil || len(out.Offers) != runs {
+		t.Fatalf("Poll() = %d offers, %v, want %d", len(out.Offers), err, runs)
+	}
+	w.now = w.now.Add(5 * time.Second)
+	w.poll("w", held(out.Offers)...)
+	w.now = w.now.Add(time.Minute)
+	swept := w.sweep()
+	wantDiff(t, "Sweep().Expired", swept.Expired, []string{"w"})
+	if len(swept.Moved) != runs {
+		t.Errorf("Sweep() moved %d runs, want %d", len(swept.Moved), runs)
+	}
+}

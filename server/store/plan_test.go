@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPlans holds that no statement of a store in use reads a table from end to
@@ -91,16 +92,21 @@ func everyCall(t *testing.T, s *Store) {
 			_, _, err := s.Finish(ctx, scriptStart, []Result{{Cookie: "run-0", Fence: 9, Worker: "w"}})
 			return err
 		},
-		func() error { _, _, err := s.Cancel(ctx, scriptStart, "tagged", "", ""); return err },
 		func() error {
 			_, err := s.AppendEvents(ctx, scriptStart, []Event{{Cookie: "tagged", Fence: 1, No: 1}})
 			return err
 		},
+		func() error {
+			_, _, err := s.Finish(ctx, scriptStart, []Result{{Cookie: "tagged", Fence: 1, Worker: "w", RC: "OK"}, {Cookie: "tagged", Fence: 1}})
+			return err
+		},
+		func() error { _, _, err := s.Cancel(ctx, scriptStart, "tagged", "", ""); return err },
 		func() error { return s.Shutdown(ctx, scriptStart, "w") },
 		func() error { _, err := s.Leave(ctx, scriptStart, "w", "s"); return err },
 		func() error { return s.Resume(ctx, scriptStart) },
 		func() error { _, err := s.Sweep(ctx, scriptStart); return err },
-		func() error { _, err := s.Purge(ctx, scriptStart.AddDate(1, 0, 0), 1); return err },
+		func() error { _, err := s.Purge(ctx, scriptStart, 1); return err },
+		func() error { _, err := s.Purge(ctx, scriptStart.Add(time.Second), 1); return err },
 		func() error { _, err := s.Get(ctx, "tagged"); return err },
 		func() error { _, err := s.Attempts(ctx, "tagged"); return err },
 		func() error { _, err := s.LateResults(ctx, "tagged"); return err },
@@ -113,6 +119,33 @@ func everyCall(t *testing.T, s *Store) {
 	} {
 		if err := call(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestPurgeLeavesNothing holds that no table keeps rows of a run that is gone.
+func TestPurgeLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	everyCall(t, s)
+	count := func(table string) (n int) {
+		if err := s.reads.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	tables := []string{"runs", "variables", "results", "tags", "attempts", "events", "late"}
+	for _, table := range tables {
+		if count(table) == 0 {
+			t.Errorf("table %s is empty to begin with", table)
+		}
+	}
+	if _, err := s.Purge(t.Context(), scriptStart.AddDate(1, 0, 0), 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		if n := count(table); n != 0 {
+			t.Errorf("table %s keeps %d rows", table, n)
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -201,14 +200,8 @@ func (d *sqlite) fault(err error) fault {
 	if !errors.As(err, &code) {
 		return faultNone
 	}
-	switch code {
-	case sqlite3.IOERR_DATA:
+	if code == sqlite3.IOERR_DATA {
 		return faultPage
-	case sqlite3.IOERR_FSYNC, sqlite3.IOERR_DIR_FSYNC:
-		return faultDisk
-	}
-	if errors.Is(err, syscall.ENOSPC) {
-		return faultFull
 	}
 	switch code.Code() {
 	case sqlite3.FULL:
@@ -252,6 +245,9 @@ func (d *sqlite) check(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// close closes the connection that writes last, since the last one moves the log
+// into the database file, and the driver (v0.37) dereferences nil when another
+// than the writer does that to a file with checksums.
 func (d *sqlite) close() error {
 	var errs []error
 	for _, db := range []*sql.DB{d.read, d.write} {

@@ -47,9 +47,11 @@ type Store struct {
 	conn    *sql.Conn
 	reads   *sql.DB
 
-	mu     sync.Mutex // guards the next two
-	stmts  map[string]*sql.Stmt
+	open   sync.RWMutex // held to read, so that Close waits for reads; guards closed
 	closed bool
+
+	mu    sync.Mutex // guards stmts
+	stmts map[string]*sql.Stmt
 }
 
 // Open opens the database that url names, "sqlite:///absolute/path" or
@@ -87,8 +89,8 @@ func open(ctx context.Context, d dialect, o Options) (*Store, error) {
 // Calls that come later return ErrClosed. It may be called twice.
 func (s *Store) Close() error {
 	s.writer.close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.open.Lock()
+	defer s.open.Unlock()
 	if s.closed {
 		return nil
 	}
@@ -119,11 +121,23 @@ func (s *Store) Err() error {
 
 // Check reads the whole database and reports what is damaged. It takes a while
 // and does not hold up writes.
-func (s *Store) Check(ctx context.Context) error { return s.dialect.check(ctx, s.reads) }
+func (s *Store) Check(ctx context.Context) error {
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return s.dialect.check(ctx, s.reads)
+}
 
 // query runs a prepared statement on a reading connection and calls scan for
 // each row.
 func (s *Store) query(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
 	stmt, err := s.prepare(ctx, query)
 	if err != nil {
 		return err
@@ -138,9 +152,6 @@ func (s *Store) query(ctx context.Context, query string, scan func(*sql.Rows) er
 func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
 	if stmt, ok := s.stmts[query]; ok {
 		return stmt, nil
 	}
