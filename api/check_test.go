@@ -31,6 +31,7 @@ func entries(n int, format string) []string {
 }
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	run := api.Packet{PacketType: api.PacketRun, Cookie: "c", Fence: 1, Pipeline: "p"}
 	for _, tt := range []struct {
 		name string
@@ -97,6 +98,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateSaysWhatItIs(t *testing.T) {
+	t.Parallel()
 	if err := (api.Submit{}).Validate(); api.CodeOf(err) != api.CodeInvalidRequest {
 		t.Errorf("Submit.Validate() = %v with code %q, want %q", err, api.CodeOf(err), api.CodeInvalidRequest)
 	}

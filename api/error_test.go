@@ -12,6 +12,7 @@ import (
 )
 
 func TestErrorKeepsItsCauseAtHome(t *testing.T) {
+	t.Parallel()
 	err := api.Errorf(api.CodeUnavailable, "read %q: %w", "x", io.ErrUnexpectedEOF)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v does not wrap its cause", err)
@@ -27,6 +28,7 @@ func TestErrorKeepsItsCauseAtHome(t *testing.T) {
 }
 
 func TestCodeOf(t *testing.T) {
+	t.Parallel()
 	err := fmt.Errorf("submit: %w", api.Errorf(api.CodeQueueFull, "queue %q is full", "q"))
 	if got := api.CodeOf(err); got != api.CodeQueueFull {
 		t.Errorf("CodeOf(%v) = %q, want %q", err, got, api.CodeQueueFull)
@@ -39,6 +41,7 @@ func TestCodeOf(t *testing.T) {
 }
 
 func TestAnUnknownCodeIsTheServersFault(t *testing.T) {
+	t.Parallel()
 	if got := api.Code("NEWER").Status(); got != http.StatusInternalServerError {
 		t.Errorf("Status() = %d, want 500", got)
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestDecode(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, body, want string }{
 		{"one value", `{"pipeline": "p"}`, ""},
 		{"white space may follow", "{\"pipeline\": \"p\"} \r\n\t", ""},
@@ -51,6 +52,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodePassesReadErrorsOn(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("connection reset")
 	for _, read := range []string{`{"pipe`, `{"pipeline": "p"}`} {
 		err := api.Decode(io.MultiReader(strings.NewReader(read), iotest.ErrReader(broken)), new(api.Submit))
@@ -61,6 +63,7 @@ func TestDecodePassesReadErrorsOn(t *testing.T) {
 }
 
 func TestFalsyResultsArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
 	for _, value := range []string{`0`, `-0`, `0.0`, `false`, `""`, `[]`, `{}`, `null`, `1e400`, `12345678901234567890`, `"\u0000"`, ``} {
 		t.Run("result "+value, func(t *testing.T) {
 			result := api.Result{Cookie: "c", Fence: 1, RC: api.RCOK, Result: raw(value)}

@@ -44,6 +44,7 @@ func contract(t *testing.T) *openapi3.T {
 }
 
 func TestTypesAreTheContracts(t *testing.T) {
+	t.Parallel()
 	schemas := contract(t).Components.Schemas
 	for name := range types {
 		if schemas[name] == nil {
@@ -165,6 +166,7 @@ func constants(t *testing.T) map[string][]string {
 }
 
 func TestEveryConstantIsKnown(t *testing.T) {
+	t.Parallel()
 	consts := constants(t)
 	for _, s := range consts["State"] {
 		if !api.State(s).Valid() {
@@ -191,6 +193,7 @@ func TestEveryConstantIsKnown(t *testing.T) {
 // TestLimitsAreTheContracts tries bodies at and beyond each limit on both the
 // contract and the type's own check.
 func TestLimitsAreTheContracts(t *testing.T) {
+	t.Parallel()
 	schemas := contract(t).Components.Schemas
 	submit := func(change func(*api.Submit)) api.Submit {
 		in := api.Submit{Pipeline: "p"}
@@ -324,6 +327,7 @@ func (l limit) try(t *testing.T, schemas openapi3.Schemas) {
 }
 
 func TestLimitsOfQueriesAreTheContracts(t *testing.T) {
+	t.Parallel()
 	list := contract(t).Paths.Find("/v1/runs").Get
 	if got := list.Parameters.GetByInAndName("query", "limit").Schema.Value.Max; got == nil || *got != api.MaxListed {
 		t.Errorf("the contract lists at most %v runs, want %d", got, api.MaxListed)

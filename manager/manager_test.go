@@ -181,6 +181,7 @@ func holding(m *manager.Manager) []string {
 }
 
 func TestPacketsAreAnswered(t *testing.T) {
+	t.Parallel()
 	with := func(p api.Packet, change func(*api.Packet)) api.Packet {
 		change(&p)
 		return p
@@ -238,6 +239,7 @@ func TestPacketsAreAnswered(t *testing.T) {
 }
 
 func TestFailuresCarryTheirStack(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		s := &server{}
 		start(t, standard, s).Handle(run("a", "fail"))
@@ -249,6 +251,7 @@ func TestFailuresCarryTheirStack(t *testing.T) {
 }
 
 func TestFalsyResultsArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{`0`, `false`, `""`, `[]`, `{}`, `null`} {
 		bubble(t, v, func(t *testing.T) {
 			s := &server{}
@@ -262,6 +265,7 @@ func TestFalsyResultsArriveAsTheyAre(t *testing.T) {
 }
 
 func TestVariablesAreNotTrusted(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		var got engine.Input
 		s := &server{}
@@ -278,6 +282,7 @@ func TestVariablesAreNotTrusted(t *testing.T) {
 }
 
 func TestStopping(t *testing.T) {
+	t.Parallel()
 	lost := func(fence int64) []api.Held { return []api.Held{{Cookie: "a", Fence: fence}} }
 	for _, tt := range []struct {
 		name     string
@@ -312,7 +317,7 @@ func TestStopping(t *testing.T) {
 			if tt.after > time.Second {
 				time.Sleep(tt.after - time.Second - 1)
 				s.expect(t)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			s.expect(t, "a/1 "+tt.want)
 			if m.InUse() != 0 || len(m.Holding()) != 0 {
@@ -325,6 +330,7 @@ func TestStopping(t *testing.T) {
 }
 
 func TestARunThatFinishesAllTheSameHasFinished(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		s := &server{}
 		m := start(t, pipelines{"p": after(5 * time.Second)}, s)
@@ -340,6 +346,7 @@ func TestARunThatFinishesAllTheSameHasFinished(t *testing.T) {
 }
 
 func TestAtMostOnceWaitsForItsClaim(t *testing.T) {
+	t.Parallel()
 	claimed := []api.Held{{Cookie: "a", Fence: 1}}
 	for _, tt := range []struct {
 		name   string
@@ -379,6 +386,7 @@ func TestAtMostOnceWaitsForItsClaim(t *testing.T) {
 }
 
 func TestTombstones(t *testing.T) {
+	t.Parallel()
 	bubble(t, "last an hour", func(t *testing.T) {
 		s := &server{}
 		m := start(t, standard, s)
@@ -386,7 +394,7 @@ func TestTombstones(t *testing.T) {
 		m.Handle(cancel("b"))
 		time.Sleep(time.Hour)
 		m.Handle(run("a", "echo"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		m.Handle(run("b", "echo"))
 		s.expect(t, "a/1 COOKIE_NOT_FOUND this worker does not hold the run", "b/1 COOKIE_NOT_FOUND this worker does not hold the run",
 			"a/1 CANCELLED cancelled before it arrived", "b/1 OK {}")
@@ -409,6 +417,7 @@ func TestTombstones(t *testing.T) {
 }
 
 func TestShutdownIsPassedOnOnce(t *testing.T) {
+	t.Parallel()
 	var reasons []string
 	m := manager.New(manager.Config{Capacity: 1, OnShutdown: func(reason string) { reasons = append(reasons, reason) }},
 		standard, (&server{}).report, slog.New(slog.DiscardHandler))
@@ -421,6 +430,7 @@ func TestShutdownIsPassedOnOnce(t *testing.T) {
 }
 
 func TestHoldingNamesTheSpan(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		m := start(t, standard, &server{})
 		p := run("a", "wait")

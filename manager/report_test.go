@@ -26,6 +26,7 @@ func about(results []api.Result, cookie string) bool {
 }
 
 func TestResultsThatEndWhileOthersArePostedTravelTogether(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		s := &server{script: func(context.Context, []api.Result) ([]api.Verdict, error) {
 			time.Sleep(time.Second)
@@ -54,6 +55,7 @@ func TestResultsThatEndWhileOthersArePostedTravelTogether(t *testing.T) {
 }
 
 func TestLargeResultsTravelAlone(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		s := &server{script: func(context.Context, []api.Result) ([]api.Verdict, error) {
 			time.Sleep(time.Second)
@@ -76,6 +78,7 @@ func TestLargeResultsTravelAlone(t *testing.T) {
 }
 
 func TestRefusedResults(t *testing.T) {
+	t.Parallel()
 	refusal := api.Errorf(api.CodeInvalidRequest, "malformed")
 	for _, tt := range []struct {
 		name   string
@@ -128,6 +131,7 @@ func TestRefusedResults(t *testing.T) {
 }
 
 func TestARunThatGoesBackIsNotReplaced(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		posts := 0
 		s := &server{script: func(context.Context, []api.Result) ([]api.Verdict, error) {
@@ -144,6 +148,7 @@ func TestARunThatGoesBackIsNotReplaced(t *testing.T) {
 }
 
 func TestEveryVerdictEndsTheHolding(t *testing.T) {
+	t.Parallel()
 	for _, v := range []api.VerdictCode{api.VerdictAccepted, api.VerdictDuplicate, api.VerdictStale, api.VerdictRejected, "newer"} {
 		bubble(t, string(v), func(t *testing.T) {
 			posts := 0
@@ -165,6 +170,7 @@ func TestEveryVerdictEndsTheHolding(t *testing.T) {
 
 // The whole way of results, over HTTP: cut, refused by a proxy, and judged.
 func TestResultsOverHTTP(t *testing.T) {
+	t.Parallel()
 	values := []string{`0`, `false`, `""`, `[]`, `null`, `{"a": 1}`}
 	got := make(chan string, len(values))
 	attempts := make(chan struct{}, 100)

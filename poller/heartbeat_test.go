@@ -12,6 +12,7 @@ import (
 )
 
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	bubble(t, "come every renew, give or take a fifth", func(t *testing.T) {
 		w := start(t, &server{}, heldRun)
 		time.Sleep(24 * time.Hour)
@@ -103,6 +104,7 @@ func TestHeartbeats(t *testing.T) {
 }
 
 func TestLeasesAreGivenUp(t *testing.T) {
+	t.Parallel()
 	for name, outage := range map[string]time.Duration{"calls that fail at once": 0, "calls that hang": 10 * time.Second} {
 		bubble(t, name, func(t *testing.T) {
 			const slow = 2 * time.Second // it took the last answer to come

@@ -25,6 +25,7 @@ func cutting(after time.Duration, err error) *server {
 }
 
 func TestHoldAdapts(t *testing.T) {
+	t.Parallel()
 	const full, half, quarter, least = 25 * time.Second, 12500 * time.Millisecond, 6250 * time.Millisecond, 5 * time.Second
 	const shorter = "WARN polls are cut on the way, holding them shorter hold="
 	page := api.Errorf(api.CodeUnavailable, `the answer "504 Gateway Timeout" did not come from a pullrun server`)
@@ -92,6 +93,7 @@ func TestHoldAdapts(t *testing.T) {
 // Each restart of a server cuts the parked poll; a worker that is busy has no
 // whole hold in between.
 func TestRestartsDoNotShortenTheHold(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
 			if err := pass(ctx, 10*time.Second); err != nil {
@@ -117,6 +119,7 @@ func TestRestartsDoNotShortenTheHold(t *testing.T) {
 
 // What was learnt about the path and proven is not forgotten in an outage.
 func TestAnOutageKeepsAProvenHold(t *testing.T) {
+	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		cut := cutting(15*time.Second, errCut)
 		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {

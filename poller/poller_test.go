@@ -244,6 +244,7 @@ var (
 )
 
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	bubble(t, "an outage is waited out, and is two lines", func(t *testing.T) {
 		var back time.Time
 		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
@@ -312,6 +313,7 @@ func TestOutages(t *testing.T) {
 }
 
 func TestIdling(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a day costs a poll per hold and one line", func(t *testing.T) {
 		w := start(t, &server{})
 		time.Sleep(24 * time.Hour)
@@ -336,6 +338,7 @@ func TestIdling(t *testing.T) {
 }
 
 func TestPackets(t *testing.T) {
+	t.Parallel()
 	bubble(t, "the next poll names what was received, at once", func(t *testing.T) {
 		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
 			if n == 0 {
@@ -384,6 +387,7 @@ func TestPackets(t *testing.T) {
 }
 
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	for _, code := range []api.Code{api.CodeUnauthorized, api.CodeForbidden, api.CodeInvalidRequest, api.CodeSessionSuperseded} {
 		refusal := fmt.Errorf("call: %w", api.Errorf(code, "no"))
 		for where, s := range map[string]*server{
@@ -459,6 +463,7 @@ func TestSessions(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	bubble(t, "the server is told, by Leave and by every poll and heartbeat", func(t *testing.T) {
 		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
 			if n == 3 {
@@ -496,6 +501,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestStopping(t *testing.T) {
+	t.Parallel()
 	for _, d := range []time.Duration{0, 1, time.Second, holdTime, holdTime + 1, 31 * time.Second, leaseTime, time.Hour} {
 		for name, s := range map[string]*server{
 			"a quiet server": {},

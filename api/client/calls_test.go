@@ -14,6 +14,7 @@ import (
 // TestCalls shows every call as it travels: the request, and that its answer
 // arrives.
 func TestCalls(t *testing.T) {
+	t.Parallel()
 	empty := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 	}
@@ -114,6 +115,7 @@ func TestCalls(t *testing.T) {
 // What the poller repeats at its own pace is sent once, whatever the client's
 // patience.
 func TestUpkeepIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	for name, call := range map[string]func(context.Context, *client.Client) error{
 		"register": func(ctx context.Context, c *client.Client) error {
 			_, err := c.Register(ctx, api.Register{})
@@ -139,6 +141,7 @@ func TestUpkeepIsNotRepeated(t *testing.T) {
 }
 
 func TestARegistrationWithoutTermsIsNone(t *testing.T) {
+	t.Parallel()
 	for name, out := range map[string]api.Registered{
 		"no session": {WorkerID: "w", HoldMS: 1, LeaseMS: 1, RenewMS: 1},
 		"no worker":  {Session: "s", HoldMS: 1, LeaseMS: 1, RenewMS: 1},
@@ -156,6 +159,7 @@ func TestARegistrationWithoutTermsIsNone(t *testing.T) {
 }
 
 func TestHeldCallsMayTakeTheirTime(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		call func(context.Context, *client.Client) error
 		want time.Duration
@@ -191,6 +195,7 @@ func TestHeldCallsMayTakeTheirTime(t *testing.T) {
 }
 
 func TestAnAnswerThatIsTooLargeIsGivenUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 			chunk := make([]byte, 1<<20)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	fine := answer(http.StatusCreated, ended)
 	for _, tt := range []struct {
 		name    string
@@ -73,6 +74,7 @@ func TestRetries(t *testing.T) {
 }
 
 func TestARefusalKeepsItsCode(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, problem(api.CodeCookieCollision))
 		err := submit(t.Context(), s.client(t, client.Config{}))
@@ -84,6 +86,7 @@ func TestARefusalKeepsItsCode(t *testing.T) {
 }
 
 func TestRetryAfterIsHonouredUpToTheCap(t *testing.T) {
+	t.Parallel()
 	for asked, want := range map[int]time.Duration{7: 7 * time.Second, 3600: 10 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +106,7 @@ func TestRetryAfterIsHonouredUpToTheCap(t *testing.T) {
 }
 
 func TestRetryAfterReachesTheCaller(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
@@ -118,6 +122,7 @@ func TestRetryAfterReachesTheCaller(t *testing.T) {
 
 // The waits fill the whole range below a ceiling that doubles up to the cap.
 func TestFullJitter(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const least, most = 100 * time.Millisecond, 10 * time.Second
 		s := newServer(t, problem(api.CodeUnavailable))
@@ -150,6 +155,7 @@ func TestFullJitter(t *testing.T) {
 var oneResult = api.Results{Session: "s", Results: []api.Result{{Cookie: "c", Fence: 1, RC: api.RCOK}}}
 
 func TestPostResults(t *testing.T) {
+	t.Parallel()
 	accepted := answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 1, Verdict: api.VerdictAccepted}}})
 	for _, tt := range []struct {
 		name    string
@@ -182,6 +188,7 @@ func TestPostResults(t *testing.T) {
 }
 
 func TestPostResultsEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, hang)
 		s.network.refusal = 20
@@ -196,6 +203,7 @@ func TestPostResultsEndsWithItsContext(t *testing.T) {
 }
 
 func TestEachAttemptHasItsDeadline(t *testing.T) {
+	t.Parallel()
 	halfway := func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte(`{"cookie":`))
 		http.NewResponseController(w).Flush()

@@ -37,6 +37,7 @@ func echo(t *testing.T, s **server) http.HandlerFunc {
 }
 
 func TestSubmitMakesACookieAndKeepsIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s *server
 		s = newServer(t, cut(echo(t, &s)), problem(api.CodeUnavailable), echo(t, &s))
@@ -53,6 +54,7 @@ func TestSubmitMakesACookieAndKeepsIt(t *testing.T) {
 }
 
 func TestSubmitBatchMakesCookiesAndKeepsThem(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s *server
 		s = newServer(t, cut(echo(t, &s)), answer(200, api.SubmitBatchResult{}), echo(t, &s))
@@ -76,6 +78,7 @@ func TestSubmitBatchMakesCookiesAndKeepsThem(t *testing.T) {
 }
 
 func TestWaitGoesThroughOutages(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		held := func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(25 * time.Second)
@@ -100,6 +103,7 @@ func TestWaitGoesThroughOutages(t *testing.T) {
 // A server that does not hold the read, or a state that it does not know, must
 // not make the client spin.
 func TestWaitPacesReadsThatAreNotHeld(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, answer(200, in("PAUSED")))
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errOver)
@@ -114,6 +118,7 @@ func TestWaitPacesReadsThatAreNotHeld(t *testing.T) {
 }
 
 func TestWaitEndsWithARefusal(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, problem(api.CodeCookieNotFound))
 		_, err := s.client(t, client.Config{}).Wait(t.Context(), "c")
@@ -124,6 +129,7 @@ func TestWaitEndsWithARefusal(t *testing.T) {
 }
 
 func TestWhatIsNoCookieIsNotSent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, answer(200, ended))
 		c := s.client(t, client.Config{})
@@ -154,6 +160,7 @@ func events(pieces ...string) http.HandlerFunc {
 }
 
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	state := func(s string) string { return "event: state\ndata: {\"cookie\":\"c\",\"state\":\"" + s + "\"}\n\n" }
 	silent := func(w http.ResponseWriter, r *http.Request) {
 		events(": alive\n\n", state("RUNNING"))(w, r)
@@ -178,6 +185,7 @@ func TestFollow(t *testing.T) {
 		{"lines may be cut and end in any way", []http.HandlerFunc{events("event: sta", "te\r\ndata: {\"state\":\r\ndata:\"DEAD\"}\r\n", "\r\n")}, []api.State{"DEAD"}, ""},
 		{"a stream that ends is opened again", []http.HandlerFunc{events(state("QUEUED")), page(502), events(state("DEAD"))}, []api.State{"QUEUED", "DEAD"}, ""},
 		{"a stream that is silent is opened again", []http.HandlerFunc{silent, events(state("DEAD"))}, []api.State{"RUNNING", "DEAD"}, ""},
+		{"so is one that never says anything", []http.HandlerFunc{hang, events(state("DEAD"))}, []api.State{"DEAD"}, ""},
 		{"a stream that says that it is alive goes on", []http.HandlerFunc{alive}, []api.State{"DEAD"}, ""},
 		{"a refusal ends it", []http.HandlerFunc{problem(api.CodeForbidden)}, nil, `follow run "c": the server says no`},
 	} {
@@ -199,6 +207,7 @@ func TestFollow(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		refused int

@@ -1,10 +1,12 @@
 package client_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/client"
@@ -13,6 +15,7 @@ import (
 const secret = "pr_s3cret"
 
 func TestTheTokenGoesIntoTheHeaderOnly(t *testing.T) {
+	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"accepted": answer(200, ended), "refused": problem(api.CodeUnauthorized), "in between": page(502), "cut": cut(answer(200, ended)),
 	} {
@@ -46,6 +49,7 @@ func TestTheTokenGoesIntoTheHeaderOnly(t *testing.T) {
 }
 
 func TestATokenThatCannotBeSentIsNotTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, answer(200, ended))
 		err := submit(t.Context(), s.client(t, client.Config{Token: func() string { return secret + "\n" }}))
@@ -56,6 +60,7 @@ func TestATokenThatCannotBeSentIsNotTold(t *testing.T) {
 }
 
 func TestATokenThatChangesIsPickedUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, problem(api.CodeUnavailable), problem(api.CodeUnavailable), answer(200, ended))
 		tokens := []string{"one", "two", ""}
@@ -76,19 +81,30 @@ func TestATokenThatChangesIsPickedUp(t *testing.T) {
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://other.test/login?secret=1", http.StatusTemporaryRedirect)
 		})
-		err := submit(t.Context(), s.client(t, client.Config{}))
+		c := s.client(t, client.Config{})
+		err := submit(t.Context(), c)
 		want := `submit "p": the answer "307 Temporary Redirect", a redirect to https://other.test, did not come from a pullrun server`
 		if !has(err, want) || len(s.seen()) != 1 {
 			t.Errorf("Submit() = %v after %d requests, want %s after one", err, len(s.seen()), want)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, _ = c.Follow(ctx, "c", nil) // it goes on until a server of ours answers
+		for _, r := range s.seen() {
+			if strings.Contains(r.line, "login") {
+				t.Errorf("a redirect was followed: %s", r.line)
+			}
 		}
 	})
 }
 
 func TestNewRefusesAURL(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, url, want string }{
 		{"no URL", "", `server URL "" must look like https://host or http://host:port`},
 		{"no scheme", "pullrun.test:8080", `server URL "pullrun.test:8080" must look like`},

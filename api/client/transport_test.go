@@ -37,6 +37,7 @@ func overTLS(t *testing.T, h http.HandlerFunc) (url, caFile string) {
 }
 
 func TestCAFile(t *testing.T) {
+	t.Parallel()
 	url, caFile := overTLS(t, answer(200, ended))
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
@@ -69,6 +70,7 @@ func TestCAFile(t *testing.T) {
 // Over HTTP/2 all calls to a host share a connection unless they are kept
 // apart, and a parked poll that is cut would take the others with it.
 func TestPollsHaveConnectionsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	const polls = 100
 	var mu sync.Mutex
 	parked := make(chan struct{}, polls)
@@ -122,6 +124,7 @@ func TestPollsHaveConnectionsOfTheirOwn(t *testing.T) {
 // Calls for a person and results are traced, what a worker does all the time is
 // not.
 func TestWrap(t *testing.T) {
+	t.Parallel()
 	url, caFile := overTLS(t, func(w http.ResponseWriter, r *http.Request) { answer(200, struct{}{})(w, r) })
 	var traced []string
 	c := newClient(t, client.Config{URL: url, Transport: client.Transport{CAFile: caFile}, Wrap: func(next http.RoundTripper) http.RoundTripper {
