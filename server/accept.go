@@ -33,8 +33,12 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	case errors.Is(err, store.ErrKeyCollision):
 		return got, false, api.Errorf(api.CodeCookieCollision, "Idempotency-Key %q was used before for another run: the body differs", key)
 	}
-	if err != nil || !created {
-		return got, false, err // and no span: nothing was sent
+	if err != nil {
+		return store.Run{}, false, err
+	}
+	if !created { // and so no span: nothing was sent
+		got, err = s.store.Get(r.Context(), got.Cookie) // with its result
+		return got, false, err
 	}
 	send.End()
 	s.log.DebugContext(r.Context(), "run is accepted", "cookie", got.Cookie, "pipeline", got.Pipeline)
@@ -46,6 +50,9 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 
 // newRun fills in what a submit leaves out.
 func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
+	if string(in.Variables) == "null" {
+		in.Variables = nil
+	}
 	digest, err := digestOf(in)
 	if err != nil {
 		return store.NewRun{}, err
@@ -54,8 +61,8 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 		Cookie: in.Cookie, Digest: digest, Pipeline: in.Pipeline, Queue: in.Queue,
 		Labels: in.Labels, Priority: in.Priority, Variables: in.Variables,
 		MaxAttempts:  in.MaxAttempts,
-		QueueTimeout: time.Duration(in.QueueTimeoutMS) * time.Millisecond,
-		RunTimeout:   time.Duration(in.RunTimeoutMS) * time.Millisecond,
+		QueueTimeout: milliseconds(in.QueueTimeoutMS),
+		RunTimeout:   milliseconds(in.RunTimeoutMS),
 		Detach:       in.Detach, Tags: in.Tags,
 	}
 	if in.Delivery == api.AtMostOnce {
@@ -80,12 +87,26 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 	return run, nil
 }
 
+// longest is more than any wait needs, and still far from where adding one to
+// a time overflows.
+const longest = 100 * 365 * 24 * time.Hour
+
+// milliseconds is a duration as the wire has it.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, longest.Milliseconds())) * time.Millisecond
+}
+
 // digestOf tells whether two submits ask for the same. It does not depend on
-// how the JSON is spaced or in which order its members come, and leaves out
-// the cookie.
+// how the JSON is spaced or in which order its members come.
 func digestOf(in api.Submit) (string, error) {
-	in.Cookie = ""
+	if in.NotBefore != nil {
+		utc := in.NotBefore.UTC()
+		in.NotBefore = &utc
+	}
 	if len(in.Variables) > 0 {
+		if nested(in.Variables) > maxNesting {
+			return "", api.Errorf(api.CodeInvalidRequest, "variables: are nested deeper than %d levels", maxNesting)
+		}
 		d := json.NewDecoder(bytes.NewReader(in.Variables))
 		d.UseNumber()
 		var v any

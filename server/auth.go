@@ -78,11 +78,12 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 	}
 	who := anybody
 	if len(s.tokens) > 0 {
-		secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || secret == "" {
+		scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 			return r, api.Errorf(api.CodeUnauthorized, "a token is needed: send Authorization: Bearer TOKEN")
 		}
-		if who, ok = s.tokens[sha256.Sum256([]byte(secret))]; !ok {
+		var known bool
+		if who, known = s.tokens[sha256.Sum256([]byte(secret))]; !known {
 			return r, api.Errorf(api.CodeUnauthorized, "the token is not known to this server")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -24,6 +25,8 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	switch {
 	case errors.As(err, &large):
 		return api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of %d bytes", limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return api.Errorf(api.CodeInvalidRequest, "the body did not arrive within %v", callTimeout)
 	case err != nil:
 		return api.Errorf(api.CodeInvalidRequest, "body: %w", err)
 	}
@@ -34,6 +37,32 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 		return b.Validate()
 	}
 	return nil
+}
+
+// maxNesting is how deep variables and results may be nested. What is sent on
+// stands deeper than it came, and a reader beyond its own limit could never
+// take it: a worker would be offered such a run for ever.
+const maxNesting = 500
+
+// nested is how deep JSON is nested. It has been found valid before.
+func nested(raw []byte) int {
+	depth, most := 0, 0
+	text := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			depth++
+			most = max(most, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return most
 }
 
 // extend gives an answer that waits another d until it must be written.

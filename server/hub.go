@@ -13,7 +13,7 @@ import (
 type hub struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	offers map[string]offer // what each worker takes, by name
+	offers map[string]offer // what each worker takes, by name; a hint
 	parked map[string]*parked
 	order  *list.List // of *parked, the longest waiting first
 	runs   map[string]map[chan struct{}]struct{}
@@ -39,6 +39,20 @@ type parked struct {
 	news  *store.Run // the queued run that it was woken for
 }
 
+func offerOf(queues []string, labels map[string]string, pipelines []store.Pipeline) offer {
+	o := offer{queues: make(map[string]bool, len(queues)), labels: labels}
+	for _, q := range queues {
+		o.queues[q] = true
+	}
+	if pipelines != nil {
+		o.pipelines = make(map[string]bool, len(pipelines))
+		for _, p := range pipelines {
+			o.pipelines[p.Name] = true
+		}
+	}
+	return o
+}
+
 func newHub() *hub {
 	return &hub{
 		offers: make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
@@ -54,16 +68,27 @@ func (h *hub) announce(worker string, o offer) {
 	h.offers[worker] = o
 }
 
-// park subscribes a poll. The older poll of the same worker, if there is one,
-// is released.
-func (h *hub) park(worker string) *parked {
+// forget drops what a worker takes, and ends the subscription of its poll.
+func (h *hub) forget(worker string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	delete(h.offers, worker)
+	h.unpark(worker)
+}
+
+// park subscribes a poll, unless there are limit already; zero is no limit.
+// The older poll of the same worker, if there is one, is released.
+func (h *hub) park(worker string, limit int) (_ *parked, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, again := h.parked[worker]; limit > 0 && len(h.parked) >= limit && !again {
+		return nil, false
+	}
 	h.unpark(worker)
 	p := &parked{worker: worker, wake: make(chan struct{}, 1), released: make(chan struct{}), free: 1}
 	p.place = h.order.PushBack(p)
 	h.parked[worker] = p
-	return p
+	return p, true
 }
 
 // leave ends a subscription. News that the poll has not looked at is passed
@@ -71,20 +96,13 @@ func (h *hub) park(worker string) *parked {
 func (h *hub) leave(p *parked) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if p.news != nil {
+		h.wakeAfter(p, p.news)
+	}
 	if h.parked[p.worker] == p {
 		delete(h.parked, p.worker)
 		h.order.Remove(p.place)
 	}
-	if p.woken && p.news != nil {
-		h.pass(p.news)
-	}
-}
-
-// release ends the subscription of a worker's poll from the outside.
-func (h *hub) release(worker string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.unpark(worker)
 }
 
 func (h *hub) unpark(worker string) {
@@ -95,11 +113,15 @@ func (h *hub) unpark(worker string) {
 	}
 }
 
-// look says that the poll is about to look at the store.
-func (h *hub) look(p *parked) {
+// look says that the poll is about to look at the store, and returns the run
+// that it was woken for. Until it has seen otherwise it counts as one that has
+// room, for a slot may become free while it looks.
+func (h *hub) look(p *parked) (news *store.Run) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.woken, p.news = false, nil
+	news = p.news
+	p.woken, p.news, p.free = false, nil, 1
+	return news
 }
 
 // seen says how many slots the store has found free.
@@ -113,11 +135,28 @@ func (h *hub) seen(p *parked, free int) {
 func (h *hub) queued(run *store.Run) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.pass(run)
+	h.wakeFrom(h.order.Front(), run)
 }
 
-func (h *hub) pass(run *store.Run) {
-	for e := h.order.Front(); e != nil; e = e.Next() {
+// passOn wakes another poll than p that can take the run.
+func (h *hub) passOn(p *parked, run *store.Run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wakeAfter(p, run)
+}
+
+// wakeAfter goes on with the polls that have come after p: those before could
+// not take the run, or look at the store themselves.
+func (h *hub) wakeAfter(p *parked, run *store.Run) {
+	if h.parked[p.worker] == p {
+		h.wakeFrom(p.place.Next(), run)
+	} else {
+		h.wakeFrom(h.order.Front(), run) // its place is lost
+	}
+}
+
+func (h *hub) wakeFrom(e *list.Element, run *store.Run) {
+	for ; e != nil; e = e.Next() {
 		p := e.Value.(*parked)
 		if p.woken || p.free <= 0 || !h.takes(p.worker, run) {
 			continue
@@ -137,7 +176,7 @@ func (h *hub) takes(worker string, run *store.Run) bool {
 		return false
 	}
 	for k, v := range run.Labels {
-		if o.labels[k] != v {
+		if has, ok := o.labels[k]; !ok || has != v {
 			return false
 		}
 	}

@@ -12,9 +12,11 @@ func (s *Server) listQueues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.QueueList{Queues: make([]api.QueueStats, len(queues))}
-	for i, q := range queues {
-		out.Queues[i] = viewQueue(q)
+	out := api.QueueList{Queues: []api.QueueStats{}}
+	for _, q := range queues {
+		if q.Demand > 0 { // the store has those of the past too
+			out.Queues = append(out.Queues, viewQueue(q))
+		}
 	}
 	return reply(w, http.StatusOK, out)
 }
@@ -59,6 +61,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
-	_, err := w.Write(s.cfg.OpenAPI)
-	return err
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(s.cfg.OpenAPI) // the caller has gone
+	return nil
 }

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -18,18 +20,21 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
 		return err
 	}
-	if s.cfg.MaxPolls > 0 && s.hub.polls() >= s.cfg.MaxPolls {
+	p, ok := s.hub.park(worker, s.cfg.MaxPolls)
+	if !ok {
 		return api.Errorf(api.CodeTooManyRequests, "%d polls are parked here, which is this server's limit", s.cfg.MaxPolls)
 	}
-	hold := min(time.Duration(in.HoldMS)*time.Millisecond, s.cfg.Hold)
-	extend(w, hold)
-	p := s.hub.park(worker)
 	defer s.hub.leave(p)
+	hold := min(milliseconds(in.HoldMS), s.cfg.Hold)
+	extend(w, hold)
 	over := time.NewTimer(hold)
 	defer over.Stop()
 	for {
-		s.hub.look(p)
+		news := s.hub.look(p)
 		packets, free, err := s.look(r, worker, in)
+		if news != nil && !runs(packets, news) {
+			s.passOn(r.Context(), p, news)
+		}
 		if err != nil {
 			return err
 		}
@@ -70,7 +75,26 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 	for _, o := range out.Offers {
 		packets = append(packets, runPacket(o))
 	}
+	if out.Shutdown || in.Draining {
+		return packets, 0, nil // a slot that takes nothing is not free
+	}
 	return packets, out.Free, nil
+}
+
+// passOn wakes another poll for the run that this one was woken for and did
+// not take: it had no room, or its client has gone.
+func (s *Server) passOn(ctx context.Context, p *parked, news *store.Run) {
+	run, err := s.store.Get(context.WithoutCancel(ctx), news.Cookie)
+	if err == nil && run.State == store.Queued {
+		s.hub.passOn(p, news)
+	}
+}
+
+// runs reports whether one of the packets runs the run.
+func runs(packets []api.Packet, run *store.Run) bool {
+	return slices.ContainsFunc(packets, func(p api.Packet) bool {
+		return p.PacketType == api.PacketRun && p.Cookie == run.Cookie
+	})
 }
 
 // controls are the packets that any answer to a worker may carry.

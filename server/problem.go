@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -23,9 +24,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the caller has gone
 	}
 	e := s.problem(r, err)
-	if e.Status >= 500 {
-		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
-	}
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, retryAfter)/time.Second)))
@@ -43,8 +41,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(raw) // the caller has gone
 }
 
-// problem finds the answer for an error.
+// problem finds the answer for an error. What is no fault of the caller's is
+// logged.
 func (s *Server) problem(r *http.Request, err error) *api.Error {
+	e := asProblem(r, err)
+	if e.Status >= 500 {
+		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
+	}
+	return e
+}
+
+func asProblem(r *http.Request, err error) *api.Error {
 	var e *api.Error
 	switch {
 	case errors.As(err, &e):
@@ -65,8 +72,8 @@ func (s *Server) problem(r *http.Request, err error) *api.Error {
 	return api.Errorf(api.CodeInternal, "internal error; the server's log has it")
 }
 
-// panicked answers a call whose handler has panicked, which is a bug of ours.
-func (s *Server) panicked(w http.ResponseWriter, r *http.Request, p any) {
-	s.log.ErrorContext(r.Context(), "panic in a handler", "call", r.Method+" "+r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-	s.fail(w, r, api.Errorf(api.CodeInternal, "internal error; the server's log has it"))
+// panicked is the error of a handler that has panicked, which is a bug of
+// ours.
+func panicked(p any) error {
+	return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 }

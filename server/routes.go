@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -60,48 +61,88 @@ func (s *Server) router() http.Handler {
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		s.fail(c.Response(), c.Request(), unrouted(err, c.Request()))
 	}
-	traced := make(map[string]bool)
 	for _, rt := range s.routes() {
-		traced[rt.method+" "+rt.path] = !rt.quiet
+		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(rt, w, r) })
+		if !rt.quiet {
+			h = otel.Handler(h, func(*http.Request) string { return braces(rt.path) })
+		}
 		e.Add(rt.method, rt.path, func(c echo.Context) error {
 			r := c.Request()
 			for i, name := range c.ParamNames() {
-				r.SetPathValue(name, c.ParamValues()[i])
+				r.SetPathValue(name, pathValue(r, c.ParamValues()[i]))
 			}
-			s.serve(rt, c.Response(), r)
+			h.ServeHTTP(c.Response(), r)
 			return nil
 		})
 	}
-	return otel.Handler(e, func(r *http.Request) string {
-		c := e.AcquireContext()
-		defer e.ReleaseContext(c)
-		e.Router().Find(r.Method, r.URL.Path, c)
-		if !traced[r.Method+" "+c.Path()] {
-			return ""
+	return bounded(e)
+}
+
+// pathValue is a path parameter as it was meant. The router takes the path as
+// it was sent where that is not how Go would write it, such as %3A for a colon.
+func pathValue(r *http.Request, param string) string {
+	if r.URL.RawPath == "" {
+		return param
+	}
+	value, err := url.PathUnescape(param)
+	if err != nil {
+		return param // the handler refuses the %
+	}
+	return value
+}
+
+// bounded gives every request its deadlines, also those that have no route:
+// what an earlier request of the connection has set is not theirs.
+func bounded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		deadlines := http.NewResponseController(w)
+		if r.ContentLength != 0 { // where there is no body, a read deadline would only end the wait for an answer
+			_ = deadlines.SetReadDeadline(time.Now().Add(callTimeout)) // not every connection has deadlines
 		}
-		return braces(c.Path())
+		_ = deadlines.SetWriteDeadline(time.Now().Add(callTimeout)) // as above; calls that wait move theirs
+		h.ServeHTTP(w, r)
 	})
 }
 
-// serve is what every call has in common: deadlines, the token, and one way
-// for errors.
+// serve is what every call has in common: the token, and one way for errors.
 func (s *Server) serve(rt route, w http.ResponseWriter, r *http.Request) {
-	deadlines := http.NewResponseController(w)
-	_ = deadlines.SetReadDeadline(time.Now().Add(callTimeout))  // not every connection has deadlines
-	_ = deadlines.SetWriteDeadline(time.Now().Add(callTimeout)) // as above; calls that wait move theirs
+	began := &firstWrite{ResponseWriter: w}
 	defer func() {
 		if p := recover(); p != nil {
-			s.panicked(w, r, p)
+			err := panicked(p)
+			if began.done {
+				panic(http.ErrAbortHandler) // half an answer must not look whole
+			}
+			s.fail(w, r, err)
 		}
 	}()
 	r, err := s.authorize(rt.scope, r)
 	if err == nil {
-		err = rt.handle(w, r)
+		err = rt.handle(began, r)
 	}
 	if err != nil {
 		s.fail(w, r, err)
 	}
 }
+
+// firstWrite knows whether an answer has begun.
+type firstWrite struct {
+	http.ResponseWriter
+	done bool
+}
+
+func (w *firstWrite) WriteHeader(status int) {
+	w.done = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	w.done = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *firstWrite) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // unrouted turns the router's errors into ours.
 func unrouted(err error, r *http.Request) error {

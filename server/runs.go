@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -45,33 +46,33 @@ func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
 		return err
 	}
-	if n := len(in.Runs); n == 0 || n > api.MaxBatch {
-		return api.Errorf(api.CodeInvalidRequest, "runs: must have from 1 to %d entries, got %d", api.MaxBatch, n)
-	}
 	// The submits go to the store side by side, so that they are committed
 	// together.
 	out := make([]api.SubmitResult, len(in.Runs))
-	done := make(chan struct{}, len(in.Runs)) // one from each submit
+	var submits sync.WaitGroup
 	for i, one := range in.Runs {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			err := one.Validate()
-			if err == nil {
-				var run store.Run
-				if run, _, err = s.accept(r, one, ""); err == nil {
-					view := s.viewRun(run)
-					out[i].Run = &view
-				}
-			}
-			if err != nil {
-				out[i].Problem = s.problem(r, err)
-			}
-		}()
+		submits.Go(func() { out[i] = s.submitOne(r, one) })
 	}
-	for range in.Runs {
-		<-done
-	}
+	submits.Wait()
 	return reply(w, http.StatusOK, api.SubmitBatchResult{Results: out})
+}
+
+// submitOne answers one submit of a batch.
+func (s *Server) submitOne(r *http.Request, in api.Submit) (out api.SubmitResult) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = api.SubmitResult{Problem: s.problem(r, panicked(p))}
+		}
+	}()
+	if err := in.Validate(); err != nil {
+		return api.SubmitResult{Problem: s.problem(r, err)}
+	}
+	run, _, err := s.accept(r, in, "")
+	if err != nil {
+		return api.SubmitResult{Problem: s.problem(r, err)}
+	}
+	view := s.viewRun(run)
+	return api.SubmitResult{Run: &view}
 }
 
 func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
@@ -123,11 +124,12 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, cookie string, wa
 func preferredWait(r *http.Request) (time.Duration, error) {
 	for _, header := range r.Header.Values("Prefer") {
 		for preference := range strings.SplitSeq(header, ",") {
-			value, ok := strings.CutPrefix(strings.TrimSpace(preference), "wait=")
-			if !ok {
+			preference, _, _ = strings.Cut(preference, ";") // what follows are its parameters
+			name, value, _ := strings.Cut(preference, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
 				continue
 			}
-			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			seconds, err := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`))
 			if err != nil || seconds < 0 {
 				return 0, api.Errorf(api.CodeInvalidRequest, "Prefer: wait wants whole seconds, got %q", value)
 			}
@@ -148,14 +150,17 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if len(in.Reason) > api.MaxValueBytes {
-		return api.Errorf(api.CodeInvalidRequest, "reason: is longer than %d bytes", api.MaxValueBytes)
-	}
 	run, moved, err := s.store.Cancel(r.Context(), time.Now(), id, caller(r).Name, in.Reason)
 	if err != nil {
 		return err
 	}
 	s.moved(moved)
+	if run.State.Terminal() && len(moved) == 0 { // it had ended before
+		if run, err = s.store.Get(r.Context(), id); err != nil { // with its result
+			return err
+		}
+		return reply(w, http.StatusOK, s.viewRun(run))
+	}
 	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", in.Reason)
 	if run.State.Terminal() {
 		return reply(w, http.StatusOK, s.viewRun(run))

@@ -21,6 +21,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pullrun/pullrun/server/store"
@@ -79,6 +81,7 @@ type Server struct {
 	hub      *hub
 	listener net.Listener
 	http     *http.Server
+	running  atomic.Bool   // or has been
 	ending   chan struct{} // closed when Run is told to stop
 }
 
@@ -96,9 +99,6 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	if len(cfg.Tokens) == 0 && !cfg.Anonymous && !loopback(cfg.Listen) {
 		return nil, fmt.Errorf("listen on %s: without tokens anybody who can reach the server could run pipelines; set tokens, or listen on 127.0.0.1", cfg.Listen)
 	}
-	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
-		return nil, fmt.Errorf("%w; is another server running?", err)
-	}
 	s.http = &http.Server{
 		Handler:           s.router(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -109,10 +109,14 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	if cfg.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 		if err != nil {
-			_ = s.listener.Close() // nothing was served
 			return nil, fmt.Errorf("certificate: %w", err)
 		}
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Listen); errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w; is another server running?", err)
+	} else if err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -130,13 +134,20 @@ func (s *Server) URL() string {
 }
 
 // Run serves until ctx ends, which is not an error, or until it cannot. It
-// returns when every request has been answered and every goroutine has ended.
+// returns when every request has been answered, or cut after ShutdownTimeout,
+// and every goroutine has ended. It is called once.
 func (s *Server) Run(ctx context.Context) error {
+	if s.running.Swap(true) {
+		return errors.New("server: Run was called before")
+	}
 	if len(s.tokens) == 0 {
 		s.log.WarnContext(ctx, "no tokens are configured: everybody who reaches this server may do everything", "addr", s.Addr().String())
 	}
-	if err := s.store.Resume(ctx, time.Now()); err != nil {
+	if err := s.resume(ctx); err != nil {
 		_ = s.listener.Close() // nothing was served
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("take up the runs of before: %w", err)
 	}
 	s.log.InfoContext(ctx, "serving", "addr", s.Addr().String())
@@ -172,6 +183,21 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	return failure
+}
+
+// resume takes up the runs and the workers of the server before this one.
+func (s *Server) resume(ctx context.Context) error {
+	if err := s.store.Resume(ctx, time.Now()); err != nil {
+		return err
+	}
+	workers, err := s.store.Workers(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, w := range workers {
+		s.hub.announce(w.Worker, offerOf(w.Queues, w.Labels, w.Pipelines))
+	}
+	return nil
 }
 
 func (s *Server) listen() error {

@@ -36,7 +36,7 @@ func (s *Server) sweepOnce(ctx context.Context) time.Duration {
 	s.moved(out.Moved)
 	for _, worker := range out.Expired {
 		s.log.WarnContext(ctx, "worker has gone away, its runs are queued again", "worker", worker)
-		s.hub.release(worker)
+		s.hub.forget(worker)
 	}
 	if err != nil {
 		if ctx.Err() == nil {

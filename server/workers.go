@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -28,7 +29,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.hub.announce(in.Name, offerOf(in))
+	s.hub.announce(in.Name, offerOf(in.Queues, in.Labels, pipelinesIn(in.Pipelines)))
 	s.hub.worker(in.Name) // a poll of the session before learns that it is over
 	s.moved(out.Moved)
 	s.log.InfoContext(r.Context(), "worker registered", "worker", in.Name, "capacity", in.Capacity,
@@ -39,20 +40,6 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		Lost:   heldOut(out.Lost),
 		Limits: api.Limits{BodyBytes: s.cfg.MaxBody, ResultBytes: s.cfg.MaxResult},
 	})
-}
-
-func offerOf(in api.Register) offer {
-	o := offer{queues: make(map[string]bool), labels: in.Labels}
-	for _, q := range in.Queues {
-		o.queues[q] = true
-	}
-	if in.Pipelines != nil {
-		o.pipelines = make(map[string]bool)
-		for _, p := range in.Pipelines {
-			o.pipelines[p.Name] = true
-		}
-	}
-	return o
 }
 
 func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
@@ -109,15 +96,20 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resultIn is a worker's result as the store takes it. One that is too large
-// ends its run all the same, with an error that says so.
+// or too deep ends its run all the same, with an error that says so.
 func (s *Server) resultIn(worker string, res api.Result) store.Result {
 	out := store.Result{
 		Worker: worker, Cookie: res.Cookie, Fence: res.Fence, RC: string(res.RC),
 		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(),
 	}
+	refusal := ""
 	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg.MaxResult {
-		e := api.Errorf(api.CodeBodyTooLarge, "the result has %d bytes, the limit is %d", n, s.cfg.MaxResult)
-		out.RC, out.Error, out.Stacktrace, out.Result = string(api.RCProcessorException), e.Message, "", nil
+		refusal = fmt.Sprintf("the result has %d bytes, the limit is %d", n, s.cfg.MaxResult)
+	} else if nested(res.Result) > maxNesting {
+		refusal = fmt.Sprintf("the result is nested deeper than %d levels", maxNesting)
+	}
+	if refusal != "" {
+		out.RC, out.Error, out.Stacktrace, out.Result = string(api.RCProcessorException), refusal, "", nil
 	}
 	return out
 }
@@ -154,11 +146,15 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
 		return api.Errorf(api.CodeInvalidRequest, "session: is required")
 	}
 	moved, err := s.store.Leave(r.Context(), time.Now(), worker, session)
+	if errors.Is(err, store.ErrNoSession) {
+		w.WriteHeader(http.StatusNoContent) // it has left before
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	s.hub.forget(worker) // before its runs are queued, which must not wake it
 	s.moved(moved)
-	s.hub.release(worker)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -1,0 +1,28 @@
+package server
+
+import "net"
+
+// Route is a call as the server has it.
+type Route struct {
+	Method, Path string // the path as OpenAPI writes it
+	Scope        Scope
+}
+
+// Routes returns all calls.
+func (s *Server) Routes() []Route {
+	var out []Route
+	for _, r := range s.routes() {
+		out = append(out, Route{Method: r.method, Path: braces(r.path), Scope: r.scope})
+	}
+	return out
+}
+
+// Listen makes the server serve l in the place of its own listener.
+func (s *Server) Listen(l net.Listener) error {
+	err := s.listener.Close()
+	s.listener = l
+	return err
+}
+
+// Parked is how many polls are parked.
+func (s *Server) Parked() int { return s.hub.polls() }

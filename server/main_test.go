@@ -1,0 +1,33 @@
+package server_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain makes sure that the tests, when all of them ran, made every call of
+// the contract, and left no goroutine behind.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(everyCall{m})
+}
+
+type everyCall struct{ *testing.M }
+
+func (m everyCall) Run() int {
+	status := m.M.Run()
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return status
+		}
+	}
+	for _, missing := range contract.missing() {
+		fmt.Fprintf(os.Stderr, "no test made the call %s and had its success\n", missing)
+		status = max(status, 1)
+	}
+	return status
+}
