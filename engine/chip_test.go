@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/engine/expr"
 )
 
 type everything struct {
@@ -82,6 +85,27 @@ func TestParamsAreReadLeniently(t *testing.T) {
 				t.Errorf("Run() = %s, %v, want %s", out, err, tt.want)
 			}
 		})
+	}
+}
+
+type anything struct{ Value any }
+
+func TestPlainGoValuesBecomeValues(t *testing.T) {
+	for _, tt := range []struct {
+		in   any
+		want string
+	}{
+		{nil, "null"}, {7, "7"}, {2.0, "2.0"}, {"x", `"x"`}, {[]byte("y"), `"y"`}, {time.Minute, `"1m0s"`}, {int8(3), `"3"`},
+		{map[string]any{"b": []any{1, nil, true}, "a": map[string]any{}}, `{"a":{},"b":[1,null,true]}`},
+		{big.NewInt(5), "5"}, {expr.NewList(int64(1)), "[1]"}, {expr.DateOf(time.Unix(0, 0).UTC()), `"1970-01-01"`},
+	} {
+		chip := engine.NewChip("go.value", "Gives a Go value.", func(context.Context, struct{}) (anything, error) {
+			return anything{tt.in}, nil
+		})
+		c := load(t, engine.LoadOptions{Chips: engine.NewChips(chip)}, map[string]string{
+			"main.yml": "- {chip: go.value, store_result_as: r}\n- return: '{{ r.value }}'\n",
+		})
+		result(t, c, "", tt.want)
 	}
 }
 

@@ -216,6 +216,9 @@ func TestHostileFilesAreRefused(t *testing.T) {
 		{"a key twice", "- return: 1\n  return: 2\n", "duplicate key 'return'"},
 		{"a key that is a list", "- return: {[1]: 2}\n", "a key must be a scalar, not a list"},
 		{"a control character", "- return: \x01\n", "control characters are not allowed"},
+		{"a wrong tag", "- return: !!int x\n", `"x" is no int`},
+		{"a tag on a list", "- return: !x [1]\n", `unknown tag "!x"`},
+		{"broken base64", "- return: !!binary '*'\n", "decode !!binary"},
 		{"a merge of text", "- return: {<<: x}\n", "a merge key wants a map or a list of maps, not text"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -251,7 +254,8 @@ func TestScalarsAreReadAsYAML12(t *testing.T) {
 		{"1e3", "1000.0"}, {"1.", "1.0"}, {".5", "0.5"}, {"1_0.5", "10.5"}, {"-0.0", "-0.0"}, {"1e400", `"inf"`},
 		{"12:30", `"12:30"`}, {"1.2.3", `"1.2.3"`}, {"+", `"+"`}, {".", `"."`}, {"0x", `"0x"`},
 		{"2024-13-01", `"2024-13-01"`},
-		{"'5'", `"5"`}, {"!!str 5", `"5"`}, {"!!int '5'", "5"}, {"!!float 5", "5.0"}, {"!!bool 'true'", "true"},
+		{"'5'", `"5"`}, {"'2024-01-01'", `"2024-01-01"`}, {"2024-02-30 10:00:00", `"2024-02-30 10:00:00"`}, {"!!binary aGk=", `"hi"`}, {"!!null x", "null"}, {"!!timestamp 2024-01-02", `"2024-01-02"`},
+		{"!!str 5", `"5"`}, {"!!int '5'", "5"}, {"!!float 5", "5.0"}, {"!!bool 'true'", "true"},
 	} {
 		t.Run(tt.in, func(t *testing.T) {
 			t.Parallel()

@@ -170,3 +170,21 @@ func TestNestedLoopsHaveTheirOwnBudgets(t *testing.T) {
 		t.Errorf("told %d lines, want %d", len(r.lines), want)
 	}
 }
+
+// A brokenObserver panics.
+type brokenObserver struct{ recorder }
+
+func (*brokenObserver) Chip(context.Context, engine.ChipInfo) (context.Context, func(error)) {
+	panic("no more paper")
+}
+
+func TestAPanicAroundAChipFailsTheRun(t *testing.T) {
+	for _, text := range []string{
+		"- {chip: kit.echo}\n",
+		"- {loop: [1, 2], loop_parallel: 2, chip: kit.echo}\n",
+		"- {chip: kit.echo, run_async: true, store_result_as: h}\n- {chip: reasonchip.async.wait_for, params: {task: '{{ h }}'}}\n",
+	} {
+		_, err := single(t, text).Run(t.Context(), engine.Input{Pipeline: "main", Observer: &brokenObserver{}})
+		failsWith(t, err, engine.InternalException)
+	}
+}

@@ -24,13 +24,6 @@ type step struct {
 	list  bool
 }
 
-func (s step) String() string {
-	if s.list {
-		return fmt.Sprintf("[%d]", s.index)
-	}
-	return strconv.Quote(s.key)
-}
-
 // parsePath reads the name of a variable or a path to a part of one.
 func parsePath(text string) varPath {
 	name, rest := identifier(text)
