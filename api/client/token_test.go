@@ -84,11 +84,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://other.test/login?secret=1", http.StatusTemporaryRedirect)
+			http.Redirect(w, r, "http://other.test/login?secret=1", http.StatusTemporaryRedirect)
 		})
 		c := s.client(t, client.Config{})
 		err := submit(t.Context(), c)
-		want := `submit "p": the answer "307 Temporary Redirect", a redirect to https://other.test, did not come from a pullrun server`
+		want := `submit "p": the answer "307 Temporary Redirect", a redirect to http://other.test, did not come from a pullrun server`
 		if !has(err, want) || len(s.seen()) != 1 {
 			t.Errorf("Submit() = %v after %d requests, want %s after one", err, len(s.seen()), want)
 		}
