@@ -16,6 +16,9 @@ func (f formatSpec) integer(ev *eval, v Value) (string, error) {
 		}
 		return f.float(x, TypeName(v))
 	}
+	if f.noNegZero {
+		return "", raise(excValueError, "Negative zero coercion (z) not allowed in integer format specifier")
+	}
 	if f.precision >= 0 {
 		return "", raise(excValueError, "Precision not allowed in integer format specifier")
 	}
@@ -40,9 +43,6 @@ func (f formatSpec) integer(ev *eval, v Value) (string, error) {
 		base, prefix = 16, "0X"
 	default:
 		return "", f.unknown(TypeName(v))
-	}
-	if f.grouping == ',' && base != 10 {
-		return "", raise(excValueError, "Cannot specify ',' with '%c'.", f.kind)
 	}
 	n := toBig(v)
 	if err := ev.grow(n.BitLen()); err != nil {
@@ -80,7 +80,7 @@ func (f formatSpec) float(x float64, typ string) (string, error) {
 	}
 	digits := floatDigits(math.Abs(x), f.kind, f.precision, f.alternate)
 	negative := math.Signbit(x) && !math.IsNaN(x)
-	if f.noNegZero && strings.Trim(digits, "0.e+-") == "" {
+	if f.noNegZero && strings.Trim(digits, "0.eE+-") == "" {
 		negative = false
 	}
 	whole, rest := digits, ""
@@ -110,14 +110,16 @@ func floatDigits(x float64, kind byte, precision int, alternate bool) string {
 		}
 		return s
 	}
-	if kind == 0 && precision < 0 {
-		return floatRepr(x)
-	}
-	if precision < 0 {
+	if precision < 0 && kind != 0 {
 		precision = 6
 	}
 	var s string
 	switch kind {
+	case 0:
+		if precision >= 0 {
+			return general(x, kind, precision, alternate)
+		}
+		s = floatRepr(x)
 	case 'f', 'F':
 		s = strconv.FormatFloat(x, 'f', precision, 64)
 	case '%':

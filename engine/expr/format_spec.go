@@ -26,7 +26,7 @@ type formatSpec struct {
 const maxFormatNumber = 1 << 40
 
 func parseFormatSpec(s string) (formatSpec, error) {
-	f := formatSpec{fill: " ", precision: -1}
+	f := formatSpec{precision: -1}
 	if _, n := utf8.DecodeRuneInString(s); len(s) > n && strings.IndexByte("<>^=", s[n]) >= 0 {
 		f.fill, f.align = s[:n], s[n]
 		s = s[n+1:]
@@ -54,9 +54,15 @@ func parseFormatSpec(s string) (formatSpec, error) {
 	f.alternate = take("#") != 0
 	if take("0") != 0 {
 		f.zero = true
-		if f.align == 0 {
-			f.fill, f.align = "0", '='
+		if f.fill == "" {
+			f.fill = "0"
 		}
+		if f.align == 0 {
+			f.align = '='
+		}
+	}
+	if f.fill == "" {
+		f.fill = " "
 	}
 	f.width, _ = number()
 	f.grouping = take(",_")
@@ -74,6 +80,9 @@ func parseFormatSpec(s string) (formatSpec, error) {
 	}
 	if s != "" {
 		f.kind = s[0]
+	}
+	if f.grouping == ',' && strings.IndexByte("boxX", f.kind) >= 0 && f.kind != 0 || f.grouping != 0 && f.kind == 'n' {
+		return f, raise(excValueError, "Cannot specify '%c' with '%c'.", f.grouping, f.kind)
 	}
 	return f, nil
 }

@@ -257,11 +257,11 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isNameStart(s string) bool {
 	r, _ := utf8.DecodeRuneInString(s)
-	return r == '_' || unicode.IsLetter(r)
+	return r == '_' || unicode.IsLetter(r) || r >= utf8.RuneSelf && unicode.Is(unicode.Nl, r)
 }
 
 func isNameRune(r rune) bool {
-	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || r >= utf8.RuneSelf && unicode.IsMark(r)
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || r >= utf8.RuneSelf && unicode.In(r, unicode.M, unicode.Nl)
 }
 
 func isTextPrefix(s string) bool {

@@ -105,10 +105,10 @@ func isIdentifier(s string) bool {
 func isUpperText(s string) bool {
 	cased := false
 	for _, r := range s {
-		if unicode.IsLower(r) || unicode.IsTitle(r) {
+		if isLowerRune(r) || unicode.IsTitle(r) {
 			return false
 		}
-		cased = cased || unicode.IsUpper(r)
+		cased = cased || isUpperRune(r)
 	}
 	return cased
 }
@@ -116,10 +116,10 @@ func isUpperText(s string) bool {
 func isLowerText(s string) bool {
 	cased := false
 	for _, r := range s {
-		if unicode.IsUpper(r) || unicode.IsTitle(r) {
+		if isUpperRune(r) || unicode.IsTitle(r) {
 			return false
 		}
-		cased = cased || unicode.IsLower(r)
+		cased = cased || isLowerRune(r)
 	}
 	return cased
 }
@@ -128,12 +128,12 @@ func isTitleText(s string) bool {
 	cased, inWord := false, false
 	for _, r := range s {
 		switch {
-		case unicode.IsUpper(r) || unicode.IsTitle(r):
+		case isUpperRune(r) || unicode.IsTitle(r):
 			if inWord {
 				return false
 			}
 			inWord, cased = true, true
-		case unicode.IsLower(r):
+		case isLowerRune(r):
 			if !inWord {
 				return false
 			}

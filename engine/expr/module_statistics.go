@@ -139,11 +139,13 @@ func statHarmonicMean(ev *eval, a []Value) (Value, error) {
 		case -1:
 			return nil, raise(excStatisticsError, "harmonic mean does not support negative values")
 		case 0:
-			return s.value(new(big.Rat)), nil
+			return int64(0), nil
 		}
-		total.Add(total, new(big.Rat).Inv(x))
+		inverse, _ := new(big.Rat).Inv(x).Float64() // the inverses are floats, their sum is exact
+		total.Add(total, new(big.Rat).SetFloat64(inverse))
 	}
-	return s.value(new(big.Rat).Quo(new(big.Rat).SetInt64(int64(len(s.xs))), total)), nil
+	f, _ := new(big.Rat).Quo(new(big.Rat).SetInt64(int64(len(s.xs))), total).Float64()
+	return f, nil
 }
 
 // statMedian gives the middle item; of two the lower (side -1), the higher

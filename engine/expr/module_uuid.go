@@ -117,7 +117,13 @@ func linkUUID() {
 		"hex":     func(v Value) Value { u := v.(uuid); return hex.EncodeToString(u[:]) },
 		"bytes":   func(v Value) Value { u := v.(uuid); return Bytes(u[:]) },
 		"int":     func(v Value) Value { u := v.(uuid); return normInt(new(big.Int).SetBytes(u[:])) },
-		"version": func(v Value) Value { u := v.(uuid); return int64(u[6] >> 4) },
+		"version": func(v Value) Value {
+			u := v.(uuid)
+			if u[8]>>6 != 2 { // of another variant
+				return nil
+			}
+			return int64(u[6] >> 4)
+		},
 		"urn":     func(v Value) Value { return "urn:uuid:" + v.(uuid).String() },
 	}
 }

@@ -115,7 +115,7 @@ func caseIgnorable(r rune) bool {
 }
 
 func isCased(r rune) bool {
-	return unicode.IsUpper(r) || unicode.IsLower(r) || unicode.IsTitle(r)
+	return isUpperRune(r) || isLowerRune(r) || unicode.IsTitle(r)
 }
 
 func upper(s string) string {
@@ -194,9 +194,9 @@ func swapcase(s string) string {
 	b := make([]byte, 0, len(s)+8)
 	for i, r := range s {
 		switch {
-		case unicode.IsUpper(r):
+		case isUpperRune(r):
 			b = appendLower(b, s, i, r)
-		case unicode.IsLower(r):
+		case isLowerRune(r):
 			b = appendUpper(b, r)
 		default:
 			b = utf8.AppendRune(b, r)

@@ -109,3 +109,13 @@ func reversedText(s string) iterator {
 		return last, true, nil
 	})
 }
+
+// isUpperRune and isLowerRune take in what Unicode only lists as such, as
+// Roman numerals and superscripts.
+func isUpperRune(r rune) bool {
+	return unicode.IsUpper(r) || r >= utf8.RuneSelf && unicode.Is(unicode.Other_Uppercase, r)
+}
+
+func isLowerRune(r rune) bool {
+	return unicode.IsLower(r) || r >= utf8.RuneSelf && unicode.Is(unicode.Other_Lowercase, r)
+}
