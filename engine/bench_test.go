@@ -56,8 +56,14 @@ func BenchmarkLargeScope(b *testing.B) {
 	bench(b, "- loop: '{{ range(100) }}'\n  tasks:\n    - code: len(rows) + item\n", `{"rows": [`+rows(5000)+`]}`, 100)
 }
 
-// BenchmarkLargeScopeTasksOnly is the same without reading the variables.
-func BenchmarkLargeScopeTasksOnly(b *testing.B) {
+// BenchmarkLargeScopeIdle is the same without the loop: what remains is
+// reading the table from JSON.
+func BenchmarkLargeScopeIdle(b *testing.B) {
+	bench(b, "- return: 1\n", `{"rows": [`+rows(5000)+`]}`, 1)
+}
+
+// BenchmarkLargeScopeMade is the same with a table that the run makes.
+func BenchmarkLargeScopeMade(b *testing.B) {
 	bench(b, "- declare: {rows: '{{ [\\{\"id\": i, \"name\": str(i)\\} for i in range(5000)] }}'}\n- loop: '{{ range(100) }}'\n  tasks:\n    - code: len(rows) + item\n", "", 100)
 }
 
