@@ -96,16 +96,8 @@ func (m *match) item(_ *eval, key Value) (Value, error) {
 	return m.group(i, nil), err
 }
 
-// last gives the group that was closed last.
-func (m *match) last() int {
-	last, end := 0, -1
-	for i := 1; i <= m.re.groups; i++ {
-		if m.spans[2*i+1] > end {
-			last, end = i, m.spans[2*i+1]
-		}
-	}
-	return last
-}
+// last gives the group that was closed last, or -1.
+func (m *match) last() int { return m.spans[len(m.spans)-1] }
 
 // group gives the text of a group, def if it has not matched.
 func (m *match) group(i int, def Value) Value {

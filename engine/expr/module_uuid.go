@@ -114,9 +114,9 @@ func linkUUID() {
 		return nil, raise(excTypeError, "one of the hex, bytes or int arguments must be given")
 	})
 	typeUUID.getters = map[string]func(Value) Value{
-		"hex":     func(v Value) Value { u := v.(uuid); return hex.EncodeToString(u[:]) },
-		"bytes":   func(v Value) Value { u := v.(uuid); return Bytes(u[:]) },
-		"int":     func(v Value) Value { u := v.(uuid); return normInt(new(big.Int).SetBytes(u[:])) },
+		"hex":   func(v Value) Value { u := v.(uuid); return hex.EncodeToString(u[:]) },
+		"bytes": func(v Value) Value { u := v.(uuid); return Bytes(u[:]) },
+		"int":   func(v Value) Value { u := v.(uuid); return normInt(new(big.Int).SetBytes(u[:])) },
 		"version": func(v Value) Value {
 			u := v.(uuid)
 			if u[8]>>6 != 2 { // of another variant
@@ -124,6 +124,6 @@ func linkUUID() {
 			}
 			return int64(u[6] >> 4)
 		},
-		"urn":     func(v Value) Value { return "urn:uuid:" + v.(uuid).String() },
+		"urn": func(v Value) Value { return "urn:uuid:" + v.(uuid).String() },
 	}
 }

@@ -195,10 +195,7 @@ func rxPrefix(x rxNode) string {
 		for _, part := range x.parts {
 			c, ok := part.(rxChar)
 			if !ok || c.fold {
-				if s == "" {
-					return rxPrefix(part)
-				}
-				break
+				return s + rxPrefix(part)
 			}
 			s += string(c.r)
 		}

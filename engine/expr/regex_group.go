@@ -89,10 +89,11 @@ func (p *regexParser) conditional() rxNode {
 	n, ok := p.names[name]
 	if !ok {
 		var err error
-		if n, err = strconv.Atoi(name); err != nil || n < 1 || n > p.groups {
-			p.fail("invalid group reference '" + name + "'")
+		if n, err = strconv.Atoi(name); err != nil || n < 1 {
+			p.fail("bad group number '" + name + "'")
 		}
 	}
+	p.asked = max(p.asked, n) // the group may come later
 	x := p.inside()
 	alt, ok := x.(rxAlt)
 	if !ok {
@@ -113,7 +114,7 @@ func (p *regexParser) scopedFlags() rxNode {
 		case c == ':':
 			x := p.inside()
 			p.flags = outer
-			return x
+			return rxSeq{[]rxNode{x}} // a group, which can be repeated
 		case c == '-' && !minus:
 			minus = true
 		case c == ')':

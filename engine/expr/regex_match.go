@@ -12,7 +12,7 @@ type machine struct {
 	ev    *eval
 	re    *regex
 	text  string
-	saves []int // positions of groups, -1 if they have not matched
+	saves []int // positions of groups, -1 if they have not matched; and the group closed last
 	loops []loopState
 	stack []choice
 
@@ -47,7 +47,7 @@ const choiceCost = 32
 func (re *regex) machine(ev *eval, text string) *machine {
 	return &machine{
 		ev: ev, re: re, text: text, advance: -1,
-		saves: make([]int, 2*re.groups+2), loops: make([]loopState, re.loops),
+		saves: make([]int, 2*re.groups+3), loops: make([]loopState, re.loops),
 	}
 }
 
@@ -202,9 +202,12 @@ func (m *machine) step(in *instr, pc, pos int) (nextPC, nextPos int, ok bool, er
 	case rxOpSplitTo:
 		return in.x, pos, true, m.push(choice{kind: choiceJump, pc: pc + 1, pos: pos})
 	case rxOpSave:
-		err := m.push(choice{kind: choiceSave, pc: in.x, pos: m.saves[in.x]})
-		m.saves[in.x] = pos
-		return pc + 1, pos, true, err
+		if in.x%2 == 1 {
+			if err := m.save(len(m.saves)-1, in.x/2); err != nil {
+				return 0, 0, false, err
+			}
+		}
+		return pc + 1, pos, true, m.save(in.x, pos)
 	case rxOpAssert:
 		return pc + 1, pos, m.assert(in.kind, pos), nil
 	case rxOpBackref:
@@ -231,6 +234,12 @@ func (m *machine) step(in *instr, pc, pos int) (nextPC, nextPos int, ok bool, er
 	return 0, 0, false, nil // rxOpMatch that is not accepted
 }
 
+func (m *machine) save(slot, v int) error {
+	old := m.saves[slot]
+	m.saves[slot] = v
+	return m.push(choice{kind: choiceSave, pc: slot, pos: old})
+}
+
 func (m *machine) setLoop(i int, s loopState) error {
 	old := m.loops[i]
 	m.loops[i] = s
@@ -242,7 +251,8 @@ func (m *machine) setLoop(i int, s loopState) error {
 func (m *machine) loop(in *instr, pc, pos int) (int, int, bool, error) {
 	s := m.loops[in.y]
 	switch {
-	case s.count < in.min && (s.last != pos || s.count == 0):
+	case s.count < in.min: // an empty round counts here
+		return pc + 1, pos, true, m.setLoop(in.y, loopState{s.count + 1, s.last})
 	case s.count >= in.max || s.last == pos:
 		return in.x, pos, true, nil
 	case in.lazy:
@@ -364,6 +374,9 @@ func (m *machine) assert(kind assertKind, pos int) bool {
 		return pos == len(m.text) || pos == len(m.text)-1 && m.text[pos] == '\n'
 	case assertLineEnd:
 		return pos == len(m.text) || m.text[pos] == '\n'
+	}
+	if m.text == "" { // there is neither a boundary nor a place that is none
+		return false
 	}
 	word := isWordRune
 	if kind >= assertWordASCII {

@@ -17,6 +17,7 @@ type regexParser struct {
 	at     int
 	flags  int
 	groups int
+	asked  int // the highest group that a conditional asks for
 	names  map[string]int
 	order  []string
 	open   map[int]bool // groups that are not closed yet
@@ -38,6 +39,9 @@ func parseRegex(pattern string, flags int) (root rxNode, p *regexParser, err err
 	root = p.choices()
 	if p.at < len(p.src) {
 		p.fail("unbalanced parenthesis")
+	}
+	if p.asked > p.groups {
+		p.fail("invalid group reference " + strconv.Itoa(p.asked))
 	}
 	return root, p, nil
 }
@@ -242,7 +246,8 @@ func (p *regexParser) bounds() (low, high int, ok bool) {
 }
 
 func (p *regexParser) atom() rxNode {
-	switch c := p.next(); c {
+	c := p.next()
+	switch c {
 	case '.':
 		if p.has(flagDotAll) {
 			return rxSet{func(rune) bool { return true }}
@@ -266,10 +271,14 @@ func (p *regexParser) atom() rxNode {
 		return p.escape()
 	case '*', '+', '?':
 		p.fail("nothing to repeat")
-		return nil
-	default:
-		return p.char(c)
+	case '{':
+		p.at--
+		if _, _, ok := p.bounds(); ok {
+			p.fail("nothing to repeat")
+		}
+		p.at++
 	}
+	return p.char(c)
 }
 
 func (p *regexParser) char(r rune) rxNode {
