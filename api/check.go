@@ -94,7 +94,7 @@ func (c *check) cookie(field, s string) {
 	case len(s) > MaxCookieBytes:
 		c.add(field, fmt.Sprintf("is longer than %d bytes", MaxCookieBytes))
 	case !ValidCookie(s):
-		c.add(field, quote(s)+" may hold only letters, digits and . _ : -")
+		c.add(field, quote(s)+" may hold only letters, digits and . _ : -, and begins with a letter or digit")
 	}
 }
 
@@ -161,9 +161,9 @@ func at(list string, i int, field string) string {
 }
 
 // ValidCookie reports whether s can name a run: 1 to 128 letters, digits and
-// . _ : - of ASCII.
+// . _ : - of ASCII, beginning with a letter or digit.
 func ValidCookie(s string) bool {
-	return s != "" && len(s) <= MaxCookieBytes && onlyASCII(s, "._:-", true)
+	return s != "" && len(s) <= MaxCookieBytes && !strings.ContainsRune("._:-", rune(s[0])) && onlyASCII(s, "._:-", true)
 }
 
 // ValidName reports whether s can name a queue, a worker or an event kind: 1

@@ -42,7 +42,7 @@ func TestValidate(t *testing.T) {
 		{"all problems of a submit are told at once, in the order of its fields", api.Submit{
 			Variables: json.RawMessage(`[]`), Cookie: "a/b", Queue: "Q", Labels: map[string]string{"B": "", "A": "\n"},
 			Tags: map[string]string{"-": ""}, Priority: 101, QueueTimeoutMS: -1, RunTimeoutMS: -2, MaxAttempts: 101, Delivery: "twice",
-		}, `pipeline: is required; variables: must be a JSON object; cookie: "a/b" may hold only letters, digits and . _ : -; ` +
+		}, `pipeline: is required; variables: must be a JSON object; cookie: "a/b" may hold only letters, digits and . _ : -, and begins with a letter or digit; ` +
 			`queue: "Q" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit; ` +
 			`labels: key "A" must be 1 to 63 lower-case letters, digits and . _ / -, beginning with a letter or digit; ` +
 			`labels: the value of "A" must be printable text of at most 255 bytes; ` +

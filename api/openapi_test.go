@@ -101,7 +101,7 @@ func compare(t *testing.T, consts map[string][]string, path string, schema *open
 		for field := range fields(typ) {
 			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 			names = append(names, name)
-			if options != "omitempty" {
+			if options != "omitempty" && options != "omitzero" {
 				required = append(required, name)
 			}
 			if p := schema.Properties[name]; p != nil {

@@ -20,7 +20,7 @@ type Register struct {
 	Queues   []string          `json:"queues,omitempty"` // ["default"] when empty
 	Labels   map[string]string `json:"labels,omitempty"`
 	// Pipelines are the only ones that the server may send. Absent means any.
-	Pipelines []PipelineInfo `json:"pipelines,omitempty"`
+	Pipelines []PipelineInfo `json:"pipelines,omitzero"`
 	Version   string         `json:"version,omitempty"`
 	// Holding names the leases of an earlier session that this process still
 	// works on. What it does not name is taken as lost.

@@ -95,7 +95,7 @@ func name(r *http.Request, param string) (string, error) {
 func cookie(r *http.Request) (string, error) {
 	v := r.PathValue("cookie")
 	if !api.ValidCookie(v) {
-		return "", api.Errorf(api.CodeInvalidRequest, "cookie: %q may hold only letters, digits and . _ : -", v)
+		return "", api.Errorf(api.CodeInvalidRequest, "cookie: %q may hold only letters, digits and . _ : -, and begins with a letter or digit", v)
 	}
 	return v, nil
 }

@@ -19,7 +19,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := r.Header.Get("Idempotency-Key")
 	if key != "" && !api.ValidCookie(key) {
-		return api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only letters, digits and . _ : -", key)
+		return api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only letters, digits and . _ : -, and begins with a letter or digit", key)
 	}
 	wait, err := preferredWait(r)
 	if err != nil {

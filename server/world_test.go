@@ -138,6 +138,18 @@ func (w *world) end() {
 	})
 }
 
+// again ends the server and starts another on the same store.
+func (w *world) again() *world {
+	w.t.Helper()
+	w.end()
+	return newWorld(w.t, func(s *setup) {
+		*s = w.setup
+		if s.pipes != nil {
+			s.pipes = newPipes()
+		}
+	})
+}
+
 // logged is how many log lines have the message.
 func (w *world) logged(message string) int {
 	return bytes.Count(w.log.Bytes(), []byte(`"msg":"`+message+`"`))
