@@ -142,7 +142,7 @@ func linkDate() {
 			s, err := ev.strftime(full(a[0]), "%c")
 			return s, err
 		}),
-		def("timetuple", "/", func(_ *eval, a []Value) (Value, error) { return timeTuple(full(a[0])), nil }),
+		def("timetuple", "/", func(_ *eval, a []Value) (Value, error) { return timeTuple(full(a[0]), -1), nil }),
 		def("replace", "year? month? day?", func(_ *eval, a []Value) (Value, error) {
 			d := a[0].(Date)
 			ns, err := argInts(a[1:], int64(d.year), int64(d.month), int64(d.day))

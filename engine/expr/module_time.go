@@ -13,11 +13,11 @@ func timeModule() *Module {
 		newBuiltin("perf_counter", "", func(ev *eval, _ []Value) (Value, error) { return ev.seconds(), nil }),
 		newBuiltin("gmtime", "secs? /", func(ev *eval, a []Value) (Value, error) {
 			dt, err := ev.timeOrNow(a[0], utc)
-			return valueOr(timeTuple(dt), err)
+			return valueOr(timeTuple(dt, 0), err)
 		}),
 		newBuiltin("localtime", "secs? /", func(ev *eval, a []Value) (Value, error) {
 			dt, err := ev.timeOrNow(a[0], Zone{})
-			return valueOr(timeTuple(dt), err)
+			return valueOr(timeTuple(dt, 0), err)
 		}),
 		newBuiltin("strftime", "format t? /", func(ev *eval, a []Value) (Value, error) {
 			format, err := argStr(a[0], "")
@@ -55,7 +55,9 @@ func (ev *eval) timeOrNow(secs Value, zone Zone) (Datetime, error) {
 	return ev.fromTimestamp(secs, zone)
 }
 
-func timeTuple(dt Datetime) *named {
+// timeTuple gives a struct_time. dst is 0 without summer time, -1 if nothing
+// is known of it.
+func timeTuple(dt Datetime, dst int64) *named {
 	yearDay := dt.ordinal() - Date{dt.year, 1, 1}.ordinal() + 1
 	items := Tuple{}
 	for _, n := range []int{dt.year, dt.month, dt.day, dt.hour, dt.minute, dt.second, dt.weekday()} {
@@ -64,7 +66,7 @@ func timeTuple(dt Datetime) *named {
 	return &named{
 		kind:  typeStructTime,
 		names: []string{"tm_year", "tm_mon", "tm_mday", "tm_hour", "tm_min", "tm_sec", "tm_wday", "tm_yday", "tm_isdst"},
-		items: append(items, yearDay, int64(0)),
+		items: append(items, yearDay, dst),
 	}
 }
 
