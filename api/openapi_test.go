@@ -235,7 +235,7 @@ func TestLimitsAreTheContracts(t *testing.T) {
 	for n, ok := range map[int]bool{0: false, 1: true, api.MaxPipelineBytes: true, api.MaxPipelineBytes + 1: false} {
 		row(fmt.Sprintf("pipeline of %d bytes", n), ok, submit(func(in *api.Submit) { in.Pipeline = a(n) }))
 	}
-	for key, ok := range map[string]bool{"a": true, "a/b.c-d_e": true, a(63): true, a(64): false, "A": false, "-a": false, "": false} {
+	for key, ok := range map[string]bool{"a": true, "a/b.c-d_e": true, "/a": false, a(63): true, a(64): false, "A": false, "-a": false, "": false} {
 		row("label key "+key, ok, submit(func(in *api.Submit) { in.Labels = map[string]string{key: "v"} }))
 		row("tag key "+key, ok, submit(func(in *api.Submit) { in.Tags = map[string]string{key: "v"} }))
 	}

@@ -1,6 +1,7 @@
 package expr_test
 
 import (
+	"context"
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
@@ -184,7 +185,7 @@ func canonical(v expr.Value) string {
 	case *expr.Type:
 		return "type:" + v.Name()
 	}
-	if items, err := expr.Collect(nil, v, expr.Options{}); err == nil {
+	if items, err := expr.Collect(context.Background(), v, expr.Options{}); err == nil {
 		return expr.TypeName(v) + "[" + canonicalAll(items) + "]"
 	}
 	return expr.TypeName(v)
