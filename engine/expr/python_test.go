@@ -1,8 +1,8 @@
 package expr_test
 
 import (
-	"context"
 	"bufio"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
