@@ -10,12 +10,13 @@ type parser struct {
 	depth   int
 	lineAt  pos // a place whose line is known, since lines are asked for in order
 	lineNum int
+	block   bool
 	inFunc  bool
 	inLoop  bool
 }
 
 func newParser(src string, block bool) *parser {
-	return &parser{src: src, tokens: lex(src, block), lineNum: 1}
+	return &parser{src: src, tokens: lex(src, block), lineNum: 1, block: block}
 }
 
 // parseExpression reads
@@ -27,8 +28,12 @@ func parseExpression(src string) expression {
 		p.fail(p.peek().pos, "an expression is missing")
 	}
 	x := p.expressions()
+	after := p.i
 	for p.peek().kind == tokNewline {
 		p.i++
+	}
+	if p.peek().kind != tokEOF {
+		p.i = after
 	}
 	p.end()
 	return x
@@ -40,17 +45,20 @@ func (p *parser) end() {
 	switch {
 	case t.kind == tokEOF:
 	case t.kind == tokNewline:
-		panic(faultAt(p.src, int(t.pos), "an expression ends at the line break", "put it in parentheses to go on", false))
+		p.lineEnds(t.pos, "an expression ends at the line break")
 	case t.text == "=":
-		panic(faultAt(p.src, int(t.pos), "an expression cannot assign", "compare with ==, or assign with (name := value)", false))
+		p.hint(t.pos, "an expression cannot assign", "compare with ==, or assign with (name := value)")
 	case t.text == ":=":
-		panic(faultAt(p.src, int(t.pos), "an assignment expression needs parentheses", "write (name := value)", false))
+		p.hint(t.pos, "an assignment expression needs parentheses", "write (name := value)")
 	default:
 		p.unexpected()
 	}
 }
 
-func (p *parser) fail(at pos, msg string) { panic(faultAt(p.src, int(at), msg, "", false)) }
+func (p *parser) fail(at pos, msg string) { p.hint(at, msg, "") }
+
+// hint fails with what to write instead.
+func (p *parser) hint(at pos, msg, hint string) { panic(faultAt(p.src, int(at), msg, hint, false)) }
 
 func (p *parser) unsupported(at pos, msg, hint string) {
 	panic(faultAt(p.src, int(at), msg+" not supported", hint, true))
@@ -63,7 +71,7 @@ func (p *parser) unexpected() {
 	case tokEOF:
 		p.fail(t.pos, "unexpected end")
 	case tokNewline:
-		p.fail(t.pos, "unexpected end of line")
+		p.lineEnds(t.pos, "unexpected end of line")
 	case tokIndent:
 		p.fail(t.pos, "unexpected indent")
 	case tokDedent:
@@ -74,6 +82,16 @@ func (p *parser) unexpected() {
 		}
 	}
 	p.fail(t.pos, "unexpected "+p.src[t.pos:t.end])
+}
+
+// lineEnds fails at a line break; in an expression it can be kept from ending
+// anything.
+func (p *parser) lineEnds(at pos, msg string) {
+	hint := ""
+	if !p.block {
+		hint = "put it in parentheses to go on"
+	}
+	p.hint(at, msg, hint)
 }
 
 // unsupportedWords says what to write instead of what is left out.
@@ -115,7 +133,7 @@ func (p *parser) expect(text string) pos {
 			p.fail(t.pos, "expected ':'")
 		}
 		if t := p.peek(); t.text == "=" && t.kind == tokOp {
-			panic(faultAt(p.src, int(t.pos), "invalid syntax", "maybe you meant '==' or ':='", false))
+			p.hint(t.pos, "invalid syntax", "maybe you meant '==' or ':='")
 		}
 		p.unexpected()
 	}

@@ -84,7 +84,7 @@ func (p *parser) expression() expression {
 	}
 	test := p.disjunction()
 	if !p.is("else") {
-		panic(faultAt(p.src, int(p.peek().pos), "expected 'else' after 'if' expression", "write x if test else y", false))
+		p.hint(p.peek().pos, "expected 'else' after 'if' expression", "write x if test else y")
 	}
 	p.expect("else")
 	return &condExpr{x.at(), test, x, p.expression()}
@@ -255,7 +255,7 @@ func (p *parser) primary() expression {
 		switch {
 		case p.accept("."):
 			if p.peek().kind == tokKeyword {
-				panic(faultAt(p.src, int(p.peek().pos), "`"+p.peek().text+"` cannot be an attribute", "write ['"+p.peek().text+"']", false))
+				p.hint(p.peek().pos, "`"+p.peek().text+"` cannot be an attribute", "write ['"+p.peek().text+"']")
 			}
 			x = &attrExpr{t.pos, x, p.name()}
 		case p.accept("("):

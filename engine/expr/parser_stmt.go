@@ -86,7 +86,7 @@ func (p *parser) misplaced() {
 	t := p.peek()
 	prev := p.tokens[max(p.i-1, 0)]
 	if prev.kind == tokName && (prev.text == "print" || prev.text == "exec") && t.kind != tokOp {
-		panic(faultAt(p.src, int(prev.pos), "missing parentheses in call to '"+prev.text+"'", "write "+prev.text+"(...)", false))
+		p.hint(prev.pos, "missing parentheses in call to '"+prev.text+"'", "write "+prev.text+"(...)")
 	}
 	p.unexpected()
 }
@@ -131,7 +131,7 @@ func (p *parser) simple() statement {
 func (p *parser) returnStatement(ln line) statement {
 	at := p.expect("return")
 	if !p.inFunc {
-		panic(faultAt(p.src, int(at), "'return' outside function", "the last expression is the value of the code", false))
+		p.hint(at, "'return' outside function", "the last expression is the value of the code")
 	}
 	s := &returnStmt{line: ln}
 	if p.startsExpression() {
