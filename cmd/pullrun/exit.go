@@ -35,7 +35,7 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitDone, "done: the run succeeded, the worker has drained, the files are valid"},
-	{exitFailed, "the run failed"},
+	{exitFailed, "the run, or a test, failed"},
 	{exitUsage, "the command line, the settings or the pipelines are wrong"},
 	{exitUnreachable, "the server cannot be reached"},
 	{exitRefused, "the server refuses: wrong token, missing scope, or a newer worker of the same name"},
