@@ -26,6 +26,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	case errors.As(err, &large):
 		return api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of %d bytes", limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		extend(w, 0) // by now the answer is as late
 		return api.Errorf(api.CodeInvalidRequest, "the body did not arrive within %v", callTimeout)
 	case err != nil:
 		return api.Errorf(api.CodeInvalidRequest, "body: %w", err)

@@ -1,6 +1,9 @@
 package server
 
-import "net"
+import (
+	"net"
+	"net/http"
+)
 
 // Route is a call as the server has it.
 type Route struct {
@@ -26,3 +29,8 @@ func (s *Server) Listen(l net.Listener) error {
 
 // Parked is how many polls are parked.
 func (s *Server) Parked() int { return s.hub.polls() }
+
+// Handle serves h as the server serves its calls.
+func (s *Server) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(route{handle: h}, w, r) })
+}

@@ -48,11 +48,6 @@ func (s *Server) livez(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) error {
-	select {
-	case <-s.ending:
-		return api.Errorf(api.CodeUnavailable, "the server is ending")
-	default:
-	}
 	if err := s.store.Err(); err != nil {
 		return api.Errorf(api.CodeUnavailable, "the store takes no writes: %w", err)
 	}

@@ -23,7 +23,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // the caller has gone
 	}
-	e := s.problem(r, err)
+	replyProblem(w, s.problem(r, err))
+}
+
+// replyProblem answers with a problem, and with the headers that belong to it.
+func replyProblem(w http.ResponseWriter, e *api.Error) {
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, retryAfter)/time.Second)))

@@ -109,11 +109,11 @@ func (s *Server) serve(rt route, w http.ResponseWriter, r *http.Request) {
 	began := &firstWrite{ResponseWriter: w}
 	defer func() {
 		if p := recover(); p != nil {
-			err := panicked(p)
+			e := s.problem(r, panicked(p))
 			if began.done {
 				panic(http.ErrAbortHandler) // half an answer must not look whole
 			}
-			s.fail(w, r, err)
+			replyProblem(w, e)
 		}
 	}()
 	r, err := s.authorize(rt.scope, r)

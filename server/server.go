@@ -106,6 +106,9 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	silent := &strangers{conns: make(map[net.Conn]bool)}
+	s.http.ConnState = silent.note
+	s.http.RegisterOnShutdown(silent.close)
 	if cfg.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 		if err != nil {

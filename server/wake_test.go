@@ -93,6 +93,7 @@ func TestMatching(t *testing.T) {
 		{"a pipeline that it has", pipelines("o", "p"), api.Submit{}, true},
 		{"a pipeline that it has not", pipelines("o"), api.Submit{}, false},
 		{"no pipelines at all", pipelines(), api.Submit{}, false},
+		{"any pipeline", func(in *api.Register) { in.Pipelines = nil }, api.Submit{}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +154,7 @@ func TestWakeUpOfOneThatHasGone(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(w *world) {
 		gone, other := w.register("gone", 1), w.register("other", 1)
-		for i := range 50 {
+		for i := range 20 {
 			ctx, cut := context.WithCancel(w.t.Context())
 			_ = gone.parkIn(ctx) // its end is an error
 			synctest.Wait()
@@ -224,9 +225,16 @@ func TestThousandParkedPolls(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	simulated(t, func(w *world) {
-		polls := make([]*pending, n)
-		for i := range polls {
-			polls[i] = w.register(fmt.Sprint("w", i), 1).park()
+		polls := []*pending{w.register("w", 1).park()}
+		many := context.WithValue(w.t.Context(), oneOfMany{}, true)
+		for i := range n - 1 {
+			wk := &worker{world: w, name: fmt.Sprint("w", i)}
+			a, err := w.send(w.request(many, "POST", "/v1/workers", api.Register{Name: wk.name, Capacity: 1}))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			wk.session = into[api.Registered](w.t, a).Session
+			polls = append(polls, wk.parkIn(many))
 		}
 		synctest.Wait()
 		if got := w.Parked(); got != n {
@@ -244,9 +252,12 @@ func TestThousandParkedPolls(t *testing.T) {
 		w.state(api.StateOffered, "c")
 		began := time.Now()
 		w.stop()
-		for i, p := range polls {
-			if a := p.await(); a.status != http.StatusNoContent && i > 0 {
-				w.t.Fatalf("poll %d at the server's end = %d %s, want 204", i, a.status, a.body)
+		if got := runs(w.t, polls[0].packets()); len(got) != 1 {
+			w.t.Errorf("the poll that waited longest = %v, want the RUN", got)
+		}
+		for i, p := range polls[1:] {
+			if a := p.await(); a.status != http.StatusNoContent {
+				w.t.Fatalf("poll %d at the server's end = %d %s, want 204", i+1, a.status, a.body)
 			}
 		}
 		if took := time.Since(began); took > time.Second {

@@ -1,0 +1,378 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// sized is the body of a submit with n bytes.
+func sized(n int) string {
+	const frame = `{"pipeline":"p","variables":{"x":""}}`
+	return strings.Replace(frame, `""`, `"`+strings.Repeat("x", n-len(frame))+`"`, 1)
+}
+
+// counted counts what is read of it.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// endless is a body that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// A body beyond the limit is refused, whether or not it says its length, and
+// is not read to its end.
+func TestBodyLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.MaxBody, s.MaxResult = 1000, 5000 })
+	chunked := func(body string) io.Reader { return struct{ io.Reader }{strings.NewReader(body)} }
+	w.want(http.StatusCreated, "POST", "/v1/runs", sized(1000))
+	w.want(http.StatusCreated, "POST", "/v1/runs", chunked(sized(1000)))
+	for _, body := range []any{sized(1001), chunked(sized(1001))} {
+		a := w.refused(api.CodeBodyTooLarge, "POST", "/v1/runs", body)
+		if !strings.Contains(a.body, "1000 bytes") {
+			t.Errorf("problem %s does not say the limit", a.body)
+		}
+	}
+	wk := w.register("w", 1)
+	large := sized(1001)
+	for _, call := range []string{
+		"/v1/runs/batch", "/v1/runs/c/cancel", "/v1/workers", wk.path("/poll"), wk.path("/heartbeat"), wk.path("/events"),
+	} {
+		w.refused(api.CodeBodyTooLarge, "POST", call, large)
+	}
+	w.refused(api.CodeInvalidRequest, "POST", wk.path("/results"), sized(6000))
+	w.refused(api.CodeBodyTooLarge, "POST", wk.path("/results"), sized(6001))
+
+	body := &counted{Reader: endless{}}
+	w.refused(api.CodeBodyTooLarge, "POST", "/v1/runs", body)
+	if body.n > 8<<20 {
+		t.Errorf("%d bytes of an endless body were sent", body.n)
+	}
+}
+
+func TestBadBodies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	deep := func(n int) string {
+		return `{"pipeline": "p", "variables": {"x": ` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}}`
+	}
+	for _, tt := range []struct {
+		name, kind, body string
+		code             api.Code // "" is taken
+		says             string
+	}{
+		{"a submit", "application/json", `{"pipeline": "p"}`, "", ""},
+		{"with a character set", "application/json; charset=utf-8", `{"pipeline": "p"}`, "", ""},
+		{"white space around it", "application/json", " \n{\"pipeline\": \"p\"}\r\n\t ", "", ""},
+		{"as deep as may be", "application/json", deep(499), "", ""},
+
+		{"no type", "", `{"pipeline": "p"}`, api.CodeUnsupportedMedia, `got \"\"`},
+		{"a form", "application/x-www-form-urlencoded", `pipeline=p`, api.CodeUnsupportedMedia, "x-www-form-urlencoded"},
+		{"text", "text/plain", `{"pipeline": "p"}`, api.CodeUnsupportedMedia, "text/plain"},
+		{"a type that is none", "application/", `{"pipeline": "p"}`, api.CodeUnsupportedMedia, "application/"},
+		{"nothing", "application/json", "", api.CodeInvalidRequest, "empty"},
+		{"no JSON", "application/json", "pipeline: p", api.CodeInvalidRequest, "invalid character"},
+		{"half of it", "application/json", `{"pipeline": "p"`, api.CodeInvalidRequest, "ends within"},
+		{"a second value", "application/json", `{"pipeline": "p"} {}`, api.CodeInvalidRequest, "goes on"},
+		{"something behind it", "application/json", `{"pipeline": "p"} x`, api.CodeInvalidRequest, "goes on"},
+		{"a list", "application/json", `[]`, api.CodeInvalidRequest, "must be an object"},
+		{"null", "application/json", `null`, api.CodeInvalidRequest, "pipeline: is required"},
+		{"a number for text", "application/json", `{"pipeline": 1}`, api.CodeInvalidRequest, "pipeline: must be text"},
+		{"a fraction for a number", "application/json", `{"pipeline": "p", "priority": 1.5}`, api.CodeInvalidRequest, "priority: must be a whole number"},
+		{"a number beyond all", "application/json", `{"pipeline": "p", "run_timeout_ms": 9223372036854775808}`, api.CodeInvalidRequest, "run_timeout_ms"},
+		{"a time that is none", "application/json", `{"pipeline": "p", "not_before": "soon"}`, api.CodeInvalidRequest, "soon"},
+		{"a pipeline with a slash", "application/json", `{"pipeline": "../p"}`, api.CodeInvalidRequest, "not the name of a pipeline"},
+		{"a cookie with a space", "application/json", `{"pipeline": "p", "cookie": "a b"}`, api.CodeInvalidRequest, "cookie"},
+		{"a queue in capitals", "application/json", `{"pipeline": "p", "queue": "Q"}`, api.CodeInvalidRequest, "queue"},
+		{"a label with a new line", "application/json", `{"pipeline": "p", "labels": {"a": "\n"}}`, api.CodeInvalidRequest, "labels"},
+		{"variables that are a list", "application/json", `{"pipeline": "p", "variables": []}`, api.CodeInvalidRequest, "variables: must be a JSON object"},
+		{"variables that are too deep", "application/json", deep(500), api.CodeInvalidRequest, "deeper than 500"},
+		{"deeper than anybody reads", "application/json", deep(20_000), api.CodeInvalidRequest, "depth"},
+		{"brackets in text are not depth", "application/json", `{"pipeline": "p", "variables": {"x": "` + strings.Repeat(`[\"`, 600) + `"}}`, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.code == "" {
+				w.want(http.StatusCreated, "POST", "/v1/runs", tt.body, "Content-Type", tt.kind)
+				return
+			}
+			a := w.refused(tt.code, "POST", "/v1/runs", tt.body, "Content-Type", tt.kind)
+			if !strings.Contains(a.body, tt.says) {
+				t.Errorf("problem %s does not say %q", a.body, tt.says)
+			}
+		})
+	}
+}
+
+// Each of a worker's calls checks its body.
+func TestBadBodiesOfWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	for _, call := range []string{"/v1/workers", wk.path("/poll"), wk.path("/heartbeat"), wk.path("/results"), wk.path("/events"), "/v1/runs/c/cancel"} {
+		w.refused(api.CodeInvalidRequest, "POST", call, `{`)
+		w.refused(api.CodeInvalidRequest, "POST", call, `[]`)
+		w.refused(api.CodeUnsupportedMedia, "POST", call, `{}`, "Content-Type", "text/json")
+		if !strings.HasSuffix(call, "/cancel") { // which wants nothing
+			w.refused(api.CodeInvalidRequest, "POST", call, `{}`)
+		}
+	}
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/c/cancel", api.Cancel{Reason: strings.Repeat("r", 256)})
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/workers", api.Register{Name: "w", Capacity: 10_001})
+	w.refused(api.CodeInvalidRequest, "POST", wk.path("/poll"), `{"session": "s", "hold_ms": -1, "holding": []}`)
+}
+
+func TestNoSuchCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { tokens(s, "a") })
+	for _, tt := range []struct {
+		call  string
+		code  api.Code
+		allow string
+	}{
+		{"GET /", api.CodeNotFound, ""},
+		{"GET /v1", api.CodeNotFound, ""},
+		{"GET /v2/runs", api.CodeNotFound, ""},
+		{"POST /v1/runs/c/retry", api.CodeNotFound, ""},
+		{"GET /v1/runs/c/d/e", api.CodeNotFound, ""},
+		{"GET /v1//runs", api.CodeNotFound, ""},
+		{"DELETE /v1/runs", api.CodeMethodNotAllowed, "GET, POST"},
+		{"PUT /v1/runs/c", api.CodeMethodNotAllowed, "GET"},
+		{"GET /v1/workers/w/poll", api.CodeMethodNotAllowed, "POST"},
+		{"POST /livez", api.CodeMethodNotAllowed, "GET"},
+	} {
+		method, path, _ := strings.Cut(tt.call, " ")
+		a := w.refused(tt.code, method, path, nil)
+		for allowed := range strings.SplitSeq(tt.allow, ", ") {
+			if !strings.Contains(a.header.Get("Allow"), allowed) {
+				t.Errorf("%s: Allow is %q, want %q", tt.call, a.header.Get("Allow"), tt.allow)
+			}
+		}
+	}
+}
+
+// No more polls are parked than the limit says. A worker's newer poll takes
+// the place of its older.
+func TestPollLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.MaxPolls = 2 })
+	one, two, three := w.register("one", 1), w.register("two", 1), w.register("three", 1)
+	first := one.park()
+	two.park()
+	w.parked(2)
+	a := w.refused(api.CodeTooManyRequests, "POST", three.path("/poll"), three.asks(0, nil))
+	if got := a.header.Get("Retry-After"); got != "1" {
+		t.Errorf("Retry-After is %q, want 1", got)
+	}
+	one.park()
+	first.packets()
+	w.parked(2)
+	w.submit(api.Submit{})
+	w.parked(1)
+	three.poll()
+}
+
+// A worker asks for as long a hold as it likes, and is held for as long as the
+// server's is.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		ms   int64
+		want time.Duration
+	}{
+		{"none", 0, 0},
+		{"shorter than the server's", 7000, 7 * time.Second},
+		{"longer than the server's", 26_000, 25 * time.Second},
+		{"longer than a duration can be", 1 << 62, 25 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			simulated(t, func(w *world) {
+				wk := w.register("w", 1)
+				began := time.Now()
+				in := api.Poll{Session: wk.session, HoldMS: tt.ms, Holding: []api.Held{}}
+				w.want(http.StatusNoContent, "POST", wk.path("/poll"), in)
+				if took := time.Since(began); took != tt.want {
+					w.t.Errorf("held for %v, want %v", took, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A client that is slow is cut off, and one that is only idle is not.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	const post = "POST /v1/runs HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
+	for _, tt := range []struct {
+		name, sends string
+		status      int // of the answer; 0 is none
+		closed      time.Duration
+	}{
+		{"nothing", "", 0, 5 * time.Second},
+		{"half a header", "GET /livez HTTP/1.1\r\nHost:", 0, 5 * time.Second},
+		{"half a body", post + "Content-Length: 1000\r\n\r\n{", http.StatusBadRequest, 30 * time.Second},
+		{"half a body in chunks", post + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", http.StatusBadRequest, 30 * time.Second},
+		{"a whole request, and no other", "GET /livez HTTP/1.1\r\nHost: w\r\n\r\n", http.StatusOK, 2 * time.Minute},
+		{"too large a header", "GET /livez HTTP/1.1\r\nHost: w\r\nX: " + strings.Repeat("x", 32<<10) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			simulated(t, func(w *world) {
+				conn, err := w.setup.pipes.dial(w.t.Context(), "", "")
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				defer conn.Close()
+				began := time.Now()
+				go func() { _, _ = io.WriteString(conn, tt.sends) }() // the server may close in between
+				r := bufio.NewReader(conn)
+				resp, err := http.ReadResponse(r, nil)
+				switch {
+				case err != nil && tt.status == 0:
+				case err != nil || resp.StatusCode != tt.status:
+					w.t.Fatalf("answer is %v, %v, want %d", resp, err, tt.status)
+				default:
+					body, err := io.ReadAll(resp.Body)
+					if tt.status == http.StatusBadRequest && !strings.Contains(string(body), "did not arrive within 30s") {
+						w.t.Errorf("body is %s, %v, want what was waited for", body, err)
+					}
+				}
+				_, err = io.Copy(io.Discard, r)
+				if took := time.Since(began); took > tt.closed+2*time.Second || took < tt.closed && tt.closed != 30*time.Second {
+					w.t.Errorf("closed after %v with %v, want %v", took, err, tt.closed)
+				}
+			})
+		})
+	}
+}
+
+// What a request has set of its connection's deadlines is not the next one's,
+// whether or not that has a route.
+func TestConnectionIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		for range 3 {
+			w.submit(api.Submit{})
+			time.Sleep(time.Minute)
+			w.refused(api.CodeNotFound, "GET", "/nothing", nil)
+			time.Sleep(time.Minute)
+		}
+		if n := w.setup.pipes.dialled(); n != 1 {
+			w.t.Errorf("%d connections were made, want 1", n)
+		}
+	})
+}
+
+// A poll that was held and one that is answered late are both whole.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		wk := w.register("w", 1)
+		parked := wk.park()
+		synctest.Wait()
+		time.Sleep(24 * time.Second)
+		w.submit(api.Submit{Cookie: "c"})
+		if got := runs(w.t, parked.packets()); len(got) != 1 {
+			w.t.Errorf("the parked poll = %v, want the RUN", got)
+		}
+	}, func(s *setup) { s.Hold = 5 * time.Minute; s.Lease = 10 * time.Minute })
+}
+
+// panics is a log that panics on a message.
+type panics struct {
+	slog.Handler
+	on string
+}
+
+func (p panics) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == p.on {
+		panic("boom at " + p.on)
+	}
+	return p.Handler.Handle(ctx, r)
+}
+
+func (p panics) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return panics{p.Handler.WithAttrs(attrs), p.on}
+}
+
+// A handler that panics answers 500, says nothing of the matter, and the
+// server lives on.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, on, path string
+		body           any
+		answer         func(answer) string // the code in it
+	}{
+		{"a call", "worker registered", "/v1/workers", api.Register{Name: "w", Capacity: 1}, func(a answer) string { return string(a.problem()) }},
+		{"a submit in a batch", "run is accepted", "/v1/runs/batch", api.SubmitBatch{Runs: []api.Submit{{Pipeline: "p"}}}, func(a answer) string {
+			return string(into[api.SubmitBatchResult](t, a).Results[0].Problem.Code)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *setup) { s.log = panics{s.log, tt.on} })
+			ctx := context.WithValue(t.Context(), mayFail{}, true)
+			a, err := w.send(w.request(ctx, "POST", tt.path, tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tt.answer(a); got != string(api.CodeInternal) || strings.Contains(a.body, "boom") {
+				t.Errorf("answer %d %s, want INTERNAL and no more", a.status, a.body)
+			}
+			if log := string(w.log.Bytes()); w.logged("call failed") != 1 || !strings.Contains(log, "boom at "+tt.on) || !strings.Contains(log, "goroutine") {
+				t.Errorf("the log does not hold the panic and its stack, once")
+			}
+			w.want(http.StatusOK, "GET", "/livez", nil)
+		})
+	}
+}
+
+// An answer that had begun when its handler panicked is cut, so that half of
+// it does not look whole.
+func TestPanicWithinAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	half := httptest.NewServer(w.Handle(func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusOK)
+		panic("boom")
+	}))
+	defer half.Close()
+	resp, err := half.Client().Get(half.URL)
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close() // it has been read
+		if err == nil {
+			t.Errorf("answer is %d %s, want it cut", resp.StatusCode, body)
+		}
+	}
+	if w.logged("call failed") != 1 {
+		t.Errorf("the log does not hold the panic, once")
+	}
+}
