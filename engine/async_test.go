@@ -119,14 +119,14 @@ func TestLostErrorsBecomeWarnings(t *testing.T) {
 	c := single(t, `
 - {chip: kit.fail, run_async: true, params: {message: lost}}
 - {chip: kit.fail, run_async: true, store_result_as: h}
-- loop: '{{ range(30) }}'
-  code: 1 / 0
-  run_async: true
 - chip: reasonchip.async.wait_for
   params: {task: '{{ h }}'}
   rescue:
-    - return: seen
-  return_result: true
+    - comment: seen
+- loop: '{{ range(30) }}'
+  code: 1 / 0
+  run_async: true
+- return: seen
 `)
 	out, err := c.Run(t.Context(), engine.Input{Pipeline: "main"})
 	if err != nil || string(out.Result) != `"seen"` {
@@ -136,7 +136,7 @@ func TestLostErrorsBecomeWarnings(t *testing.T) {
 		t.Errorf("Run() gives %d warnings, want 20 and a count: %q", len(out.Warnings), out.Warnings)
 	}
 	all := strings.Join(out.Warnings, "\n")
-	for _, want := range []string{"the background task main/3 failed: CodeExecutionException at main/3", "more background tasks failed"} {
+	for _, want := range []string{"the background task main/4 failed: CodeExecutionException at main/4", "more background tasks failed"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("Run() lacks the warning %q: %q", want, out.Warnings)
 		}
