@@ -14,6 +14,7 @@ func (s *Store) Cancel(ctx context.Context, now time.Time, cookie, by, reason st
 		moved []Moved
 	}
 	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+		t.point("cancel")
 		r, found, err := t.run(`WHERE r.cookie = ?1`, cookie)
 		if err == nil && !found {
 			err = ErrNotFound

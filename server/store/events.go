@@ -28,6 +28,7 @@ type Event struct {
 // runs and beyond MaxEvents are dropped.
 func (s *Store) AppendEvents(ctx context.Context, now time.Time, events []Event) (int, error) {
 	return write(ctx, s.writer, now, func(t *tx) (int, error) {
+		t.point("events")
 		kept := 0
 		for _, e := range events {
 			if e.No < 1 || e.No > MaxEvents {

@@ -48,6 +48,7 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 		moved    []Moved
 	}
 	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+		t.point("finish")
 		o := outcome{verdicts: make([]Verdict, len(results))}
 		for i := range results {
 			var err error

@@ -48,6 +48,7 @@ func (s *Store) Poll(ctx context.Context, now time.Time, in PollIn) (PollOut, er
 }
 
 func (t *tx) poll(in PollIn) (PollOut, error) {
+	t.point("poll")
 	var out PollOut
 	s, err := t.contact(in.Worker, in.Session)
 	if err != nil {
@@ -105,6 +106,7 @@ func (s *Store) Heartbeat(ctx context.Context, now time.Time, in PollIn) (BeatOu
 }
 
 func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
+	t.point("heartbeat")
 	var out BeatOut
 	s, err := t.contact(in.Worker, in.Session)
 	if err != nil {

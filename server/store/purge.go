@@ -11,6 +11,7 @@ import (
 // others wait meanwhile, and call again while it returns limit.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	return write(ctx, s.writer, before, func(t *tx) (int, error) {
+		t.point("purge")
 		var seqs []int64
 		err := t.rows(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2`,
 			func(row *sql.Rows) error {

@@ -41,6 +41,7 @@ func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Regi
 }
 
 func (t *tx) register(n NewSession) (Registered, error) {
+	t.point("register")
 	var out Registered
 	_, err := t.row(`SELECT session FROM sessions WHERE worker = ?1`, []any{&out.Superseded}, n.Worker)
 	if err != nil {
@@ -104,6 +105,7 @@ func (t *tx) insertSession(n NewSession) error {
 // call Leave again then, or let the lease run out.
 func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string) ([]Moved, error) {
 	return write(ctx, s.writer, now, func(t *tx) ([]Moved, error) {
+		t.point("leave")
 		if _, err := t.contact(worker, session); err != nil {
 			return nil, err
 		}
@@ -136,6 +138,7 @@ func (t *tx) endSession(worker string, busy bool) error {
 // Shutdown marks a worker to be told to shut down. It is offered nothing more.
 func (s *Store) Shutdown(ctx context.Context, now time.Time, worker string) error {
 	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) {
+		t.point("shutdown")
 		n, err := t.exec(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
 		if err == nil && n == 0 {
 			err = ErrNoSession

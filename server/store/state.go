@@ -68,6 +68,12 @@ const (
 	evResume                   // the server was away, and with it every clock
 )
 
+var kindNames = [...]string{
+	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume",
+}
+
+func (k eventKind) String() string { return kindNames[k] }
+
 // event is one thing that happens to a run. What a worker does carries the
 // fence of its lease and has no effect under any other.
 type event struct {

@@ -31,6 +31,13 @@ type Options struct {
 	Log *slog.Logger
 	// Timing holds the waits of the state machine; DefaultTiming has the usual.
 	Timing Timing
+	// Probe is for fault tests; nil is none. It is called with "NAME.before" just
+	// before a commit and "NAME.after" just after it, when no caller has been
+	// told, once for each kind of operation (submit, poll, heartbeat, finish,
+	// cancel, register, leave, shutdown, events, sweep, purge, resume) and each
+	// event of a run (offer, reoffer, accept, adopt, claim, finish, release,
+	// expire, cancel, due, resume) that the commit holds. All else waits for it.
+	Probe func(point string)
 
 	vfs string // file system layer under SQLite, for tests
 }

@@ -23,6 +23,7 @@ func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Run, cre
 }
 
 func (t *tx) submit(n NewRun) (Run, bool, error) {
+	t.point("submit")
 	labels, err := jsonObject(n.Labels)
 	if err != nil {
 		return Run{}, false, err

@@ -41,6 +41,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (SweepOut, error) {
 }
 
 func (t *tx) sweep() (SweepOut, error) {
+	t.point("sweep")
 	var out SweepOut
 	var err error
 	if out.Expired, err = t.sweepSessions(); err != nil {
@@ -126,6 +127,7 @@ func (s *Store) Resume(ctx context.Context, now time.Time) error {
 }
 
 func (t *tx) resume() error {
+	t.point("resume")
 	_, err := t.exec(`UPDATE sessions SET expires_at = ?1 + lease WHERE expires_at < ?1 + lease`, micros(t.now))
 	if err != nil {
 		return err

@@ -10,10 +10,11 @@ import (
 
 // tx is one operation's share of the writer's transaction.
 type tx struct {
-	w     *writer
-	now   time.Time // in UTC and whole microseconds, as it will be read back
-	wrote bool
-	moved []Moved
+	w      *writer
+	now    time.Time // in UTC and whole microseconds, as it will be read back
+	wrote  bool
+	moved  []Moved
+	points []string
 }
 
 // exec runs a statement and returns how many rows it wrote.
@@ -74,6 +75,7 @@ func (t *tx) move(r *Run, e event) (bool, error) {
 	if !changed {
 		return false, nil
 	}
+	t.point(e.kind.String())
 	if err := t.update(r, &after); err != nil {
 		return false, err
 	}

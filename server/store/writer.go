@@ -33,6 +33,7 @@ type writer struct {
 	timing  Timing
 	routes  *routes
 	stmts   map[string]*sql.Stmt // prepared on conn; used by the loop alone
+	points  points               // of the batch under way; used by the loop alone
 
 	ops    chan operation // callers send, the loop receives
 	failed chan struct{}  // closed by the loop when err is set
@@ -46,7 +47,7 @@ type writer struct {
 func newWriter(conn *sql.Conn, d dialect, o Options) *writer {
 	w := &writer{
 		conn: conn, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(), stmts: map[string]*sql.Stmt{},
-		ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
+		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
 	return w
@@ -165,6 +166,7 @@ func (w *writer) attempt(batch []operation) (errs []error, err error) {
 		_, err = w.judge(err)
 		return nil, err
 	}
+	w.points.reset()
 	errs = make([]error, len(batch))
 	for i, op := range batch {
 		if op.ctx.Err() != nil {
@@ -178,11 +180,16 @@ func (w *writer) attempt(batch []operation) (errs []error, err error) {
 			w.rollback()
 			return errs, errTakenBack
 		}
+		if errs[i] == nil {
+			w.points.add(t.points)
+		}
 	}
+	w.points.before()
 	if err := w.exec("COMMIT"); err != nil {
 		w.rollback()
 		return nil, w.judgeCommit(err)
 	}
+	w.points.after()
 	return errs, nil
 }
 
