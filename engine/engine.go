@@ -46,6 +46,9 @@ type Input struct {
 	// Log gets what tasks log and print. Nil drops it.
 	Log *slog.Logger
 
+	// Streams are what the reasonchip.streams chips read and write.
+	Streams Streams
+
 	// Observer is told what the run does. It may be nil.
 	Observer Observer
 }

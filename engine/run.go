@@ -16,6 +16,7 @@ type run struct {
 	pipeline string
 	log      *slog.Logger
 	observer Observer
+	streams  streams
 	hide     hider
 
 	ctx   context.Context // ends when the run is stopped or over
@@ -77,7 +78,8 @@ var (
 func newRun(ctx context.Context, c *Collection, in Input) *run {
 	r := &run{
 		limits: c.limits, pipeline: in.Pipeline,
-		log: in.Log, observer: in.Observer, meter: meter{limit: c.limits.Variables},
+		log: in.Log, observer: in.Observer, streams: streams{Streams: in.Streams},
+		meter: meter{limit: c.limits.Variables},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

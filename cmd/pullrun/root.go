@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine"
 )
 
 // terminal is where a command reads and writes. What it produces goes to out,
@@ -19,6 +20,11 @@ import (
 type terminal struct {
 	in       io.Reader
 	out, err io.Writer
+}
+
+// streams gives the streams of a run that has the terminal for itself.
+func (t terminal) streams() engine.Streams {
+	return engine.Streams{In: engine.NewSource(t.in), Out: t.out, Err: t.err}
 }
 
 // interactive reports whether somebody is watching err.

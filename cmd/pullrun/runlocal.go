@@ -51,7 +51,7 @@ in them, which it never does for a run that came from a server.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			out, err := pipelines.Run(ctx, engine.Input{Pipeline: args[0], Variables: input, Trusted: true, Log: w.log})
+			out, err := pipelines.Run(ctx, engine.Input{Pipeline: args[0], Variables: input, Trusted: true, Log: w.log, Streams: t.streams()})
 			for _, warning := range out.Warnings {
 				fmt.Fprintf(t.err, "warning: %s\n", warning)
 			}

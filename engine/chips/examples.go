@@ -97,6 +97,40 @@ func examples() map[string]Example {
     message: "order {{ order.id }} is next"
     level: debug
 `, Result: `null`},
+		"reasonchip.streams.read_stdin": {Pipeline: `- chip: reasonchip.streams.read_stdin
+  params:
+    max_bytes: -1
+  store_result_as: stdin
+- return: "{{ len(stdin.data.decode().split()) }}"
+`, Result: `0`},
+		"reasonchip.streams.read_bytes": {Pipeline: `- chip: reasonchip.streams.read_bytes
+  params:
+    max_bytes: 4
+  store_result_as: head
+- return: "{{ head.data == b'%PDF' }}"
+`, Result: `false`},
+		"reasonchip.streams.read_line": {Pipeline: `- chip: reasonchip.streams.read_line
+  store_result_as: line
+- return: "{{ line.data.decode().strip() or 'nobody' }}"
+`, Result: `"nobody"`},
+		"reasonchip.streams.write_stdout": {Pipeline: `- chip: reasonchip.streams.write_stdout
+  params:
+    data: "{{ 'grüße'.encode('latin-1') }}"
+  store_result_as: written
+- return: "{{ written.success }}"
+`, Result: `true`},
+		"reasonchip.streams.write_stderr": {Pipeline: `- chip: reasonchip.streams.write_stderr
+  params:
+    data: "half done\n"
+  store_result_as: written
+- return: "{{ written.success }}"
+`, Result: `true`},
+		"reasonchip.streams.print_stdout": {Pipeline: `- chip: reasonchip.streams.print_stdout
+  params:
+    message: "{{ 6 * 7 }} orders"
+  store_result_as: printed
+- return: "{{ printed.success }}"
+`, Result: `true`},
 		"utils.json.dumps": {Pipeline: `- chip: utils.json.dumps
   params:
     obj: {customer: Ada, items: [1, 2.5]}

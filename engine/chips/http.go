@@ -59,8 +59,12 @@ func httpChips(opts HTTPOptions) []engine.Chip {
 			}),
 	}
 	for _, method := range []string{"GET", "OPTIONS", "HEAD", "POST", "PUT", "DELETE", "PATCH"} {
+		article := "a"
+		if method == "OPTIONS" {
+			article = "an"
+		}
 		list = append(list, engine.NewChip("http."+strings.ToLower(method),
-			"Makes a "+method+" request. What goes wrong is told in the status of the response.",
+			"Makes "+article+" "+method+" request. What goes wrong is told in the status of the response.",
 			func(ctx context.Context, r httpRequest) (httpResponse, error) {
 				return c.do(ctx, method, r)
 			}))

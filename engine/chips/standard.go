@@ -1,5 +1,5 @@
-// Package chips holds the standard chips: HTTP requests, logging, JSON,
-// text and time.
+// Package chips holds the standard chips: HTTP requests, logging, standard
+// streams, JSON, text and time.
 //
 // They have the names and parameters of ReasonChip's, and answer to the long
 // form of their names too. A chip that works with the outside world answers
@@ -22,6 +22,7 @@ func Standard(opts Options) []engine.Chip {
 	var list []engine.Chip
 	list = append(list, httpChips(opts.HTTP)...)
 	list = append(list, debugChips()...)
+	list = append(list, streamsChips()...)
 	list = append(list, jsonChips()...)
 	list = append(list, stringsChips()...)
 	list = append(list, timeChips()...)

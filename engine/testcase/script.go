@@ -70,10 +70,11 @@ func (r *reader) answer(chip *engine.Chip, n *yaml.Node) answer {
 // waitFor is the one chip that can have no script.
 const waitFor = "reasonchip.async.wait_for"
 
-// Harmless reports whether a chip only works with what it is given, so that a
-// case may call it as it is.
+// Harmless reports whether a chip only works with what it is given and the
+// standard streams, so that a case may call it as it is.
 func Harmless(chip string) bool {
-	return strings.HasPrefix(chip, "utils.") || strings.HasPrefix(chip, "reasonchip.debug.") || chip == waitFor
+	return strings.HasPrefix(chip, "utils.") || strings.HasPrefix(chip, "reasonchip.debug.") ||
+		strings.HasPrefix(chip, "reasonchip.streams.") || chip == waitFor
 }
 
 // A stage is what the chips of one run see of their case. It observes the run

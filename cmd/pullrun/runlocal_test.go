@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A pipeline that runs here has the streams of the command.
+func TestLocalRunsHaveTheStreams(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const pipeline = `
+- chip: reasonchip.streams.read_line
+  store_result_as: line
+- chip: reasonchip.streams.write_stdout
+  params: {data: "{{ line.data.upper() }}"}
+- chip: reasonchip.streams.write_stderr
+  params: {data: half done}
+- return: 1
+`
+	const testCase = "name: shouts\nentry: main\nexpect: {result: 1}\n"
+	for name, text := range map[string]string{"main.yml": pipeline, "_main.test.yml": testCase} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"run-local main " + dir, "HELLO\n1\n"},
+		{"test " + dir, "HELLO\npass  shouts  TIME\n1 passed, 0 failed\n"},
+	} {
+		var out, log bytes.Buffer
+		code := execute(t.Context(), strings.Fields(tt.args), terminal{in: strings.NewReader("hello\nworld\n"), out: &out, err: &log})
+		if code != exitDone || steady(out.String()) != tt.want || !strings.Contains(log.String(), "half done") {
+			t.Errorf("%s = %d, printed %q and %q, want %q", tt.args, code, out.String(), log.String(), tt.want)
+		}
+	}
+}
