@@ -302,7 +302,7 @@ func (s *scope) before(p *program) {
 		if b == nil || !isContainer(b.value) || owner == s && b.hold == holdAll {
 			continue
 		}
-		c := deepCopy(b.value)
+		c := expr.Copy(b.value)
 		if owner != s {
 			b = s.put(name, c, b.data)
 		}
@@ -376,17 +376,4 @@ func isContainer(v expr.Value) bool {
 		return false
 	}
 	return true
-}
-
-// deepCopy copies a value and the records in it, whose lists and maps can be
-// changed although the records cannot.
-func deepCopy(v expr.Value) expr.Value {
-	if o, ok := v.(*expr.Object); ok {
-		fields := make([]expr.Field, len(o.Fields()))
-		for i, f := range o.Fields() {
-			fields[i] = expr.Field{Name: f.Name, Value: deepCopy(f.Value)}
-		}
-		return expr.NewObject(expr.TypeName(o), fields)
-	}
-	return expr.Copy(v)
 }

@@ -51,6 +51,41 @@ func TestScopesAreIsolatedAsIfTheyWereDeepCopies(t *testing.T) {
 			want: `[["x"],["x","y"]]`,
 		},
 		{
+			name: "so is one that lies in a list or a map",
+			text: `
+- loop: [1, 2]
+  chip: kit.greet
+  params: {name: a, tags: [x]}
+  append_result_into: gs
+- declare: {m: {g: "{{ gs }}"}}
+- tasks:
+    - declare: {n: "{{ gs[0].tags.append('y') }}", o: "{{ m.g[1].tags.append('z') }}"}
+    - return: ["{{ gs[0].tags }}", "{{ m.g[1].tags }}"]
+  store_result_as: inner
+- return: ["{{ inner }}", "{{ [g.tags for g in gs] }}", "{{ [g.tags for g in m.g] }}"]
+`,
+			want: `[[["x","y"],["x","z"]],[["x"],["x"]],[["x"],["x"]]]`,
+		},
+		{
+			name: "a background task changes its own copies of responses",
+			text: `
+- loop: [1, 2]
+  chip: kit.greet
+  params: {name: a, tags: [x]}
+  append_result_into: gs
+- loop: [1, 2, 3]
+  code: gs[1].tags.append(item) or gs[1].tags
+  run_async: true
+  append_result_into: hs
+- loop: "{{ hs }}"
+  chip: reasonchip.async.wait_for
+  params: {task: "{{ item }}"}
+  append_result_into: rs
+- return: ["{{ [r.resp for r in rs] }}", "{{ gs[1].tags }}"]
+`,
+			want: `[[["x",1],["x",2],["x",3]],["x"]]`,
+		},
+		{
 			name: "two variables made from one are apart",
 			text: "- declare: {a: [1]}\n- declare: {b: '{{ a }}'}\n- declare: {n: '{{ b.append(2) }}'}\n- return: ['{{ a }}', '{{ b }}']\n",
 			want: "[[1],[1,2]]",

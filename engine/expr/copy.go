@@ -2,9 +2,10 @@ package expr
 
 import "slices"
 
-// Copy gives a deep copy of a value's lists, dictionaries, sets and tuples.
-// Parts that are shared, or lie inside themselves, are so in the copy too.
-// Everything else is shared with the original: functions, hosts, records.
+// Copy gives a deep copy of a value's lists, dictionaries and sets, and of the
+// tuples and records that hold some. Parts that are shared, or lie inside
+// themselves, are so in the copy too. Everything else is shared with the
+// original: functions, hosts.
 func Copy(v Value) Value {
 	c := copier{account: func(int) error { return nil }}
 	to, _ := c.all(v) // nothing is refused
@@ -84,6 +85,22 @@ func (c *copier) shell(v Value) Value {
 		c.remember(&v[0], to)
 		c.fill(to)
 		return to
+	case *Object:
+		if !slices.ContainsFunc(v.fields, func(f Field) bool { return isContainer(f.Value) }) {
+			return v
+		}
+		if to, ok := c.done(v); ok {
+			return to
+		}
+		to := NewObject(v.typeName, slices.Clone(v.fields))
+		c.remember(v, to)
+		c.size += len(v.fields) * entryCost
+		c.todo = append(c.todo, func() {
+			for i := range to.fields {
+				to.fields[i].Value = c.shell(to.fields[i].Value)
+			}
+		})
+		return to
 	}
 	return v
 }
@@ -101,7 +118,7 @@ func (c *copier) fill(items []Value) {
 
 func isContainer(v Value) bool {
 	switch v.(type) {
-	case *List, *Dict, *Set, Tuple:
+	case *List, *Dict, *Set, Tuple, *Object:
 		return true
 	}
 	return false
