@@ -145,11 +145,14 @@ func (s *strand) chip(ctx context.Context, t *task, request call) (outcome, erro
 	}
 	var failed *Error
 	var p *panicked
+	var limit *expr.LimitError
 	switch {
 	case ctx.Err() != nil:
 		failed = s.interrupted(ctx)
 	case errors.Is(err, errOutput):
 		failed = s.limit("output", "of %d bytes", s.run.limits.Output)
+	case errors.As(err, &limit) && limit.Budget:
+		failed = s.limit("steps", "of %d", s.run.limits.Steps)
 	case errors.As(err, &p):
 		s.run.log.ErrorContext(ctx, "chip panicked", "pipeline", s.run.pipeline, "chip", t.target, "task", position(s.stack()),
 			"err", p.value, "stack", string(p.stack))

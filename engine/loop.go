@@ -26,7 +26,7 @@ func (s *strand) items(ctx context.Context, t *task, sc *scope) (items []expr.Va
 	case string, *expr.Object, expr.Host:
 		return nil, false, s.fail(LoopVariableNotIterableException, nil, "the loop wants a collection, not %s", brief(v))
 	}
-	items, err = expr.Collect(ctx, v, expr.Options{Limits: expr.Limits{Steps: s.run.limits.EvalSteps, Memory: s.run.limits.EvalMemory}})
+	items, err = expr.Collect(ctx, v, s.run.evaluation())
 	if err != nil {
 		if e, ok := err.(*expr.Exc); ok && e.Class() == "TypeError" {
 			return nil, false, s.fail(LoopVariableNotIterableException, err, "the loop wants a collection, not %s", brief(v))

@@ -177,15 +177,10 @@ func (s *strand) evaluate(ctx context.Context, sc *scope, p *program, class stri
 		return nil, false, s.evaluationError(ctx, p, class, p.err)
 	}
 	sc.before(p)
-	s.eval.Context, s.eval.run = ctx, s.run
-	v, err = p.code.Eval(&s.eval, sc, expr.Options{
-		Limits: expr.Limits{
-			Steps:  s.run.limits.EvalSteps,
-			Memory: s.run.limits.EvalMemory,
-		},
-		Print:      s.print,
-		NoBuiltins: class == VariableNotFoundException,
-	})
+	opts := s.run.evaluation()
+	opts.Print, opts.NoBuiltins = s.print, class == VariableNotFoundException
+	s.printing = ctx
+	v, err = p.code.Eval(ctx, sc, opts)
 	if err != nil {
 		return nil, false, s.evaluationError(ctx, p, class, err)
 	}
@@ -215,7 +210,7 @@ func (s *strand) checkRun() error {
 func (s *strand) evaluationError(ctx context.Context, p *program, class string, err error) *Error {
 	var limit *expr.LimitError
 	switch {
-	case errors.Is(err, errSteps):
+	case errors.As(err, &limit) && limit.Budget:
 		return s.limit("steps", "of %d", s.run.limits.Steps)
 	case ctx.Err() != nil:
 		return s.interrupted(ctx)
@@ -235,25 +230,5 @@ func (s *strand) evaluationError(ctx context.Context, p *program, class string, 
 // print logs what code prints. When it is too much, that is an error at the
 // end of the program.
 func (s *strand) print(line string) {
-	_ = s.run.write(s.eval.Context, slog.LevelInfo, "print", line) // checkRun tells
-}
-
-// An evalContext is what programs of a strand run under. The evaluator polls
-// its context every 1,024 steps, and does not tell otherwise how many it
-// took, so this is where the steps of a run are counted.
-type evalContext struct {
-	context.Context
-	run *run
-}
-
-const pollSteps = 1024
-
-var errSteps = errors.New("the run's steps are used up")
-
-// Err implements [context.Context].
-func (c *evalContext) Err() error {
-	if c.run.polls.Add(1) > c.run.limits.Steps/pollSteps {
-		return errSteps
-	}
-	return c.Context.Err()
+	_ = s.run.write(s.printing, slog.LevelInfo, "print", line) // checkRun tells
 }

@@ -25,7 +25,7 @@ type run struct {
 
 	meter   meter
 	tasks   atomic.Int64
-	polls   atomic.Int64 // of the evaluator, each worth pollSteps
+	steps   *expr.Budget
 	printed atomic.Int64 // bytes
 
 	strands sync.WaitGroup // the background ones
@@ -62,6 +62,23 @@ func (r *run) write(ctx context.Context, level slog.Level, msg, text string) err
 	return nil
 }
 
+// Evaluation gives how a chip evaluates for the run that calls it: within the
+// run's limits.
+func Evaluation(ctx context.Context) expr.Options {
+	r, ok := ctx.Value(runKey{}).(*run)
+	if !ok {
+		return expr.Options{}
+	}
+	return r.evaluation()
+}
+
+func (r *run) evaluation() expr.Options {
+	return expr.Options{
+		Limits: expr.Limits{Steps: r.limits.EvalSteps, Memory: r.limits.EvalMemory},
+		Budget: r.steps,
+	}
+}
+
 // An ending is how the main strand of a run ends.
 type ending struct {
 	value expr.Value
@@ -79,7 +96,7 @@ func newRun(ctx context.Context, c *Collection, in Input) *run {
 	r := &run{
 		limits: c.limits, pipeline: in.Pipeline,
 		log: in.Log, observer: in.Observer, streams: streams{Streams: in.Streams},
-		meter: meter{limit: c.limits.Variables},
+		meter: meter{limit: c.limits.Variables}, steps: expr.NewBudget(c.limits.Steps),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -251,6 +252,49 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The steps of a run are those of everything in it, to the last one.
+func TestStepsAddUp(t *testing.T) {
+	const (
+		code    = "- code: sum(range(500))\n"
+		text    = "- declare: {a: \"{{ [x for x in range(70)] }} and {{ len(str(2)) }}\"}\n"
+		long    = "- code: |\n    for i in range(5000): pass\n"
+		loop    = "- loop: '{{ range(1000) }}'\n  code: max(item, 5)\n"
+		chip    = "- {chip: utils.json.loads, params: {string: '[1, 2, [3], 4]'}}\n"
+		inBack  = "- {run_async: true, code: 'sum(range(3000))'}\n"
+		several = "- loop: '{{ range(20) }}'\n  run_async: true\n  code: sum(range(item))\n"
+	)
+	parts := []string{code, text, long, loop, chip, inBack, several}
+	total := int64(0)
+	for _, part := range parts {
+		n := stepsOf(t, part)
+		if n < 5 {
+			t.Errorf("%s takes %d steps", part, n)
+		}
+		total += n
+	}
+	if got := stepsOf(t, strings.Join(parts, "")); got != total {
+		t.Errorf("all in one run take %d steps, one by one %d", got, total)
+	}
+	if got := stepsOf(t, "- loop: '{{ [1] * 10 }}'\n  loop_parallel: 4\n  code: sum(range(500))\n"); got < 10*stepsOf(t, code) || got > 11*stepsOf(t, code) {
+		t.Errorf("ten in parallel take %d steps, one takes %d", got, stepsOf(t, code))
+	}
+}
+
+// stepsOf finds the least limit on steps under which a pipeline ends well.
+func stepsOf(t *testing.T, text string) int64 {
+	t.Helper()
+	enough := func(steps int) bool {
+		c := load(t, engine.LoadOptions{Limits: engine.Limits{Steps: int64(steps)}}, map[string]string{"main.yml": text})
+		out, err := c.Run(t.Context(), engine.Input{Pipeline: "main"})
+		if err != nil {
+			failsWith(t, err, engine.LimitException)
+			return false
+		}
+		return len(out.Warnings) == 0
+	}
+	return int64(1 + sort.Search(1<<16, func(n int) bool { return enough(n + 1) }))
 }
 
 func TestStartVariablesCountAgainstTheLimit(t *testing.T) {

@@ -18,7 +18,7 @@ type strand struct {
 	observer Observer // nil while silenced
 	prefix   []level  // of a background task, where it was started
 	frames   []level
-	eval     evalContext
+	printing context.Context     // of the program that runs now
 	texts    map[string]template // that var() led to
 }
 

@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/engine/expr"
@@ -15,12 +16,12 @@ func jsonChips() []engine.Chip {
 			func(ctx context.Context, req dumpsRequest) (dumpsResponse, error) {
 				v, err := dumps(ctx, expr.Vars{"obj": req.Obj})
 				text, _ := v.(string)
-				return dumpsResponse{answer(err), optional(text, err), message(err)}, ctx.Err()
+				return dumpsResponse{answer(err), optional(text, err), message(err)}, fatal(ctx, err)
 			}),
 		engine.NewChip("utils.json.loads", "Reads a value from JSON.",
 			func(ctx context.Context, req loadsRequest) (loadsResponse, error) {
 				v, err := loads(ctx, expr.Vars{"string": req.String})
-				return loadsResponse{answer(err), v, message(err)}, ctx.Err()
+				return loadsResponse{answer(err), v, message(err)}, fatal(ctx, err)
 			}),
 	}
 }
@@ -52,8 +53,17 @@ func evaluator(src string) func(context.Context, expr.Vars) (expr.Value, error) 
 		panic(err)
 	}
 	return func(ctx context.Context, vars expr.Vars) (expr.Value, error) {
-		return p.Eval(ctx, vars, expr.Options{})
+		return p.Eval(ctx, vars, engine.Evaluation(ctx))
 	}
+}
+
+// fatal gives the error that is the run's and not the value's.
+func fatal(ctx context.Context, err error) error {
+	var limit *expr.LimitError
+	if errors.As(err, &limit) && limit.Budget {
+		return err
+	}
+	return ctx.Err()
 }
 
 // answer, optional and message give the parts of a response that tells of an

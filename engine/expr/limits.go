@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,12 +54,27 @@ const (
 	entryCost = 64 // an entry of a dictionary or set
 )
 
+// A Budget bounds the steps of several evaluations together, one after the
+// other or at once. To the step: they fail if together they take more than
+// there are, and not otherwise.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// NewBudget gives a budget of so many steps.
+func NewBudget(steps int64) *Budget { return &Budget{limit: steps} }
+
+// Used gives how many steps the evaluations that are over have taken.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
 // A LimitError says which limit an evaluation went beyond. Scripts cannot
 // catch it.
 type LimitError struct {
-	What  string // steps, memory, call depth, value depth
-	Limit int64
-	Line  int // where known
+	What   string // steps, memory, call depth, value depth
+	Limit  int64
+	Line   int  // where known
+	Budget bool // the steps are those of a [Budget]
 }
 
 func (e *LimitError) Error() string {
@@ -75,7 +91,9 @@ type eval struct {
 	scope   Scope
 	limits  Limits
 	steps   int64
-	pollAt  int64
+	pollAt  int64   // at so many steps
+	budget  *Budget // may be nil
+	settled int64   // steps that the budget knows of
 	memory  int64
 	depth   int
 	bare    bool // builtin names are hidden
@@ -93,9 +111,9 @@ const pollEvery = 1024
 
 func newEval(ctx context.Context, s Scope, o Options) *eval {
 	ev := &eval{
-		ctx: ctx, scope: s, limits: o.Limits.orDefault(), bare: o.NoBuiltins, print: o.Print, now: o.Now,
+		ctx: ctx, scope: s, limits: o.Limits.orDefault(), bare: o.NoBuiltins, print: o.Print, now: o.Now, budget: o.Budget,
 	}
-	ev.pollAt = min(pollEvery, ev.limits.Steps+1)
+	ev.schedule()
 	return ev
 }
 
@@ -128,10 +146,34 @@ func (ev *eval) poll() error {
 	if ev.steps > ev.limits.Steps {
 		return &LimitError{What: "steps", Limit: ev.limits.Steps}
 	}
+	if err := ev.settle(); err != nil {
+		return err
+	}
 	if ev.ctx.Err() != nil {
 		return context.Cause(ev.ctx)
 	}
+	ev.schedule()
+	return nil
+}
+
+// schedule sets when to poll next: soon, and before a limit is passed.
+func (ev *eval) schedule() {
 	ev.pollAt = min(ev.steps+pollEvery, ev.limits.Steps+1)
+	if b := ev.budget; b != nil {
+		ev.pollAt = min(ev.pollAt, ev.steps+max(b.limit-b.used.Load(), 0)+1)
+	}
+}
+
+// settle tells the budget what was taken since it was last told.
+func (ev *eval) settle() error {
+	b, taken := ev.budget, ev.steps-ev.settled
+	if b == nil || taken == 0 {
+		return nil
+	}
+	ev.settled = ev.steps
+	if b.used.Add(taken) > b.limit {
+		return &LimitError{What: "steps", Limit: b.limit, Budget: true}
+	}
 	return nil
 }
 

@@ -30,6 +30,9 @@ func (s Vars) Delete(name string) { delete(s, name) }
 // Options say how a program is evaluated.
 type Options struct {
 	Limits Limits
+	// Budget counts the steps together with those of other evaluations; nil
+	// bounds them by Limits alone.
+	Budget *Budget
 	// Print receives each line that print() writes in code; nil drops them.
 	Print func(line string)
 	// Now is the only clock of scripts. Defaults to time.Now.
@@ -135,6 +138,9 @@ func (p *Program) Eval(ctx context.Context, s Scope, o Options) (v Value, err er
 	}()
 	fr := &frame{ev: ev, slots: newSlots(p.slots)}
 	v, err = p.run(fr)
+	if over := ev.settle(); err == nil {
+		err = over
+	}
 	if err != nil {
 		return nil, atLine(err, 1)
 	}
@@ -156,5 +162,9 @@ func Collect(ctx context.Context, v Value, o Options) (items []Value, err error)
 			items, err = nil, internalError(r)
 		}
 	}()
-	return ev.collect(v)
+	items, err = ev.collect(v)
+	if over := ev.settle(); err == nil {
+		err = over
+	}
+	return items, err
 }
