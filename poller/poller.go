@@ -137,6 +137,14 @@ func (p *Poller) Run(ctx context.Context) error {
 // session too. The leases that are held stay, and are renewed until Run ends.
 func (p *Poller) Drain(ctx context.Context) error {
 	p.draining.Store(true)
+	if s := p.session.Load(); s != nil {
+		// Leave takes back every offer that no poll has named. This one names
+		// those that have just arrived, and would be run twice otherwise.
+		packets, err := p.server.Poll(ctx, s.worker, api.Poll{Session: s.id, Holding: p.handler.Holding(), Draining: true})
+		if err == nil { // if not, Leave says why
+			p.deliver(s, packets)
+		}
+	}
 	return p.Leave(ctx)
 }
 

@@ -262,6 +262,23 @@ func TestDrain(t *testing.T) {
 			t.Error("no heartbeat, or no second session")
 		}
 	})
+	bubble(t, "what has just arrived is named before the session is left", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n == 0 {
+				return []api.Packet{{PacketType: api.PacketRun, Cookie: "c", Fence: 1}}, nil
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(time.Second)
+		_, before, _ := w.counts()
+		if err := w.p.Drain(t.Context()); err != nil {
+			t.Errorf("Drain() = %v", err)
+		}
+		w.end()
+		if w.polls[before].in.HoldMS != 0 || !slices.Equal(w.polls[before].in.Holding, []api.Held{{Cookie: "c", Fence: 1}}) {
+			t.Errorf("the first poll of the drain is %+v, want one that names c/1 and is not held", w.polls[before].in)
+		}
+	})
 	bubble(t, "before the first session there is nothing to leave", func(t *testing.T) {
 		s := &server{}
 		p := poller.New(poller.Config{}, s, &worker{}, slog.New(&journal{}))
