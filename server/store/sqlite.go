@@ -68,7 +68,7 @@ func (d *sqlite) open(ctx context.Context, all []migration) (_ *sql.Conn, _ *sql
 	if err := migrate(ctx, conn, all); err != nil {
 		return nil, nil, err
 	}
-	if d.read, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)")); err != nil {
+	if d.read, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)"), steady); err != nil {
 		return nil, nil, err
 	}
 	readers := max(2, runtime.GOMAXPROCS(0))
@@ -136,11 +136,21 @@ func (d *sqlite) dsn(pragmas ...string) string {
 // countPages takes the place of SQLite's automatic checkpoint, which would hide
 // that a sync of the database file failed.
 func (d *sqlite) countPages(c *sqlite3.Conn) error {
+	if err := steady(c); err != nil {
+		return err
+	}
 	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		d.walPages = pages
 		return nil
 	})
 	return nil
+}
+
+// steady keeps SQLite from preparing a statement anew whenever an argument
+// changes that a partial index could depend on. None of ours does.
+func steady(c *sqlite3.Conn) error {
+	_, err := c.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true)
+	return err
 }
 
 // settle makes a new file ours, refuses another program's, and asserts what
