@@ -16,7 +16,7 @@ type hub struct {
 	offers map[string]offer // what each worker takes, by name; a hint
 	parked map[string]*parked
 	order  *list.List // of *parked, the longest waiting first
-	runs   map[string]map[chan struct{}]struct{}
+	runs   map[string]map[chan struct{}]interest // readers, by cookie
 }
 
 // An offer is what a worker takes.
@@ -56,7 +56,7 @@ func offerOf(queues []string, labels map[string]string, pipelines []store.Pipeli
 func newHub() *hub {
 	return &hub{
 		offers: make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
-		runs: make(map[string]map[chan struct{}]struct{}),
+		runs: make(map[string]map[chan struct{}]interest),
 	}
 }
 
@@ -201,15 +201,23 @@ func (p *parked) rouse() {
 	}
 }
 
-// watch subscribes to the changes of a run. The channel has room for one.
-func (h *hub) watch(cookie string) (changes <-chan struct{}, leave func()) {
+// interest is what a reader of a run wants to be woken for.
+type interest bool
+
+const (
+	onlyEnd    interest = false
+	everything interest = true
+)
+
+// watch subscribes to a run. The channel has room for one.
+func (h *hub) watch(cookie string, want interest) (changes <-chan struct{}, leave func()) {
 	c := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.runs[cookie] == nil {
-		h.runs[cookie] = make(map[chan struct{}]struct{})
+		h.runs[cookie] = make(map[chan struct{}]interest)
 	}
-	h.runs[cookie][c] = struct{}{}
+	h.runs[cookie][c] = want
 	return c, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -220,11 +228,14 @@ func (h *hub) watch(cookie string) (changes <-chan struct{}, leave func()) {
 	}
 }
 
-// changed wakes the readers of a run.
-func (h *hub) changed(cookie string) {
+// changed wakes the readers of a run, which may have ended.
+func (h *hub) changed(cookie string, ended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c := range h.runs[cookie] {
+	for c, want := range h.runs[cookie] {
+		if want == onlyEnd && !ended {
+			continue
+		}
 		select {
 		case c <- struct{}{}:
 		default:

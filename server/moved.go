@@ -14,7 +14,7 @@ func (s *Server) moved(moves []store.Moved) {
 		m := &moves[i]
 		writeSpans(m)
 		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
-		s.hub.changed(m.Run.Cookie)
+		s.hub.changed(m.Run.Cookie, m.To.Terminal())
 		if m.To == store.Queued {
 			s.hub.queued(&m.Run)
 		}

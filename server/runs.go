@@ -25,14 +25,22 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var end <-chan struct{}
+	if wait > 0 && in.Cookie != "" { // before it can end, so that it need not be looked for
+		var leave func()
+		end, leave = s.hub.watch(in.Cookie, onlyEnd)
+		defer leave()
+	}
 	run, created, err := s.accept(r, in, key)
+	switch {
+	case err != nil:
+	case wait > 0 && run.Cookie == in.Cookie:
+		run, err = s.await(w, r, run, end, wait)
+	case wait > 0:
+		run, err = s.find(w, r, run.Cookie, wait)
+	}
 	if err != nil {
 		return err
-	}
-	if wait > 0 {
-		if run, err = s.await(w, r, run.Cookie, wait); err != nil {
-			return err
-		}
 	}
 	w.Header().Set("Location", "/v1/runs/"+run.Cookie)
 	if created {
@@ -84,39 +92,45 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	run, err := s.await(w, r, id, wait)
+	run, err := s.find(w, r, id, wait)
 	if err != nil {
 		return err
 	}
 	return reply(w, http.StatusOK, s.viewRun(run))
 }
 
-// await reads a run, waiting for its end if there is a wait.
-func (s *Server) await(w http.ResponseWriter, r *http.Request, cookie string, wait time.Duration) (store.Run, error) {
+// find reads a run, waiting for its end if there is a wait.
+func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wait time.Duration) (store.Run, error) {
 	if wait <= 0 {
 		return s.store.Get(r.Context(), cookie)
 	}
-	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-	extend(w, wait)
-	changes, leave := s.hub.watch(cookie)
+	end, leave := s.hub.watch(cookie, onlyEnd)
 	defer leave()
+	run, err := s.store.Get(r.Context(), cookie)
+	if err != nil {
+		return run, err
+	}
+	return s.await(w, r, run, end, wait)
+}
+
+// await waits for the end of a run, which end announces, and reads it then. A
+// run that has not ended when the wait is over is returned as it is then.
+func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan struct{}, wait time.Duration) (store.Run, error) {
+	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+	if run.State.Terminal() {
+		return run, nil
+	}
+	extend(w, wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	for {
-		run, err := s.store.Get(r.Context(), cookie)
-		if err != nil || run.State.Terminal() {
-			return run, err
-		}
-		select {
-		case <-changes:
-		case <-over.C:
-			return run, nil
-		case <-s.ending:
-			return run, nil
-		case <-r.Context().Done():
-			return run, r.Context().Err()
-		}
+	select {
+	case <-end:
+	case <-over.C:
+	case <-s.ending:
+	case <-r.Context().Done():
+		return run, r.Context().Err()
 	}
+	return s.store.Get(r.Context(), run.Cookie)
 }
 
 // preferredWait reads "Prefer: wait=N" (RFC 7240). Other preferences are not
@@ -166,7 +180,7 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 		return reply(w, http.StatusOK, s.viewRun(run))
 	}
 	s.hub.worker(run.Worker)
-	s.hub.changed(run.Cookie)
+	s.hub.changed(run.Cookie, false)
 	return reply(w, http.StatusAccepted, s.viewRun(run))
 }
 

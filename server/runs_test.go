@@ -360,7 +360,7 @@ func TestPreferWait(t *testing.T) {
 						w.t.Errorf("%s: Preference-Applied is %q, want %q", call, got, tt.applied)
 					}
 				}
-			})
+			}, func(s *setup) { s.Lease = time.Hour })
 		})
 	}
 	w := newWorld(t)

@@ -130,7 +130,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, e := range in.Events {
-		s.hub.changed(e.Cookie)
+		s.hub.changed(e.Cookie, false)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil

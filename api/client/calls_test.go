@@ -27,7 +27,7 @@ func TestCalls(t *testing.T) {
 		body   string
 	}{
 		{"submit", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.Submit(ctx, api.Submit{Cookie: "c", Pipeline: "p"})
+			out, err := c.Submit(ctx, api.Submit{Cookie: "c", Pipeline: "p"}, 0)
 			return out.State == api.StateSucceeded, err
 		}, answer(201, ended), "POST /base/v1/runs", `{"pipeline":"p","cookie":"c"}`},
 		{"submit a batch", func(ctx context.Context, c *client.Client) (any, error) {

@@ -180,7 +180,7 @@ var ended = api.Run{Cookie: "c", State: api.StateSucceeded}
 func in(state api.State) api.Run { return api.Run{Cookie: "c", State: state} }
 
 func submit(ctx context.Context, c *client.Client) error {
-	_, err := c.Submit(ctx, api.Submit{Cookie: "c", Pipeline: "p"})
+	_, err := c.Submit(ctx, api.Submit{Cookie: "c", Pipeline: "p"}, 0)
 	return err
 }
 

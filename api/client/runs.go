@@ -19,12 +19,13 @@ const readWait = 25 * time.Second
 
 // Submit submits a run and returns it as the server has stored it. When the
 // run has no cookie it is given one here, so that a submit whose answer was
-// lost can be repeated without making a second run.
-func (c *Client) Submit(ctx context.Context, in api.Submit) (api.Run, error) {
+// lost can be repeated without making a second run. With a wait, in whole
+// seconds and at most 60, it returns when the run has ended or the wait is over.
+func (c *Client) Submit(ctx context.Context, in api.Submit, wait time.Duration) (api.Run, error) {
 	in.Cookie = cookieFor(in)
 	var out api.Run
-	err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs", body: in, answer: into(&out, about(in.Cookie))})
-	if err != nil {
+	submit := call{method: http.MethodPost, path: "/v1/runs", body: in, answer: into(&out, about(in.Cookie))}
+	if err := c.do(ctx, c.quick, submit.held(wait)); err != nil {
 		return out, errorf(err, "submit %q", in.Pipeline)
 	}
 	return out, nil
@@ -80,14 +81,19 @@ func (c *Client) Get(ctx context.Context, cookie string, wait time.Duration) (ap
 		return out, api.Errorf(api.CodeInvalidRequest, "read run %q: this is no cookie", cookie)
 	}
 	in := call{method: http.MethodGet, path: "/v1/runs/" + cookie, answer: into(&out, about(cookie))}
-	if seconds := min(int(wait/time.Second), api.MaxWaitSeconds); seconds > 0 {
-		in.header = map[string]string{"Prefer": "wait=" + strconv.Itoa(seconds)}
-		in.timeout = time.Duration(seconds)*time.Second + heldMargin
-	}
-	if err := c.do(ctx, c.quick, in); err != nil {
+	if err := c.do(ctx, c.quick, in.held(wait)); err != nil {
 		return out, errorf(err, "read run %q", cookie)
 	}
 	return out, nil
+}
+
+// held is the call with the wish that its answer waits for the run's end.
+func (c call) held(wait time.Duration) call {
+	if seconds := min(int(wait/time.Second), api.MaxWaitSeconds); seconds > 0 {
+		c.header = map[string]string{"Prefer": "wait=" + strconv.Itoa(seconds)}
+		c.timeout = time.Duration(seconds)*time.Second + heldMargin
+	}
+	return c
 }
 
 // Wait reads a run until it has ended, through outages, or until ctx ends.

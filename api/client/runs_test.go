@@ -41,7 +41,7 @@ func TestSubmitMakesACookieAndKeepsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *server
 		s = newServer(t, cut(echo(t, &s)), problem(api.CodeUnavailable), echo(t, &s))
-		run, err := s.client(t, client.Config{Retries: 2}).Submit(t.Context(), api.Submit{Pipeline: "p"})
+		run, err := s.client(t, client.Config{Retries: 2}).Submit(t.Context(), api.Submit{Pipeline: "p"}, 0)
 		if err != nil || !api.ValidCookie(run.Cookie) {
 			t.Fatalf("Submit() = %+v, %v, want a run with a cookie", run, err)
 		}
@@ -51,6 +51,36 @@ func TestSubmitMakesACookieAndKeepsIt(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestSubmitWaitsForTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		wait   time.Duration
+		prefer string
+	}{
+		{"whole seconds", 25500 * time.Millisecond, "wait=25"},
+		{"at most a minute", time.Hour, "wait=60"},
+		{"not at all", 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(min(tt.wait, time.Minute)) // longer than a call that does not wait may take
+					answer(201, ended)(w, r)
+				})
+				run, err := s.client(t, client.Config{}).Submit(t.Context(), api.Submit{Pipeline: "p", Cookie: "c"}, tt.wait)
+				if err != nil || run.State != api.StateSucceeded {
+					t.Errorf("Submit() = %+v, %v, want the run that has ended", run, err)
+				}
+				if seen := s.seen(); len(seen) != 1 || seen[0].header.Get("Prefer") != tt.prefer {
+					t.Errorf("%d requests, Prefer %q, want one with %q", len(seen), seen[0].header.Get("Prefer"), tt.prefer)
+				}
+			})
+		})
+	}
 }
 
 func TestSubmitBatchMakesCookiesAndKeepsThem(t *testing.T) {

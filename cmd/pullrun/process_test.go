@@ -253,7 +253,7 @@ func (s *site) worker(name string, args ...string) *process {
 
 func (s *site) submit(in api.Submit) api.Run {
 	s.t.Helper()
-	run, err := s.client.Submit(s.t.Context(), in)
+	run, err := s.client.Submit(s.t.Context(), in, 0)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	ctx, submit := span.Submit(ctx, span.Run{Cookie: o.submit.Cookie, Pipeline: pipeline, Queue: o.submit.Queue})
 	defer submit.End()
 
-	run, err := r.client.Submit(ctx, o.submit)
+	run, err := r.client.Submit(ctx, o.submit, 0)
 	if err != nil {
 		span.Fail(submit, err, string(api.CodeOf(err)))
 		return err
