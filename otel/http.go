@@ -4,7 +4,9 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -53,8 +55,12 @@ func Handler(h http.Handler, route func(*http.Request) string) http.Handler {
 	traced := otelhttp.NewHandler(h, "", otelhttp.WithPropagators(propagation.TraceContext{}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := route(r)
-		if path == "" {
+		switch _, on := otelapi.GetTracerProvider().(*sdktrace.TracerProvider); {
+		case path == "":
 			h.ServeHTTP(w, r)
+			return
+		case !on: // the trace of the caller goes on all the same
+			h.ServeHTTP(w, r.WithContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))))
 			return
 		}
 		// otelhttp takes the span's name and http.route from here, as
