@@ -34,6 +34,7 @@ var layers = map[string][]string{
 	"configs":         {},
 	"server":          {"api", "otel", "otel/span", "server/store"},
 	"server/store":    {},
+	"bench":           {"api", "api/client", "poller"},
 	"cmd/pullrun":     {".", "api", "api/client", "poller", "manager", "engine", "engine/chips", "engine/testcase", "otel", "otel/span", "configs", "server", "server/store"},
 }
 

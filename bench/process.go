@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pullrun/pullrun/api/client"
+)
+
+// A system is a server and its workers as processes of their own.
+type system struct {
+	url       string
+	dir       string
+	options   options
+	processes map[string]*exec.Cmd // by role: server, worker
+}
+
+// start starts a server and, with a capacity, a worker with the pipeline noop.
+func start(ctx context.Context, o options, capacity int) (_ *system, err error) {
+	s := &system{options: o, processes: map[string]*exec.Cmd{}}
+	if s.dir, err = os.MkdirTemp("", "pullrun-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.stop()
+		}
+	}()
+	addr, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s.url = "http://" + addr
+	if err := os.WriteFile(filepath.Join(s.dir, "noop.yml"), []byte("- return: 1\n"), 0o600); err != nil {
+		return nil, err
+	}
+	if o.store == "" {
+		s.options.store = "sqlite://" + filepath.Join(s.dir, "bench.db")
+	}
+	if err := s.server(ctx); err != nil {
+		return nil, err
+	}
+	if capacity == 0 {
+		return s, nil
+	}
+	return s, s.launch(ctx, "worker", "worker", "--server-url", s.url, "--pipelines-dirs", s.dir, "--capacity", strconv.Itoa(capacity), "--log-level", "warn")
+}
+
+// server starts the server, and returns when it is ready.
+func (s *system) server(ctx context.Context) error {
+	err := s.launch(ctx, "server", "server", "--listen", strings.TrimPrefix(s.url, "http://"), "--store", s.options.store, "--log-level", "warn", "--limits-polls", "100000")
+	if err != nil {
+		return err
+	}
+	c, err := client.New(client.Config{URL: s.url})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Ready(ctx, time.Minute)
+}
+
+func (s *system) launch(ctx context.Context, role string, args ...string) error {
+	if s.options.profile != "" {
+		args = append(args, "--cpu-profile", filepath.Join(s.options.profile, role+".pprof"))
+	}
+	cmd := exec.CommandContext(ctx, s.options.pullrun, args...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the %s: %w", role, err)
+	}
+	s.processes[role] = cmd
+	return nil
+}
+
+// end sends a process a signal and waits until it has ended.
+func (s *system) end(role string, sig os.Signal) {
+	if cmd := s.processes[role]; cmd != nil {
+		_ = cmd.Process.Signal(sig) // it may have ended by itself
+		_ = cmd.Wait()              // the signal is why it ended
+		delete(s.processes, role)
+	}
+}
+
+func (s *system) stop() {
+	s.end("worker", syscall.SIGTERM)
+	s.end("server", syscall.SIGTERM)
+	_ = os.RemoveAll(s.dir) // a directory of ours among the temporary ones
+}
+
+// usage is what the processes and the databases have used.
+type usage struct {
+	cpu map[string]time.Duration // by role
+	rss map[string]int64         // bytes
+}
+
+// usage reads the system's processes, this one as "clients", and the
+// PostgreSQL of this machine, if the store is one.
+func (s *system) usage() (usage, error) {
+	u := usage{cpu: map[string]time.Duration{}, rss: map[string]int64{}}
+	add := func(role string, pid int) error {
+		cpu, rss, err := processUsage(pid)
+		u.cpu[role] += cpu
+		u.rss[role] += rss
+		return err
+	}
+	for role, cmd := range s.processes {
+		if err := add(role, cmd.Process.Pid); err != nil {
+			return u, err
+		}
+	}
+	if err := add("clients", os.Getpid()); err != nil {
+		return u, err
+	}
+	if !strings.HasPrefix(s.options.store, "postgres") {
+		return u, nil
+	}
+	pids, err := processesNamed("postgres")
+	for _, pid := range pids {
+		if err := add("postgres", pid); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return u, err
+		}
+	}
+	return u, err
+}
+
+// processUsage reads /proc/PID/stat, where field 14 and 15 are the ticks of a
+// hundredth of a second in user and kernel mode, and 24 the resident pages
+// (proc(5)).
+func processUsage(pid int) (cpu time.Duration, rss int64, err error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ") // the name may hold blanks
+	fields := strings.Fields(rest)
+	if len(fields) < 22 {
+		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64) // the kernel writes numbers
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	pages, _ := strconv.ParseInt(fields[21], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, pages * int64(os.Getpagesize()), nil
+}
+
+func processesNamed(name string) ([]int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/comm")
+	var pids []int
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil || strings.TrimSpace(string(raw)) != name {
+			continue // it has ended, or is another's
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		pids = append(pids, pid)
+	}
+	return pids, err
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// machine says where the figures are from.
+func machine() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "model name\t: "); ok {
+			return name
+		}
+	}
+	return "unknown"
+}
