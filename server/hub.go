@@ -15,7 +15,7 @@ type hub struct {
 	// Guarded by mu.
 	offers map[string]offer // what each worker takes, by name; a hint
 	parked map[string]*parked
-	order  *list.List // of *parked, the longest waiting first
+	order  *list.List                            // of *parked, the longest waiting first
 	runs   map[string]map[chan struct{}]interest // readers, by cookie
 }
 
