@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"os"
 )
 
 // dialect is what differs between databases. The statements are the same.
@@ -19,6 +20,8 @@ type dialect interface {
 	abandon(*sql.Conn)
 	// check reads the whole database and reports what is damaged.
 	check(context.Context, *sql.DB) error
+	// backup returns a copy of the whole database, to be read and closed.
+	backup(context.Context, *sql.DB) (*os.File, error)
 	// close releases what open took.
 	close() error
 }

@@ -17,6 +17,8 @@ var (
 	// ErrDamaged says that a page that the operation needs does not carry its
 	// checksum. Operations on other pages go on.
 	ErrDamaged = errors.New("store: damaged page")
+	// ErrNoBackup says that the database has tools of its own for that.
+	ErrNoBackup = errors.New("PostgreSQL is backed up with its own tools, such as pg_dump")
 	// ErrLocked says that another process has the database open.
 	ErrLocked = errors.New("in use by another process; is another server running?")
 

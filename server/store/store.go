@@ -66,16 +66,24 @@ type Store struct {
 // up to date. It refuses a file that is damaged, foreign, newer than this
 // program, or in use by another process, and changes nothing in it.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	path, ok := strings.CutPrefix(url, "sqlite://")
-	if !ok || path == "" {
-		scheme, _, _ := strings.Cut(url, ":") // the rest may hold a password
-		return nil, fmt.Errorf("open store: scheme %q: want sqlite:///absolute/path or sqlite://relative/path", scheme)
+	path, err := sqlitePath(url)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if o.Timing == (Timing{}) {
 		o.Timing = DefaultTiming()
 	}
 	o.Log = o.Log.With("component", "store")
 	return open(ctx, &sqlite{path: path, vfs: o.vfs}, o)
+}
+
+func sqlitePath(url string) (string, error) {
+	path, ok := strings.CutPrefix(url, "sqlite://")
+	if !ok || path == "" {
+		scheme, _, _ := strings.Cut(url, ":") // the rest may hold a password
+		return "", fmt.Errorf("scheme %q: want sqlite:///absolute/path or sqlite://relative/path", scheme)
+	}
+	return path, nil
 }
 
 func open(ctx context.Context, d dialect, o Options) (*Store, error) {

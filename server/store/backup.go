@@ -1,0 +1,34 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+// Backup returns a copy of the whole database as it is now, checked, as a file
+// to be read and closed. It takes as much disk as the database until then, and
+// does not hold up writes. PostgreSQL has tools of its own for this: there it
+// returns ErrNoBackup.
+func (s *Store) Backup(ctx context.Context) (*os.File, error) {
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	return s.dialect.backup(ctx, s.reads)
+}
+
+// Restore puts a copy of a backup where the store that url names will be. There
+// must be nothing yet. The backup is checked and stays as it is.
+func Restore(ctx context.Context, url, backup string) error {
+	path, err := sqlitePath(url)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	d := &sqlite{path: path}
+	if err := d.restore(ctx, backup); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
