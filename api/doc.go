@@ -39,3 +39,6 @@ const (
 	DefaultQueue       = "default"
 	DefaultMaxAttempts = 3
 )
+
+// BackupType is the media type of a backup.
+const BackupType = "application/vnd.sqlite3"

@@ -29,6 +29,7 @@ const (
 	CodeStoreFull         Code = "STORE_FULL"
 	CodeUnavailable       Code = "UNAVAILABLE"
 	CodeInternal          Code = "INTERNAL"
+	CodeNotSupported      Code = "NOT_SUPPORTED"
 )
 
 var statuses = map[Code]int{
@@ -49,6 +50,7 @@ var statuses = map[Code]int{
 	CodeStoreFull:         http.StatusInsufficientStorage,
 	CodeUnavailable:       http.StatusServiceUnavailable,
 	CodeInternal:          http.StatusInternalServerError,
+	CodeNotSupported:      http.StatusNotImplemented,
 }
 
 // Status is the HTTP status that goes with the code.

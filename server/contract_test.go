@@ -53,7 +53,7 @@ func loadDocument() *document {
 			closeObject(content.Schema)
 		}
 	}
-	for _, kind := range []string{"application/yaml", "text/event-stream"} {
+	for _, kind := range []string{"application/yaml", "text/event-stream", api.BackupType} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.PlainBodyDecoder)
 	}
 	return d

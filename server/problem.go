@@ -49,7 +49,7 @@ func replyProblem(w http.ResponseWriter, e *api.Error) {
 // logged.
 func (s *Server) problem(r *http.Request, err error) *api.Error {
 	e := asProblem(r, err)
-	if e.Status >= 500 {
+	if e.Status >= 500 && e.Code != api.CodeNotSupported {
 		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
 	}
 	return e
@@ -70,6 +70,8 @@ func asProblem(r *http.Request, err error) *api.Error {
 		return api.Errorf(api.CodeQueueFull, "%w", err)
 	case errors.Is(err, store.ErrFull):
 		return api.Errorf(api.CodeStoreFull, "the server's disk is full")
+	case errors.Is(err, store.ErrNoBackup):
+		return api.Errorf(api.CodeNotSupported, "%w", err)
 	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrUnknown):
 		return api.Errorf(api.CodeUnavailable, "the server's store cannot be written now: try again")
 	}

@@ -47,6 +47,8 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/workers/:id/events", ScopeWork, true, s.postEvents},
 		{"POST", "/v1/workers/:id/shutdown", ScopeAdmin, false, s.shutdownWorker},
 
+		{"GET", "/v1/backup", ScopeAdmin, false, s.backup},
+
 		{"GET", "/livez", "", true, s.livez},
 		{"GET", "/readyz", "", true, s.readyz},
 		{"GET", "/openapi.yaml", "", true, s.openapi},

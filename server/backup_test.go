@@ -1,0 +1,26 @@
+package server_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.submit(api.Submit{Cookie: "c"})
+	a := w.want(http.StatusOK, "GET", "/v1/backup", nil)
+	dir := t.TempDir()
+	copied, database := filepath.Join(dir, "backup.db"), "sqlite://"+filepath.Join(dir, "runs.db")
+	if err := os.WriteFile(copied, []byte(a.body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Restore(t.Context(), database, copied); err != nil {
+		t.Fatalf("Restore() = %v", err)
+	}
+}
