@@ -18,8 +18,8 @@ demo: build ## Run the URL check through a server and a worker, and end
 	sh examples/demo.sh $(BIN)
 
 .PHONY: test
-test: ## Run all tests, under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
+	CGO_ENABLED=1 sh tools/postgres.sh $(GO) test -race -timeout 10m ./...
 
 .PHONY: check
 check: format vet lint test vuln ## Everything that CI runs

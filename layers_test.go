@@ -36,6 +36,8 @@ var layers = map[string][]string{
 	"server/store":    {},
 	"bench":           {"api", "api/client", "poller"},
 	"cmd/pullrun":     {".", "api", "api/client", "poller", "manager", "engine", "engine/chips", "engine/testcase", "otel", "otel/span", "configs", "server", "server/store"},
+
+	"server/store/storetest": {},
 }
 
 // only says which packages a library of the outside world is confined to, so
@@ -48,6 +50,7 @@ var only = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":          {"otel"},
 	"go.yaml.in/yaml/v4":                    {"configs", "engine", "engine/testcase"},
 	"github.com/ncruces/go-sqlite3":         {"server/store"},
+	"github.com/jackc/pgx/v5":               {"server/store", "server/store/storetest"},
 }
 
 const module = "github.com/pullrun/pullrun"

@@ -72,8 +72,8 @@ func asProblem(r *http.Request, err error) *api.Error {
 		return api.Errorf(api.CodeStoreFull, "the server's disk is full")
 	case errors.Is(err, store.ErrNoBackup):
 		return api.Errorf(api.CodeNotSupported, "%w", err)
-	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrUnknown):
-		return api.Errorf(api.CodeUnavailable, "the server's store cannot be written now: try again")
+	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrUnavailable):
+		return api.Errorf(api.CodeUnavailable, "the server's store cannot be reached or written now: try again")
 	}
 	return api.Errorf(api.CodeInternal, "internal error; the server's log has it")
 }

@@ -16,7 +16,7 @@ func (s *Store) Backup(ctx context.Context) (*os.File, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	return s.dialect.backup(ctx, s.reads)
+	return s.dialect.backup(ctx)
 }
 
 // Restore puts a copy of a backup where the store that url names will be. There

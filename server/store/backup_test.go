@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/pullrun/pullrun/server/store"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // backup writes a backup of w into a file of its own.
@@ -35,6 +36,7 @@ func (w *world) backup() string {
 
 func TestBackupHoldsWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	w := newWorld(t)
 	for i := range 500 {
 		w.submit(fmt.Sprint("before-", i), func(n *store.NewRun) { n.Variables = []byte(`"` + strings.Repeat("x", 2000) + `"`) })
@@ -55,11 +57,11 @@ func TestBackupHoldsWhatWasAcknowledged(t *testing.T) {
 	stop()
 	writing.Wait()
 
-	if left, _ := filepath.Glob(w.path + "-backup-*"); len(left) > 0 {
+	if left, _ := filepath.Glob(strings.TrimPrefix(w.url, "sqlite://") + "-backup-*"); len(left) > 0 {
 		t.Errorf("Backup() leaves %q", left)
 	}
-	restored := &world{t: t, path: filepath.Join(t.TempDir(), "restored.db"), now: t0}
-	if err := store.Restore(t.Context(), "sqlite://"+restored.path, path); err != nil {
+	restored := &world{t: t, url: "sqlite://" + filepath.Join(t.TempDir(), "restored.db"), now: t0}
+	if err := store.Restore(t.Context(), restored.url, path); err != nil {
 		t.Fatalf("Restore() = %v", err)
 	}
 	restored.open()
@@ -76,6 +78,7 @@ func TestBackupHoldsWhatWasAcknowledged(t *testing.T) {
 
 func TestRestoreRefuses(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	w := newWorld(t)
 	for i := range 100 {
 		w.submit(fmt.Sprint(i))

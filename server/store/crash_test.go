@@ -21,8 +21,8 @@ const crashEnv = "STORE_CRASH_DB"
 // TestKilledProcessLosesNothing kills a process under load, several times on the
 // same file, and looks for everything that it had acknowledged.
 func TestKilledProcessLosesNothing(t *testing.T) {
-	if path := os.Getenv(crashEnv); path != "" {
-		victim(t, path)
+	if url := os.Getenv(crashEnv); url != "" {
+		victim(t, url)
 		return
 	}
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	}
 	acknowledged := map[string]bool{}
 	for round := range 3 {
-		lines := killed(t, w.path, fmt.Sprint(round), 300)
+		lines := killed(t, w.url, fmt.Sprint(round), 300)
 		for _, line := range lines {
 			acknowledged[line] = true
 		}
@@ -62,10 +62,10 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 
 // killed runs the victim, kills it after it has acknowledged n operations, and
 // returns all it acknowledged.
-func killed(t *testing.T, path, round string, n int) []string {
+func killed(t *testing.T, url, round string, n int) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLosesNothing$")
-	cmd.Env = append(os.Environ(), crashEnv+"="+path, "STORE_CRASH_ROUND="+round)
+	cmd.Env = append(os.Environ(), crashEnv+"="+url, "STORE_CRASH_ROUND="+round)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +101,8 @@ func killed(t *testing.T, path, round string, n int) []string {
 }
 
 // victim submits and finishes runs for ever and prints each acknowledgement.
-func victim(t *testing.T, path string) {
-	s, err := store.Open(t.Context(), "sqlite://"+path, store.Options{Log: slog.New(slog.DiscardHandler)})
+func victim(t *testing.T, url string) {
+	s, err := store.Open(t.Context(), url, store.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,37 +2,70 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"os"
 )
 
 // dialect is what differs between databases. The statements are the same.
 type dialect interface {
-	// open returns the connection that writes and the pool that reads, after it
-	// has asserted what durability rests on and brought the tables up to date.
-	open(context.Context, []migration) (write *sql.Conn, read *sql.DB, err error)
+	// open returns the connection that writes, after it has asserted what
+	// durability rests on and brought the tables up to date.
+	open(context.Context) (conn, error)
+	// read runs a statement on a connection that only reads, and calls scan for
+	// each row. It may be called concurrently.
+	read(ctx context.Context, query string, scan func(scanner) error, args []any) error
 	// fault says what kind of failure an error is.
 	fault(error) fault
-	// maintain is called between transactions, on the connection that writes.
-	maintain(*sql.Conn) error
+	// maintain is called between transactions.
+	maintain(conn) error
 	// abandon is called once after faultDisk: nothing may be written or synced
 	// any more, not by closing the connection either.
-	abandon(*sql.Conn)
+	abandon(conn)
 	// check reads the whole database and reports what is damaged.
-	check(context.Context, *sql.DB) error
+	check(context.Context) error
 	// backup returns a copy of the whole database, to be read and closed.
-	backup(context.Context, *sql.DB) (*os.File, error)
-	// close releases what open took.
+	backup(context.Context) (*os.File, error)
+	// close releases what open took, the connection that writes last.
 	close() error
 }
+
+// conn is the connection that writes. One goroutine uses it.
+type conn interface {
+	// begin begins a transaction. If there is no connection any more it makes
+	// a new one.
+	begin() error
+	// exec runs a statement that has to write want rows, or any number if want
+	// is anyRows. It may wait and be sent with a later call, which then returns
+	// its error: commit at the latest.
+	exec(query string, want int64, args []any) error
+	// count runs a statement and returns how many rows it wrote.
+	count(query string, args []any) (int64, error)
+	// query calls scan for each row of the answer. Within it no other statement
+	// runs.
+	query(query string, scan func(scanner) error, args []any) error
+	// script runs statements without arguments.
+	script(text string) error
+	// commit commits and syncs, and returns when both are done.
+	commit() error
+	// rollback ends the transaction, which the database may have done already.
+	rollback()
+}
+
+// anyRows is the number of rows that a statement may write when nobody cares.
+const anyRows = -1
+
+// scanner is a row of an answer.
+type scanner interface{ Scan(dest ...any) error }
 
 // fault is a kind of failure.
 type fault int
 
 const (
-	faultNone  fault = iota // not the database's error
-	faultOther              // a statement failed; the database is sound
-	faultFull               // no space is left; nothing was written
-	faultPage               // a page that was read does not carry its checksum
-	faultDisk               // a write or a sync failed, or the file is damaged
+	faultNone     fault = iota // not the database's error
+	faultOther                 // a statement failed; the database is sound
+	faultFull                  // no space is left; nothing was written
+	faultPage                  // a page that was read does not carry its checksum
+	faultDisk                  // a write or a sync failed, or the file is damaged
+	faultRefused               // a statement failed, and with it the transaction
+	faultConflict              // others were in the way; nothing was recorded
+	faultLost                  // the connection is gone, and with it the transaction
 )

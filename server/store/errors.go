@@ -12,6 +12,10 @@ var (
 	// ErrUnknown says that a commit failed half way: the operation may have
 	// been recorded or not. Repeating it is safe.
 	ErrUnknown = errors.New("store: outcome unknown")
+	// ErrUnavailable says that the database cannot be reached, or that the
+	// connection broke before the answer came: the operation may have been
+	// recorded or not. Repeating it is safe, and may help in a moment.
+	ErrUnavailable = errors.New("store: database unavailable")
 	// ErrFull says that the disk is full and nothing was recorded.
 	ErrFull = errors.New("store: disk full")
 	// ErrDamaged says that a page that the operation needs does not carry its

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -34,7 +33,7 @@ func (s *Store) AppendEvents(ctx context.Context, now time.Time, events []Event)
 			if e.No < 1 || e.No > MaxEvents {
 				continue
 			}
-			n, err := t.exec(`
+			n, err := t.count(`
 				INSERT INTO events (run, n, at, kind, data)
 				SELECT seq, ?1, ?2, ?3, ?4 FROM runs WHERE cookie = ?5 AND fence = ?6 AND fence > 0
 				ON CONFLICT (run, n) DO NOTHING`,
@@ -52,7 +51,7 @@ func (s *Store) AppendEvents(ctx context.Context, now time.Time, events []Event)
 func (s *Store) Events(ctx context.Context, cookie string, after int64, limit int) ([]Event, error) {
 	var out []Event
 	err := s.query(ctx, `SELECT e.n, e.at, e.kind, e.data FROM runs r JOIN events e ON e.run = r.seq
-		WHERE r.cookie = ?1 AND e.n > ?2 ORDER BY e.n LIMIT ?3`, func(row *sql.Rows) error {
+		WHERE r.cookie = ?1 AND e.n > ?2 ORDER BY e.n LIMIT ?3`, func(row scanner) error {
 		e := Event{Cookie: cookie}
 		err := row.Scan(&e.N, stamp{&e.At}, &e.Kind, &e.Data)
 		e.Fence, e.No = e.N>>fenceShift, e.N&(1<<fenceShift-1)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // disk is the system's file layer with failures. Writes, truncations and syncs
@@ -132,7 +134,9 @@ type told struct {
 // checkpoint has the log moved into the database file after the next commit.
 func checkpoint(ctx context.Context, s *Store) error {
 	_, err := write(ctx, s.writer, scriptStart, func(*tx) (int, error) {
-		s.dialect.(*sqlite).walPages = checkpointPages
+		if d, ok := s.dialect.(*sqlite); ok {
+			d.walPages = checkpointPages
+		}
 		return 0, nil
 	})
 	return err
@@ -166,6 +170,7 @@ func use(ctx context.Context, s *Store, now time.Time) told {
 // refused for certain is not, and nothing is written or synced after the failure.
 func TestEveryFailedWrite(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	const shares = 4
 	for share := range shares {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
@@ -243,7 +248,7 @@ func verify(t *testing.T, n int, path string, said told) {
 func TestFailureIsTold(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t, "told")
-	s, _ := openTest(t, Options{vfs: "told"})
+	s, _ := openFile(t, Options{vfs: "told"})
 	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("before")); err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +273,7 @@ func TestFailureIsTold(t *testing.T) {
 func TestFullDiskRecovers(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t, "full")
-	s, path := openTest(t, Options{vfs: "full"})
+	s, path := openFile(t, Options{vfs: "full"})
 	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("before")); err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +314,7 @@ func TestFullDiskRecovers(t *testing.T) {
 func TestFailedCheckpointIsTold(t *testing.T) {
 	t.Parallel()
 	d := newDisk(t, "checkpoint")
-	s, path := openTest(t, Options{vfs: "checkpoint"})
+	s, path := openFile(t, Options{vfs: "checkpoint"})
 	d.mu.Lock()
 	d.main, d.err = true, syscall.EIO
 	d.mu.Unlock()

@@ -50,9 +50,10 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
 		t.point("finish")
 		o := outcome{verdicts: make([]Verdict, len(results))}
-		for i := range results {
+		for i, res := range results {
+			res.Error, res.Stacktrace = plain(res.Error), plain(res.Stacktrace) // as a repeat will find them
 			var err error
-			if o.verdicts[i], err = t.finish(&results[i]); err != nil {
+			if o.verdicts[i], err = t.finish(&res); err != nil {
 				return outcome{}, err
 			}
 		}
@@ -110,9 +111,8 @@ func (t *tx) sameResult(r *Run, res *Result) (bool, error) {
 }
 
 func (t *tx) insertLate(seq int64, res *Result) error {
-	_, err := t.exec(`
+	return t.exec(`
 		INSERT INTO late (run, n, at, worker, fence, rc, error, stacktrace, result)
 		SELECT ?1, count(*) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM late WHERE run = ?1 HAVING count(*) < ?9`,
 		seq, micros(t.now), res.Worker, res.Fence, res.RC, res.Error, res.Stacktrace, res.Result, maxLate)
-	return err
 }

@@ -1,10 +1,7 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -44,41 +41,40 @@ func loadMigrations(fsys fs.FS, dir string) ([]migration, error) {
 
 // migrate brings the tables to the newest version, each step in a transaction of
 // its own. It refuses a database that a newer program has migrated.
-func migrate(ctx context.Context, conn *sql.Conn, all []migration) error {
-	_, err := conn.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_versions (
-		version INTEGER PRIMARY KEY, name TEXT NOT NULL)`)
-	if err != nil {
+func migrate(c conn, all []migration) error {
+	if err := c.script(`CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)`); err != nil {
 		return err
 	}
 	var version int
 	var name string
-	err = conn.QueryRowContext(ctx, `SELECT version, name FROM schema_versions ORDER BY version DESC LIMIT 1`).Scan(&version, &name)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err := c.query(`SELECT version, name FROM schema_versions ORDER BY version DESC LIMIT 1`, func(row scanner) error {
+		return row.Scan(&version, &name)
+	}, nil)
+	if err != nil {
 		return err
 	}
 	if version > len(all) {
 		return fmt.Errorf("has version %d (%s), newer than this program's %d; start the newer program", version, name, len(all))
 	}
 	for _, m := range all[version:] {
-		if err := m.apply(ctx, conn); err != nil {
+		if err := m.apply(c); err != nil {
+			c.rollback()
 			return fmt.Errorf("migrate to %s: %w", m.name, err)
 		}
 	}
 	return nil
 }
 
-func (m migration) apply(ctx context.Context, conn *sql.Conn) error {
-	tx, err := conn.BeginTx(ctx, nil)
+func (m migration) apply(c conn) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	if err := c.script(m.text); err != nil {
+		return err
+	}
+	err := c.exec(`INSERT INTO schema_versions (version, name) VALUES (?1, ?2)`, 1, []any{m.version, m.name})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit there is nothing to roll back
-	if _, err := tx.ExecContext(ctx, m.text); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO schema_versions (version, name) VALUES (?1, ?2)`, m.version, m.name)
-	if err != nil {
-		return err
-	}
-	return tx.Commit()
+	return c.commit()
 }

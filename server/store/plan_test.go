@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"os"
 	"regexp"
@@ -10,16 +9,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // TestPlans holds that no statement of a store in use reads a table from end to
 // end, as one does that repeats a partial index's predicate in other words.
 func TestPlans(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	s, _ := openTest(t, Options{})
 	everyCall(t, s)
 	seen := 0
-	for _, query := range slices.Concat(slices.Collect(maps.Keys(s.writer.stmts)), slices.Collect(maps.Keys(s.stmts))) {
+	for _, query := range statements(s) {
 		verb, _, _ := strings.Cut(strings.TrimSpace(query), " ")
 		if !slices.Contains([]string{"SELECT", "INSERT", "UPDATE", "DELETE"}, strings.TrimSpace(verb)) {
 			continue
@@ -41,9 +43,10 @@ func TestPlans(t *testing.T) {
 // them. The fragments are looked up among the statements of a store in use.
 func TestIndexes(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	s, _ := openTest(t, Options{})
 	everyCall(t, s)
-	statements := slices.Concat(slices.Collect(maps.Keys(s.writer.stmts)), slices.Collect(maps.Keys(s.stmts)))
+	statements := statements(s)
 	for _, tt := range []struct{ fragment, want string }{
 		{"r.state = 1 AND r.seq >= ?2", "runs_queued (route=? AND seq>?)"},
 		{"worker = ?1 AND state IN (2, 3)", "runs_leased (worker=?)"},
@@ -129,7 +132,8 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	s, _ := openTest(t, Options{})
 	everyCall(t, s)
 	count := func(table string) (n int) {
-		if err := s.reads.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+		err := s.query(t.Context(), `SELECT count(*) FROM `+table, func(row scanner) error { return row.Scan(&n) })
+		if err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -152,12 +156,8 @@ func TestPurgeLeavesNothing(t *testing.T) {
 
 func explain(t *testing.T, s *Store, query string) []string {
 	t.Helper()
-	rows, err := s.reads.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
 	var plan []string
-	err = each(rows, func(row *sql.Rows) error {
+	err := s.query(t.Context(), `EXPLAIN QUERY PLAN `+unlocked(query), func(row scanner) error {
 		var a, b, c int
 		var detail string
 		err := row.Scan(&a, &b, &c, &detail)
@@ -165,9 +165,15 @@ func explain(t *testing.T, s *Store, query string) []string {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", query, err)
 	}
 	return plan
+}
+
+// statements returns what has been run on a file.
+func statements(s *Store) []string {
+	d := s.dialect.(*sqlite)
+	return slices.Concat(slices.Collect(maps.Keys(s.writer.conn.(*sqliteConn).stmts)), slices.Collect(maps.Keys(d.stmts)))
 }
 
 // TestPlaceholders holds that every placeholder says its number, since SQLite

@@ -19,7 +19,7 @@ func probed(t *testing.T, probe func(string)) *world {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), "sqlite://"+w.path, store.Options{Log: slog.New(slog.DiscardHandler), Probe: probe})
+	s, err := store.Open(t.Context(), w.url, store.Options{Log: slog.New(slog.DiscardHandler), Probe: probe})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -13,8 +12,8 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	return write(ctx, s.writer, before, func(t *tx) (int, error) {
 		t.point("purge")
 		var seqs []int64
-		err := t.rows(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2`,
-			func(row *sql.Rows) error {
+		err := t.rows(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`,
+			func(row scanner) error {
 				var seq int64
 				err := row.Scan(&seq)
 				seqs = append(seqs, seq)
@@ -33,7 +32,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 				`DELETE FROM late WHERE run = ?1`,
 				`DELETE FROM runs WHERE seq = ?1`,
 			} {
-				if _, err := t.exec(query, seq); err != nil {
+				if err := t.exec(query, seq); err != nil {
 					return 0, err
 				}
 			}

@@ -17,7 +17,7 @@ func (s *Store) Get(ctx context.Context, cookie string) (Run, error) {
 	err := s.query(ctx, `SELECT `+runColumns+`, v.body, o.error, o.stacktrace, o.result
 		FROM runs r JOIN routes q ON q.id = r.route
 		LEFT JOIN variables v ON v.run = r.seq LEFT JOIN results o ON o.run = r.seq
-		WHERE r.cookie = ?1`, func(row *sql.Rows) error {
+		WHERE r.cookie = ?1`, func(row scanner) error {
 		found = true
 		var errText, stacktrace sql.NullString
 		err := row.Scan(append(r.dest(), &r.Variables, &errText, &stacktrace, &r.Result)...)
@@ -35,7 +35,7 @@ func (s *Store) Attempts(ctx context.Context, cookie string) ([]Attempt, error) 
 	var out []Attempt
 	err := s.query(ctx, `SELECT a.fence, a.number, a.worker, a.session, a.span, a.queued_at, a.offered_at, a.accepted_at,
 			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason
-		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row *sql.Rows) error {
+		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row scanner) error {
 		var a Attempt
 		err := row.Scan(&a.Fence, &a.Number, &a.Worker, &a.Session, &a.Span, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
 			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason)
@@ -49,7 +49,7 @@ func (s *Store) Attempts(ctx context.Context, cookie string) ([]Attempt, error) 
 func (s *Store) LateResults(ctx context.Context, cookie string) ([]Late, error) {
 	var out []Late
 	err := s.query(ctx, `SELECT l.at, l.worker, l.fence, l.rc, l.error, l.stacktrace, l.result
-		FROM runs r JOIN late l ON l.run = r.seq WHERE r.cookie = ?1 ORDER BY l.n`, func(row *sql.Rows) error {
+		FROM runs r JOIN late l ON l.run = r.seq WHERE r.cookie = ?1 ORDER BY l.n`, func(row scanner) error {
 		var l Late
 		err := row.Scan(stamp{&l.At}, &l.Worker, &l.Fence, &l.RC, &l.Error, &l.Stacktrace, &l.Result)
 		out = append(out, l)
@@ -75,7 +75,7 @@ type Filter struct {
 // returned as next; next is zero after the last page.
 func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (runs []Run, next int64, _ error) {
 	query, args := f.sql(before, limit+1)
-	err := s.query(ctx, query, func(row *sql.Rows) error {
+	err := s.query(ctx, query, func(row scanner) error {
 		var r Run
 		err := row.Scan(r.dest()...)
 		runs = append(runs, r)
@@ -171,7 +171,7 @@ func (s *Store) Workers(ctx context.Context, now time.Time) ([]Worker, error) {
 	err := s.query(ctx, `SELECT s.worker, s.session, s.version, s.capacity, s.queues, s.labels, s.pipelines, s.lease,
 			s.registered_at, s.seen_at, s.expires_at, s.draining_at, s.shutdown_at,
 			(SELECT count(*) FROM runs r WHERE r.worker = s.worker AND r.state IN (2, 3))
-		FROM sessions s ORDER BY s.worker`, func(row *sql.Rows) error {
+		FROM sessions s ORDER BY s.worker`, func(row scanner) error {
 		var w Worker
 		err := row.Scan(&w.Worker, &w.Session, &w.Version, &w.Capacity, object{&w.Queues}, object{&w.Labels},
 			object{&w.Pipelines}, length{&w.Lease}, stamp{&w.RegisteredAt}, stamp{&w.SeenAt}, stamp{&w.ExpiresAt},
@@ -196,12 +196,12 @@ type Queue struct {
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
 	var out []Queue
 	err := s.query(ctx, `
-		SELECT q.queue, coalesce(sum(w.n), 0), coalesce(sum(l.n), 0), coalesce(min(h.queued_at), 0)
+		SELECT q.queue, CAST(coalesce(sum(w.n), 0) AS BIGINT), CAST(coalesce(sum(l.n), 0) AS BIGINT), coalesce(min(h.queued_at), 0)
 		FROM routes q
 		LEFT JOIN (SELECT route, count(*) AS n, min(seq) AS head FROM runs WHERE state = 1 GROUP BY route) w ON w.route = q.id
 		LEFT JOIN (SELECT route, count(*) AS n FROM runs WHERE state IN (2, 3) GROUP BY route) l ON l.route = q.id
 		LEFT JOIN runs h ON h.seq = w.head
-		GROUP BY q.queue ORDER BY q.queue`, func(row *sql.Rows) error {
+		GROUP BY q.queue ORDER BY q.queue`, func(row scanner) error {
 		var q Queue
 		var oldest time.Time
 		err := row.Scan(&q.Name, &q.Queued, &q.Leased, stamp{&oldest})

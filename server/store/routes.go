@@ -1,7 +1,9 @@
 package store
 
 import (
-	"database/sql"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -13,6 +15,12 @@ const maxRoutes = 10_000
 type routeKey struct {
 	queue, pipeline, labels string
 	priority                int
+}
+
+// digest stands for the key in an index, which does not hold texts of any length.
+func (k routeKey) digest() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d", k.queue, k.pipeline, k.labels, k.priority))
+	return hex.EncodeToString(sum[:])
 }
 
 // noRun is above every run's number.
@@ -53,7 +61,7 @@ func (rs *routes) load(t *tx) error {
 		return nil
 	}
 	rs.forget()
-	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority FROM routes`, func(row *sql.Rows) error {
+	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority FROM routes`, func(row scanner) error {
 		r := &route{}
 		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.labels, object{&r.need}, &r.priority); err != nil {
 			return err
@@ -85,9 +93,9 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 	r := &route{routeKey: key, need: labels, next: noRun}
 	t.wrote = true
 	_, err := t.row(`
-		INSERT INTO routes (queue, pipeline, labels, priority) VALUES (?1, ?2, ?3, ?4)
-		ON CONFLICT (queue, pipeline, labels, priority) DO UPDATE SET priority = excluded.priority
-		RETURNING id`, []any{&r.id}, key.queue, key.pipeline, key.labels, key.priority)
+		INSERT INTO routes (key, queue, pipeline, labels, priority) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT (key) DO UPDATE SET priority = excluded.priority
+		RETURNING id`, []any{&r.id}, key.digest(), key.queue, key.pipeline, key.labels, key.priority)
 	if err != nil {
 		return nil, err
 	}
@@ -172,8 +180,8 @@ func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, er
 	var runs []Run
 	err := t.rows(`SELECT `+runColumns+`, v.body
 		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN variables v ON v.run = r.seq
-		WHERE r.route = ?1 AND r.state = 1 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3`,
-		func(row *sql.Rows) error {
+		WHERE r.route = ?1 AND r.state = 1 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
+		func(row scanner) error {
 			var run Run
 			if err := row.Scan(append(run.dest(), &run.Variables)...); err != nil {
 				return err

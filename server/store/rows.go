@@ -3,7 +3,9 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // micros is how a time stands in a table.
@@ -41,6 +43,18 @@ func (s length) Scan(v any) error {
 	return nil
 }
 
+// flag scans a truth value.
+type flag struct{ to *bool }
+
+func (f flag) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("truth value is a %T", v)
+	}
+	*f.to = n != 0
+	return nil
+}
+
 // object scans JSON text into what to points to. An empty object leaves a nil
 // map, as most runs have neither labels nor tags.
 type object struct{ to any }
@@ -71,7 +85,7 @@ const selectRun = `SELECT ` + runColumns + ` FROM runs r JOIN routes q ON q.id =
 func (r *Run) dest() []any {
 	return []any{
 		&r.Seq, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.Queue, object{&r.Labels}, &r.Priority,
-		&r.Delivery, &r.MaxAttempts, stamp{&r.NotBefore}, length{&r.QueueTimeout}, length{&r.RunTimeout}, &r.Detach,
+		&r.Delivery, &r.MaxAttempts, stamp{&r.NotBefore}, length{&r.QueueTimeout}, length{&r.RunTimeout}, flag{&r.Detach},
 		&r.IdempotencyKey, &r.Submitter, object{&r.Tags},
 		&r.Trace.Send.TraceParent, &r.Trace.Send.TraceState, &r.Trace.Request.TraceParent, &r.Trace.Request.TraceState,
 		stamp{&r.SubmittedAt}, &r.State, &r.Fence, &r.Attempts, &r.Worker, &r.Session, &r.Span,
@@ -80,10 +94,24 @@ func (r *Run) dest() []any {
 	}
 }
 
-// run reads a run by a condition on it, without variables and result.
+// run reads a run by a condition on it, without variables and result, and locks
+// it, so that it may be moved.
 func (t *tx) run(where string, args ...any) (r Run, found bool, err error) {
+	return t.peek(where+` FOR UPDATE OF r`, args...)
+}
+
+// peek is run without the lock.
+func (t *tx) peek(where string, args ...any) (r Run, found bool, err error) {
 	found, err = t.row(selectRun+where, r.dest(), args...)
 	return r, found, err
+}
+
+// plain returns text as every database keeps it: without NUL, and in UTF-8.
+func plain(text string) string {
+	if strings.IndexByte(text, 0) < 0 && utf8.ValidString(text) {
+		return text
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // jsonText is the canonical JSON of a list or an object, whose keys are sorted.

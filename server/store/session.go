@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -43,7 +42,7 @@ func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Regi
 func (t *tx) register(n NewSession) (Registered, error) {
 	t.point("register")
 	var out Registered
-	_, err := t.row(`SELECT session FROM sessions WHERE worker = ?1`, []any{&out.Superseded}, n.Worker)
+	_, err := t.row(`SELECT session FROM sessions WHERE worker = ?1 FOR UPDATE`, []any{&out.Superseded}, n.Worker)
 	if err != nil {
 		return out, err
 	}
@@ -86,7 +85,7 @@ func (t *tx) insertSession(n NewSession) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`
+	return t.exec(`
 		INSERT INTO sessions (worker, session, version, capacity, queues, labels, pipelines, lease,
 			registered_at, seen_at, expires_at, draining_at, shutdown_at)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0)
@@ -97,7 +96,6 @@ func (t *tx) insertSession(n NewSession) error {
 			expires_at = excluded.expires_at, draining_at = 0, shutdown_at = 0`,
 		n.Worker, n.Session, n.Version, n.Capacity, queues, labels, pipelines, n.Lease.Microseconds(),
 		micros(t.now), micros(t.now.Add(n.Lease)))
-	return err
 }
 
 // Leave begins a worker's drain: offers that it has not accepted go back to the
@@ -127,19 +125,17 @@ func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string
 
 // endSession removes a session, or marks it as draining while it is busy.
 func (t *tx) endSession(worker string, busy bool) error {
-	query := `DELETE FROM sessions WHERE worker = ?2 AND ?1 > 0`
 	if busy {
-		query = `UPDATE sessions SET draining_at = ?1 WHERE worker = ?2 AND draining_at = 0`
+		return t.exec(`UPDATE sessions SET draining_at = ?1 WHERE worker = ?2 AND draining_at = 0`, micros(t.now), worker)
 	}
-	_, err := t.exec(query, micros(t.now), worker)
-	return err
+	return t.exec(`DELETE FROM sessions WHERE worker = ?1`, worker)
 }
 
 // Shutdown marks a worker to be told to shut down. It is offered nothing more.
 func (s *Store) Shutdown(ctx context.Context, now time.Time, worker string) error {
 	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) {
 		t.point("shutdown")
-		n, err := t.exec(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
+		n, err := t.count(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
 		if err == nil && n == 0 {
 			err = ErrNoSession
 		}
@@ -157,11 +153,12 @@ type session struct {
 	draining, shutdownAt time.Time
 }
 
-// contact finds the session and renews its lease. Within a sixtieth of the lease
+// contact finds the session, locks it, so that two calls of one worker never
+// count its slots at once, and renews its lease. Within a sixtieth of the lease
 // a renewal is left out, so that a busy worker's polls do not all write.
 func (t *tx) contact(worker, id string) (*session, error) {
 	s := &session{worker: worker}
-	found, err := t.row(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1`,
+	found, err := t.row(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1 FOR UPDATE`,
 		[]any{&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt}}, worker)
 	switch {
 	case err != nil:
@@ -172,7 +169,7 @@ func (t *tx) contact(worker, id string) (*session, error) {
 		return nil, ErrSuperseded
 	}
 	if fresh := t.now.Add(s.lease); fresh.Sub(s.expires) > s.lease/60 {
-		_, err = t.exec(`UPDATE sessions SET seen_at = ?1, expires_at = ?2 WHERE worker = ?3`,
+		err = t.exec(`UPDATE sessions SET seen_at = ?1, expires_at = ?2 WHERE worker = ?3`,
 			micros(t.now), micros(fresh), worker)
 	}
 	return s, err
@@ -208,7 +205,7 @@ type lease struct {
 func (t *tx) leases(worker string) ([]lease, error) {
 	var out []lease
 	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at
-		FROM runs WHERE worker = ?1 AND state IN (2, 3) ORDER BY seq`, func(row *sql.Rows) error {
+		FROM runs WHERE worker = ?1 AND state IN (2, 3) ORDER BY seq`, func(row scanner) error {
 		var l lease
 		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel})
 		out = append(out, l)

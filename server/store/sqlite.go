@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -34,11 +35,15 @@ type sqlite struct {
 
 	lock     *sqlite3.Conn
 	write    *sql.DB
-	read     *sql.DB
+	conn     *sqliteConn // of write
+	reads    *sql.DB
 	walPages int // in the log at the last commit; used by the writing connection alone
+
+	mu    sync.Mutex // guards stmts
+	stmts map[string]*sql.Stmt
 }
 
-func (d *sqlite) open(ctx context.Context, all []migration) (_ *sql.Conn, _ *sql.DB, err error) {
+func (d *sqlite) open(ctx context.Context) (_ conn, err error) {
 	defer func() {
 		if err != nil {
 			_ = d.close() // err says more
@@ -46,35 +51,40 @@ func (d *sqlite) open(ctx context.Context, all []migration) (_ *sql.Conn, _ *sql
 		}
 	}()
 	if d.path, err = filepath.Abs(d.path); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := d.takeLock(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := prepareFile(d.path); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if d.write, err = driver.Open(d.dsn("synchronous(full)", "cache_size(-32000)"), d.countPages); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	d.write.SetMaxOpenConns(1)
-	conn, err := d.write.Conn(ctx)
+	w, err := d.write.Conn(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := d.settle(ctx, conn); err != nil {
-		return nil, nil, err
+	d.conn = &sqliteConn{conn: w, stmts: map[string]*sql.Stmt{}}
+	if err := d.settle(ctx, w); err != nil {
+		return nil, err
 	}
-	if err := migrate(ctx, conn, all); err != nil {
-		return nil, nil, err
+	all, err := loadMigrations(migrationFiles, "migrations/sqlite")
+	if err != nil {
+		return nil, err
 	}
-	if d.read, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)"), steady); err != nil {
-		return nil, nil, err
+	if err := migrate(d.conn, all); err != nil {
+		return nil, err
+	}
+	if d.reads, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)"), steady); err != nil {
+		return nil, err
 	}
 	readers := max(2, runtime.GOMAXPROCS(0))
-	d.read.SetMaxOpenConns(readers)
-	d.read.SetMaxIdleConns(readers)
-	return conn, d.read, nil
+	d.reads.SetMaxOpenConns(readers)
+	d.reads.SetMaxIdleConns(readers)
+	return d.conn, nil
 }
 
 // takeLock keeps a second process out. SQLite's own locks would admit it, and
@@ -224,12 +234,12 @@ func (d *sqlite) fault(err error) fault {
 
 // maintain moves the log into the database file once it has grown. Readers may
 // go on; what they still need stays in the log.
-func (d *sqlite) maintain(conn *sql.Conn) error {
+func (d *sqlite) maintain(c conn) error {
 	if d.walPages < checkpointPages {
 		return nil
 	}
 	d.walPages = 0
-	if _, err := conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+	if err := c.script("PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
@@ -237,16 +247,16 @@ func (d *sqlite) maintain(conn *sql.Conn) error {
 
 // abandon leaves the log as it is for the next process to recover from. Closing
 // would sync it again and then move it into the database file.
-func (d *sqlite) abandon(conn *sql.Conn) {
-	_ = conn.Raw(func(c any) error { // the failure before this one is what counts
+func (d *sqlite) abandon(conn) {
+	_ = d.conn.conn.Raw(func(c any) error { // the failure before this one is what counts
 		_, err := c.(driver.Conn).Raw().Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 		return err
 	})
 }
 
-func (d *sqlite) check(ctx context.Context, db *sql.DB) error {
+func (d *sqlite) check(ctx context.Context) error {
 	var first string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&first); err != nil {
+	if err := d.reads.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&first); err != nil {
 		return fmt.Errorf("check store %q: %w", d.path, d.advise(err))
 	}
 	if first != "ok" {
@@ -259,8 +269,14 @@ func (d *sqlite) check(ctx context.Context, db *sql.DB) error {
 // into the database file, and the driver (v0.37) dereferences nil when another
 // than the writer does that to a file with checksums.
 func (d *sqlite) close() error {
+	for _, s := range d.stmts {
+		_ = s.Close() // closing the database reports what matters
+	}
+	if d.conn != nil {
+		d.conn.close()
+	}
 	var errs []error
-	for _, db := range []*sql.DB{d.read, d.write} {
+	for _, db := range []*sql.DB{d.reads, d.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -18,7 +18,7 @@ const backupPages = 4096
 
 // backup copies the database into a file beside it. The file has no name any
 // more when it is returned, so nothing is left of it, whatever happens.
-func (d *sqlite) backup(ctx context.Context, db *sql.DB) (_ *os.File, err error) {
+func (d *sqlite) backup(ctx context.Context) (_ *os.File, err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(d.path), filepath.Base(d.path)+"-backup-")
 	if err != nil {
 		return nil, fmt.Errorf("back up store %q: %w", d.path, err)
@@ -31,7 +31,7 @@ func (d *sqlite) backup(ctx context.Context, db *sql.DB) (_ *os.File, err error)
 			err = fmt.Errorf("back up store %q: %w", d.path, err)
 		}
 	}()
-	conn, err := db.Conn(ctx)
+	conn, err := d.reads.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func checkFile(ctx context.Context, path string) error {
 		return err
 	}
 	defer db.Close()
-	d := &sqlite{path: path}
+	d := &sqlite{path: path, reads: db}
 	var id int
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return d.advise(err)
@@ -87,7 +87,7 @@ func checkFile(ctx context.Context, path string) error {
 	if id != applicationID {
 		return errForeign
 	}
-	return d.check(ctx, db)
+	return d.check(ctx)
 }
 
 // restore puts a copy of the backup where the database is to be. Nothing may be
@@ -143,4 +143,3 @@ func syncDir(path string) error {
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
-

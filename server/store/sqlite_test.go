@@ -15,6 +15,8 @@ import (
 	"time"
 
 	_ "github.com/ncruces/go-sqlite3/driver"
+
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 func openPath(t *testing.T, path string) error {
@@ -26,10 +28,19 @@ func openPath(t *testing.T, path string) error {
 	return s.Close()
 }
 
+// openFile opens a fresh file and returns its path too. It skips the test when
+// it is not SQLite's turn.
+func openFile(t *testing.T, o Options) (*Store, string) {
+	t.Helper()
+	storetest.Only(t, storetest.SQLite)
+	s, url := openTest(t, o)
+	return s, strings.TrimPrefix(url, "sqlite://")
+}
+
 // filled returns the path of a closed database with runs in it.
 func filled(t *testing.T, runs int) string {
 	t.Helper()
-	s, path := openTest(t, Options{})
+	s, path := openFile(t, Options{})
 	for i := range runs {
 		if _, _, err := s.Submit(t.Context(), scriptStart, newRun(fmt.Sprint("run-", i))); err != nil {
 			t.Fatal(err)
@@ -43,6 +54,7 @@ func filled(t *testing.T, runs int) string {
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	for _, tt := range []struct {
 		name string
 		make func(t *testing.T, path string)
@@ -96,7 +108,8 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenRefusesURL(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "runs.db", "sqlite:", "sqlite://", "postgres://me:hunter2@host/db"} {
+	storetest.Only(t, storetest.SQLite)
+	for _, url := range []string{"", "runs.db", "sqlite:", "sqlite://", "mysql://me:hunter2@host/db", "mysql:hunter2", "postgres://me:hunter2@ho st/db", "postgres://me:hunter2@127.0.0.1:1/db"} {
 		_, err := Open(t.Context(), url, Options{Log: slog.New(slog.DiscardHandler)})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Open(%q) = %v, want an error without the password", url, err)
@@ -107,6 +120,7 @@ func TestOpenRefusesURL(t *testing.T) {
 // A file that was created and not filled, by a crash or by hand, is a new one.
 func TestOpenTakesEmptyFile(t *testing.T) {
 	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
 	path := filepath.Join(t.TempDir(), "a b?c#d%20.db")
 	write1(t, path, nil)
 	for range 2 {
@@ -118,7 +132,7 @@ func TestOpenTakesEmptyFile(t *testing.T) {
 
 func TestFilesAreTheOwners(t *testing.T) {
 	t.Parallel()
-	s, path := openTest(t, Options{})
+	s, path := openFile(t, Options{})
 	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +150,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	s, path := openTest(t, Options{})
+	s, path := openFile(t, Options{})
 	if err := openPath(t, path); !errors.Is(err, ErrLocked) {
 		t.Errorf("Open() in the same process = %v, want ErrLocked", err)
 	}
@@ -206,31 +220,25 @@ func TestMigrate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", "file:"+filepath.ToSlash(filepath.Join(t.TempDir(), "m.db")))
-	if err != nil {
+	s, _ := openTest(t, Options{})
+	if err := s.writer.conn.script(`DELETE FROM schema_versions`); err != nil { // what Open has done
 		t.Fatal(err)
 	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	count := func() (n int) {
-		if err := conn.QueryRowContext(t.Context(), `SELECT coalesce(sum(x), 0) FROM a`).Scan(&n); err != nil {
+		if err := s.query(t.Context(), `SELECT coalesce(sum(x), 0) FROM a`, func(row scanner) error { return row.Scan(&n) }); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	for range 2 {
-		if err := migrate(t.Context(), conn, all[:2]); err != nil || count() != 1 {
+		if err := migrate(s.writer.conn, all[:2]); err != nil || count() != 1 {
 			t.Fatalf("migrate() = %v, sum %d, want 1", err, count())
 		}
 	}
-	if err := migrate(t.Context(), conn, all); err == nil || !strings.Contains(err.Error(), "0003_c.sql") || count() != 1 {
+	if err := migrate(s.writer.conn, all); err == nil || !strings.Contains(err.Error(), "0003_c.sql") || count() != 1 {
 		t.Errorf("migrate() = %v, sum %d, want the step's name and nothing of it done", err, count())
 	}
-	if err := migrate(t.Context(), conn, all[:1]); err == nil || !strings.Contains(err.Error(), "version 2 (0002_b.sql)") {
+	if err := migrate(s.writer.conn, all[:1]); err == nil || !strings.Contains(err.Error(), "version 2 (0002_b.sql)") {
 		t.Errorf("migrate(older program) = %v, want it refused", err)
 	}
 	fsys["m/0005_e.sql"] = &fstest.MapFile{}

@@ -10,6 +10,24 @@
 // One goroutine commits for all callers, many at a time. What a call moved it
 // returns as Moved, once, for the caller to act upon.
 //
+// The database is a SQLite file of this process alone, or PostgreSQL, which any
+// number of stores may share. The statements are the same for both and written
+// so that both understand them:
+//
+//   - Placeholders are numbered: ?1, ?2. PostgreSQL gets $1, $2.
+//   - Whoever reads a row to write it later in the transaction locks it, with
+//     FOR UPDATE at the end, or FOR UPDATE OF r if the statement joins; sweeps
+//     and claims add SKIP LOCKED. SQLite, with its one writer, gets neither.
+//   - Sessions are locked before runs.
+//   - Numbers, times and truth values are 64-bit integers, payloads are bytes;
+//     sum() of them is a CAST(... AS BIGINT). Text holds no NUL.
+//   - A row is found by its key and "state + 0": a planner must not take a
+//     partial index on state for it.
+//   - What writes and is not asked for its count (exec, one) may be sent with a
+//     later statement, so its error is that of the whole transaction.
+//   - A change of the tables stands in migrations/sqlite and, in the same words
+//     as far as they are SQL's, in migrations/postgres.
+//
 // When the disk fails a write, the store refuses all further ones, because a
 // repeated sync may report success for pages that are gone. Close finishes what
 // was accepted.
@@ -51,30 +69,48 @@ func DefaultTiming() Timing {
 type Store struct {
 	dialect dialect
 	writer  *writer
-	conn    *sql.Conn
-	reads   *sql.DB
 
 	open   sync.RWMutex // held to read, so that Close waits for reads; guards closed
 	closed bool
-
-	mu    sync.Mutex // guards stmts
-	stmts map[string]*sql.Stmt
 }
 
-// Open opens the database that url names, "sqlite:///absolute/path" or
-// "sqlite://relative/path", creates it if it is not there, and brings its tables
-// up to date. It refuses a file that is damaged, foreign, newer than this
-// program, or in use by another process, and changes nothing in it.
+// Open opens the database that url names and brings its tables up to date.
+//
+// "sqlite:///absolute/path" or "sqlite://relative/path" is a file, which is
+// created if it is not there. Open refuses a file that is damaged, foreign,
+// newer than this program, or in use by another process, and changes nothing in
+// it. "postgres://user:password@host/database" is a database on a server, which
+// any number of stores may have open. Open refuses one that does not promise to
+// keep what it has committed.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	path, err := sqlitePath(url)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
 	if o.Timing == (Timing{}) {
 		o.Timing = DefaultTiming()
 	}
 	o.Log = o.Log.With("component", "store")
-	return open(ctx, &sqlite{path: path, vfs: o.vfs}, o)
+	d, err := dialectOf(url, o)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{dialect: d, writer: newWriter(c, d, o)}, nil
+}
+
+func dialectOf(url string, o Options) (dialect, error) {
+	switch scheme, _, _ := strings.Cut(url, ":"); scheme { // the rest may hold a password
+	case "postgres", "postgresql":
+		return newPostgres(url)
+	case "sqlite":
+		path, err := sqlitePath(url)
+		if err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+		return &sqlite{path: path, vfs: o.vfs, stmts: map[string]*sql.Stmt{}}, nil
+	default:
+		return nil, fmt.Errorf("open store: scheme %q: want sqlite:///absolute/path, sqlite://relative/path or postgres://host/database", scheme)
+	}
 }
 
 func sqlitePath(url string) (string, error) {
@@ -84,20 +120,6 @@ func sqlitePath(url string) (string, error) {
 		return "", fmt.Errorf("scheme %q: want sqlite:///absolute/path or sqlite://relative/path", scheme)
 	}
 	return path, nil
-}
-
-func open(ctx context.Context, d dialect, o Options) (*Store, error) {
-	all, err := loadMigrations(migrationFiles, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	conn, reads, err := d.open(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	return &Store{
-		dialect: d, writer: newWriter(conn, d, o), conn: conn, reads: reads, stmts: map[string]*sql.Stmt{},
-	}, nil
 }
 
 // Close finishes the operations that were accepted and closes the database.
@@ -110,10 +132,6 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	for _, stmt := range s.stmts {
-		_ = stmt.Close() // closing the database reports what matters
-	}
-	_ = s.conn.Close() // likewise
 	if err := s.dialect.close(); err != nil {
 		return fmt.Errorf("close store: %w", err)
 	}
@@ -142,38 +160,19 @@ func (s *Store) Check(ctx context.Context) error {
 	if s.closed {
 		return ErrClosed
 	}
-	return s.dialect.check(ctx, s.reads)
+	return s.dialect.check(ctx)
 }
 
-// query runs a prepared statement on a reading connection and calls scan for
-// each row.
-func (s *Store) query(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
+// query runs a statement that only reads and calls scan for each row.
+func (s *Store) query(ctx context.Context, query string, scan func(scanner) error, args ...any) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {
 		return ErrClosed
 	}
-	stmt, err := s.prepare(ctx, query)
-	if err != nil {
-		return err
+	err := s.dialect.read(ctx, query, scan, args)
+	if s.dialect.fault(err) == faultLost {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	return each(rows, scan)
-}
-
-func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stmt, ok := s.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := s.reads.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	s.stmts[query] = stmt
-	return stmt, nil
+	return err
 }

@@ -3,7 +3,6 @@ package store_test
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,9 +10,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pullrun/pullrun/server/store"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(storetest.OnBoth(m)) }
 
 // t0 is when every test begins.
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -21,24 +21,24 @@ var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // world is a store with a clock that the test moves.
 type world struct {
 	*store.Store
-	t    testing.TB
-	path string
-	now  time.Time
+	t   testing.TB
+	url string
+	now time.Time
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "runs.db"), now: t0}
+	w := &world{t: t, url: storetest.URL(t), now: t0}
 	w.open()
 	return w
 }
 
-// open opens the file, for the first time or again, and closes it with the test.
+// open opens the database, for the first time or again, and closes it with the test.
 func (w *world) open() {
 	w.t.Helper()
-	s, err := store.Open(w.t.Context(), "sqlite://"+w.path, store.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(w.t.Context(), w.url, store.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		w.t.Fatalf("Open(%s) = %v", w.path, err)
+		w.t.Fatalf("Open(%s) = %v", w.url, err)
 	}
 	w.Store = s
 	w.t.Cleanup(func() {

@@ -44,12 +44,12 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		return r, false, err
 	}
 	if n.Variables != nil {
-		if _, err := t.exec(`INSERT INTO variables (run, body) VALUES (?1, ?2)`, r.Seq, n.Variables); err != nil {
+		if err := t.exec(`INSERT INTO variables (run, body) VALUES (?1, ?2)`, r.Seq, n.Variables); err != nil {
 			return Run{}, false, err
 		}
 	}
 	for name, value := range n.Tags {
-		if _, err := t.exec(`INSERT INTO tags (name, value, run) VALUES (?1, ?2, ?3)`, name, value, r.Seq); err != nil {
+		if err := t.exec(`INSERT INTO tags (name, value, run) VALUES (?1, ?2, ?3)`, name, value, r.Seq); err != nil {
 			return Run{}, false, err
 		}
 	}
@@ -88,7 +88,7 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 
 // known returns the run that stands in the way of n, if it is the same.
 func (t *tx) known(n NewRun) (Run, error) {
-	r, found, err := t.run(`WHERE r.cookie = ?1`, n.Cookie)
+	r, found, err := t.peek(`WHERE r.cookie = ?1`, n.Cookie)
 	if err != nil {
 		return Run{}, err
 	}
@@ -98,7 +98,7 @@ func (t *tx) known(n NewRun) (Run, error) {
 		}
 		return r, nil
 	}
-	r, _, err = t.run(`WHERE r.submitter = ?1 AND r.idempotency_key = ?2 AND r.idempotency_key <> ''`,
+	r, _, err = t.peek(`WHERE r.submitter = ?1 AND r.idempotency_key = ?2 AND r.idempotency_key <> ''`,
 		n.Submitter, n.IdempotencyKey)
 	if err == nil && r.Digest != n.Digest {
 		err = ErrKeyCollision

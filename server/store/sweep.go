@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -11,6 +10,8 @@ import (
 const (
 	sweepStep  = 128
 	sweepSteps = 8
+	// sweepAgain is how soon to look again at what another replica has locked.
+	sweepAgain = 100 * time.Millisecond
 )
 
 // SweepOut is what a sweep did.
@@ -36,6 +37,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (SweepOut, error) {
 		if out.NextDue.IsZero() || out.NextDue.After(now) {
 			break
 		}
+		if len(step.Moved)+len(step.Expired) == 0 { // another replica is at it
+			out.NextDue = now.Add(sweepAgain)
+			break
+		}
 	}
 	return out, nil
 }
@@ -59,8 +64,8 @@ func (t *tx) sweep() (SweepOut, error) {
 // with more runs than a step has room for stays until the next.
 func (t *tx) sweepSessions() (expired []string, _ error) {
 	var workers []string
-	err := t.rows(`SELECT worker FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2`,
-		func(row *sql.Rows) error {
+	err := t.rows(`SELECT worker FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2 FOR UPDATE SKIP LOCKED`,
+		func(row scanner) error {
 			var worker string
 			err := row.Scan(&worker)
 			workers = append(workers, worker)
@@ -128,7 +133,7 @@ func (s *Store) Resume(ctx context.Context, now time.Time) error {
 
 func (t *tx) resume() error {
 	t.point("resume")
-	_, err := t.exec(`UPDATE sessions SET expires_at = ?1 + lease WHERE expires_at < ?1 + lease`, micros(t.now))
+	err := t.exec(`UPDATE sessions SET expires_at = ?1 + lease WHERE expires_at < ?1 + lease`, micros(t.now))
 	if err != nil {
 		return err
 	}
@@ -144,10 +149,11 @@ func (t *tx) resume() error {
 	return nil
 }
 
-// runs reads runs by a condition, without variables and results.
+// runs reads and locks runs by a condition, without variables and results. It
+// leaves out those that another replica has locked, and so is at.
 func (t *tx) runs(where string, args ...any) ([]Run, error) {
 	var out []Run
-	err := t.rows(selectRun+where, func(row *sql.Rows) error {
+	err := t.rows(selectRun+where+` FOR UPDATE OF r SKIP LOCKED`, func(row scanner) error {
 		var r Run
 		err := row.Scan(r.dest()...)
 		out = append(out, r)

@@ -1,12 +1,6 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"time"
-)
+import "time"
 
 // tx is one operation's share of the writer's transaction.
 type tx struct {
@@ -17,55 +11,37 @@ type tx struct {
 	points []string
 }
 
-// exec runs a statement and returns how many rows it wrote.
-func (t *tx) exec(query string, args ...any) (int64, error) {
-	s, err := t.w.prepare(query)
-	if err != nil {
-		return 0, err
-	}
+// exec runs a statement that writes. It may be sent later, with the next one
+// whose answer is waited for; an error then takes back the whole transaction.
+func (t *tx) exec(query string, args ...any) error {
 	t.wrote = true
-	res, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return t.w.conn.exec(query, anyRows, args)
+}
+
+// one is exec of a statement that has to write exactly one row.
+func (t *tx) one(query string, args ...any) error {
+	t.wrote = true
+	return t.w.conn.exec(query, 1, args)
+}
+
+// count runs a statement at once and returns how many rows it wrote.
+func (t *tx) count(query string, args ...any) (int64, error) {
+	t.wrote = true
+	return t.w.conn.count(query, args)
 }
 
 // rows calls scan for each row of the answer. Within it no other statement runs.
-func (t *tx) rows(query string, scan func(*sql.Rows) error, args ...any) error {
-	s, err := t.w.prepare(query)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(context.Background(), args...)
-	if err != nil {
-		return err
-	}
-	return each(rows, scan)
+func (t *tx) rows(query string, scan func(scanner) error, args ...any) error {
+	return t.w.conn.query(query, scan, args)
 }
 
 // row scans the only row of the answer and reports whether there is one.
 func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) {
-	s, err := t.w.prepare(query)
-	if err != nil {
-		return false, err
-	}
-	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// each drains rows through scan and closes them.
-func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	err = t.w.conn.query(query, func(row scanner) error {
+		found = true
+		return row.Scan(dest...)
+	}, args)
+	return found && err == nil, err
 }
 
 // move does to r what the state machine says, writes it, and keeps a record of
@@ -101,10 +77,10 @@ func (t *tx) move(r *Run, e event) (bool, error) {
 	return true, nil
 }
 
-// update writes after in the place of before, if the row is still as it was
-// read. state + 0 keeps a planner from the partial indexes on state.
+// update writes after in the place of before, which has to be as it was read:
+// the statement that read it has locked it. state + 0 keeps a planner from the partial indexes on state.
 func (t *tx) update(before, after *Run) error {
-	n, err := t.exec(`
+	return t.one(`
 		UPDATE runs SET
 			state = ?1, fence = ?2, attempts = ?3, worker = ?4, session = ?5, span = ?6,
 			queued_at = ?7, offered_at = ?8, accepted_at = ?9, claimed_at = ?10, finished_at = ?11,
@@ -115,27 +91,21 @@ func (t *tx) update(before, after *Run) error {
 		micros(after.FinishedAt), micros(after.CancelAt), after.CancelBy, after.CancelReason,
 		micros(after.Due), after.RC,
 		before.Seq, int(before.State), before.Fence)
-	if err == nil && n != 1 {
-		return fmt.Errorf("run %q is no longer %v with fence %d", before.Cookie, before.State, before.Fence)
-	}
-	return err
 }
 
 func (t *tx) insertAttempt(seq int64, a *Attempt) error {
-	_, err := t.exec(`
+	return t.exec(`
 		INSERT INTO attempts (run, fence, number, worker, session, span, queued_at, offered_at, accepted_at,
 			claimed_at, ended_at, outcome, rc, reason)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
 		seq, a.Fence, a.Number, a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
 		micros(a.ClaimedAt), micros(a.EndedAt), string(a.Outcome), a.RC, a.Reason)
-	return err
 }
 
 func (t *tx) insertResult(r *Run) error {
 	if r.Error == "" && r.Stacktrace == "" && r.Result == nil {
 		return nil
 	}
-	_, err := t.exec(`INSERT INTO results (run, error, stacktrace, result) VALUES (?1, ?2, ?3, ?4)`,
+	return t.exec(`INSERT INTO results (run, error, stacktrace, result) VALUES (?1, ?2, ?3, ?4)`,
 		r.Seq, r.Error, r.Stacktrace, r.Result)
-	return err
 }

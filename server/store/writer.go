@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,13 +25,12 @@ type operation struct {
 // writer owns the only connection that writes. While one batch is being synced
 // the next collects, so the more callers there are the less a commit costs each.
 type writer struct {
-	conn    *sql.Conn
+	conn    conn
 	dialect dialect
 	log     *slog.Logger
 	timing  Timing
 	routes  *routes
-	stmts   map[string]*sql.Stmt // prepared on conn; used by the loop alone
-	points  points               // of the batch under way; used by the loop alone
+	points  points // of the batch under way; used by the loop alone
 
 	ops    chan operation // callers send, the loop receives
 	failed chan struct{}  // closed by the loop when err is set
@@ -44,9 +41,9 @@ type writer struct {
 	closed bool
 }
 
-func newWriter(conn *sql.Conn, d dialect, o Options) *writer {
+func newWriter(c conn, d dialect, o Options) *writer {
 	w := &writer{
-		conn: conn, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(), stmts: map[string]*sql.Stmt{},
+		conn: c, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(),
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
@@ -110,9 +107,6 @@ func (w *writer) loop() {
 		clear(batch)
 		w.maintain()
 	}
-	for _, s := range w.stmts {
-		_ = s.Close() // the connection is closed next, and with it every statement
-	}
 }
 
 // collect adds what waits already, and drops what nobody waits for any more.
@@ -131,122 +125,137 @@ func (w *writer) collect(batch []operation) []operation {
 	return batch
 }
 
+// tries is how often a transaction is begun that others were in the way of, or
+// that a lost connection has ended before it could be committed.
+const tries = 4
+
 // commit runs the batch as one transaction. An operation that is refused before
 // it has written anything fails alone. If one fails later, all is taken back and
 // each runs in a transaction of its own, so that again it fails alone.
 func (w *writer) commit(batch []operation) {
-	errs, err := w.attempt(batch)
-	if errors.Is(err, errTakenBack) && len(batch) > 1 {
-		for i := range batch {
-			w.commit(batch[i : i+1])
+	for try := 1; ; try++ {
+		errs, then := w.attempt(batch)
+		if then == again && try < tries {
+			continue
+		}
+		if then == apart && len(batch) > 1 {
+			for i := range batch {
+				w.commit(batch[i : i+1])
+			}
+			return
+		}
+		for i, op := range batch {
+			op.done <- errs[i]
 		}
 		return
 	}
-	for i, op := range batch {
-		switch {
-		case errs == nil:
-			op.done <- err
-		default:
-			op.done <- errs[i]
-		}
-	}
 }
 
-// errTakenBack says that the transaction was rolled back for the sake of one
-// operation.
-var errTakenBack = errors.New("transaction taken back")
+// verdict is what is to become of a batch after an attempt to commit it.
+type verdict int
 
-// attempt runs the batch and commits it. errs has each operation's own error; if
-// it is nil, err is for all of them.
-func (w *writer) attempt(batch []operation) (errs []error, err error) {
+const (
+	settled verdict = iota // each operation has its error, or none
+	apart                  // nothing was recorded, for the sake of one operation
+	again                  // nothing was recorded, and it may succeed at once
+)
+
+// attempt runs the batch and commits it. errs has each operation's own error.
+func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
+	errs = make([]error, len(batch))
 	if w.err != nil {
-		return nil, w.refusal()
+		return all(errs, w.refusal()), settled
 	}
-	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.conn.begin(); err != nil {
 		_, err = w.judge(err)
-		return nil, err
+		return all(errs, err), settled
 	}
 	w.points.reset()
-	errs = make([]error, len(batch))
 	for i, op := range batch {
 		if op.ctx.Err() != nil {
 			errs[i] = context.Cause(op.ctx)
 			continue
 		}
 		t := &tx{w: w, now: op.now}
-		var broken bool // a database may end the transaction when a statement fails
-		broken, errs[i] = w.judge(op.work(t))
-		if errs[i] != nil && (broken || t.wrote) {
+		var f fault // a database may end the transaction when a statement fails
+		f, errs[i] = w.judge(op.work(t))
+		if errs[i] != nil && (f != faultNone || t.wrote) {
 			w.rollback()
-			return errs, errTakenBack
+			return w.setback(errs, errs[i], f)
 		}
 		if errs[i] == nil {
 			w.points.add(t.points)
 		}
 	}
 	w.points.before()
-	if err := w.exec("COMMIT"); err != nil {
+	if err := w.conn.commit(); err != nil {
 		w.rollback()
-		return nil, w.judgeCommit(err)
+		return w.judgeCommit(errs, err)
 	}
 	w.points.after()
-	return errs, nil
+	return errs, settled
 }
 
-func (w *writer) exec(query string) error {
-	s, err := w.prepare(query)
-	if err != nil {
-		return err
+// setback says what is to become of a batch that was taken back after err.
+func (w *writer) setback(errs []error, err error, f fault) ([]error, verdict) {
+	switch {
+	case f == faultLost:
+		return all(errs, err), again
+	case f == faultConflict && len(errs) == 1:
+		return errs, again
 	}
-	_, err = s.ExecContext(context.Background())
-	return err
+	return errs, apart
 }
 
-func (w *writer) prepare(query string) (*sql.Stmt, error) {
-	if s, ok := w.stmts[query]; ok {
-		return s, nil
+// all gives every operation the same error.
+func all(errs []error, err error) []error {
+	for i := range errs {
+		errs[i] = err
 	}
-	s, err := w.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, err
-	}
-	w.stmts[query] = s
-	return s, nil
+	return errs
 }
 
-// rollback ends the transaction, which the database may have done already, and
-// forgets what was learnt of routes inside it.
+// rollback ends the transaction and forgets what was learnt of routes inside it.
 func (w *writer) rollback() {
-	_ = w.exec("ROLLBACK") // fails if there is no transaction left, which is what is wanted
+	w.conn.rollback()
 	w.routes.forget()
 }
 
-// judge translates an operation's error, says whether it came from the database,
-// and stops all writing if the disk is not to be trusted any more.
-func (w *writer) judge(err error) (broken bool, _ error) {
-	switch w.dialect.fault(err) {
-	case faultNone:
-		return false, err
+// judge translates an operation's error, says what kind of failure it is, and
+// stops all writing if the disk is not to be trusted any more.
+func (w *writer) judge(err error) (fault, error) {
+	f := w.dialect.fault(err)
+	switch f {
 	case faultFull:
 		err = fmt.Errorf("%w: %w", ErrFull, err)
 	case faultPage:
 		w.log.Error("damaged page", "err", err)
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case faultConflict, faultLost:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case faultDisk:
 		w.fail(err)
 		err = w.refusal()
 	}
-	return true, err
+	return f, err
 }
 
-// judgeCommit does the same for a commit, after which nobody knows how much of
-// it reached the disk, unless there was no room for it.
-func (w *writer) judgeCommit(err error) error {
-	if w.dialect.fault(err) == faultFull {
-		return fmt.Errorf("%w: %w", ErrFull, err)
+// judgeCommit does the same for a commit. If that failed half way, nobody knows
+// how much of it reached the disk.
+func (w *writer) judgeCommit(errs []error, err error) ([]error, verdict) {
+	f := w.dialect.fault(err)
+	switch f {
+	case faultFull:
+		return all(errs, fmt.Errorf("%w: %w", ErrFull, err)), settled
+	case faultLost:
+		return all(errs, fmt.Errorf("%w: commit: %w", ErrUnavailable, err)), settled
+	case faultConflict:
+		return w.setback(all(errs, fmt.Errorf("%w: %w", ErrUnavailable, err)), err, f)
+	case faultRefused: // a statement that was sent with it
+		return all(errs, err), apart
 	}
 	w.fail(err)
-	return fmt.Errorf("%w: commit: %w", ErrUnknown, err)
+	return all(errs, fmt.Errorf("%w: commit: %w", ErrUnknown, err)), settled
 }
 
 func (w *writer) refusal() error { return fmt.Errorf("%w: %w", ErrFailed, w.err) }

@@ -5,22 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
+// openTest opens a fresh database and returns its address too.
 func openTest(t testing.TB, o Options) (*Store, string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "runs.db")
+	url := storetest.URL(t)
 	o.Log = slog.New(slog.DiscardHandler)
-	s, err := Open(t.Context(), "sqlite://"+path, o)
+	s, err := Open(t.Context(), url, o)
 	if err != nil {
 		t.Fatalf("Open() = %v", err)
 	}
 	t.Cleanup(func() { _ = s.Close() }) // the test has closed it if that matters
-	return s, path
+	return s, url
 }
 
 func newRun(cookie string) NewRun {
@@ -69,7 +71,7 @@ func TestFailedOperationFailsAlone(t *testing.T) {
 			return 0, boom
 		}},
 		{name: "in the database", work: func(t *tx) (int, error) {
-			_, err := t.exec(`INSERT INTO variables (run, body) VALUES (1, NULL)`)
+			_, err := t.count(`INSERT INTO variables (run, body) VALUES (1, NULL)`)
 			return 0, errors.Join(err, boom)
 		}},
 	} {
@@ -174,7 +176,7 @@ func TestCommitUnderWayIsNotCancelled(t *testing.T) {
 
 func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 	t.Parallel()
-	s, path := openTest(t, Options{})
+	s, url := openTest(t, Options{})
 	release := hold(t, s)
 	const accepted = 50
 	var wg sync.WaitGroup
@@ -206,7 +208,7 @@ func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 	if _, err := s.Get(t.Context(), "0"); !errors.Is(err, ErrClosed) {
 		t.Errorf("Get() after Close = %v, want ErrClosed", err)
 	}
-	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(), url, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +222,7 @@ func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 // TestCloseUnderLoad holds that every call either did its work or says ErrClosed.
 func TestCloseUnderLoad(t *testing.T) {
 	t.Parallel()
-	s, path := openTest(t, Options{})
+	s, url := openTest(t, Options{})
 	var mu sync.Mutex
 	done := 0
 	var wg sync.WaitGroup
@@ -254,7 +256,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		t.Errorf("Close() = %v", err)
 	}
 	wg.Wait()
-	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(), url, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,11 @@
 -- A run asks for exactly one route, so a claim reads one range of one index.
 CREATE TABLE routes (
     id       INTEGER PRIMARY KEY,
+    key      TEXT    NOT NULL UNIQUE, -- digest of the next four
     queue    TEXT    NOT NULL,
     pipeline TEXT    NOT NULL,
     labels   TEXT    NOT NULL, -- JSON object with sorted keys
-    priority INTEGER NOT NULL,
-    UNIQUE (queue, pipeline, labels, priority)
+    priority INTEGER NOT NULL
 ) STRICT;
 
 -- One row per worker is the lease on everything that it runs.

@@ -1,0 +1,153 @@
+-- Times are microseconds since 1970 in UTC; zero means never.
+
+-- A run asks for exactly one route, so a claim reads one range of one index.
+CREATE TABLE routes (
+    id       BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    key      TEXT COLLATE "C" NOT NULL UNIQUE, -- digest of the next four
+    queue    TEXT COLLATE "C" NOT NULL,
+    pipeline TEXT COLLATE "C" NOT NULL,
+    labels   TEXT COLLATE "C" NOT NULL, -- JSON object with sorted keys
+    priority BIGINT NOT NULL
+);
+
+-- One row per worker is the lease on everything that it runs.
+CREATE TABLE sessions (
+    worker        TEXT COLLATE "C" PRIMARY KEY,
+    session       TEXT COLLATE "C" NOT NULL,
+    version       TEXT COLLATE "C" NOT NULL,
+    capacity      BIGINT NOT NULL,
+    queues        TEXT COLLATE "C" NOT NULL, -- JSON array
+    labels        TEXT COLLATE "C" NOT NULL, -- JSON object
+    pipelines     TEXT COLLATE "C" NOT NULL, -- JSON array, or null for any
+    lease         BIGINT NOT NULL, -- microseconds
+    registered_at BIGINT NOT NULL,
+    seen_at       BIGINT NOT NULL,
+    expires_at    BIGINT NOT NULL,
+    draining_at   BIGINT NOT NULL,
+    shutdown_at   BIGINT NOT NULL
+);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+CREATE TABLE runs (
+    seq             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    cookie          TEXT COLLATE "C" NOT NULL UNIQUE,
+    digest          TEXT COLLATE "C" NOT NULL,
+    route           BIGINT NOT NULL, -- of routes, whose rows are never deleted
+    pipeline        TEXT COLLATE "C" NOT NULL, -- also in the route; here for the listing index
+    delivery        BIGINT NOT NULL,
+    max_attempts    BIGINT NOT NULL,
+    not_before      BIGINT NOT NULL,
+    queue_timeout   BIGINT NOT NULL, -- microseconds, as is the next
+    run_timeout     BIGINT NOT NULL,
+    detach          BIGINT NOT NULL,
+    idempotency_key TEXT COLLATE "C" NOT NULL,
+    submitter       TEXT COLLATE "C" NOT NULL,
+    tags            TEXT COLLATE "C" NOT NULL, -- JSON object
+    send_parent     TEXT COLLATE "C" NOT NULL,
+    send_state      TEXT COLLATE "C" NOT NULL,
+    request_parent  TEXT COLLATE "C" NOT NULL,
+    request_state   TEXT COLLATE "C" NOT NULL,
+    submitted_at    BIGINT NOT NULL,
+
+    state           BIGINT NOT NULL,
+    fence           BIGINT NOT NULL,
+    attempts        BIGINT NOT NULL,
+    worker          TEXT COLLATE "C" NOT NULL,
+    session         TEXT COLLATE "C" NOT NULL,
+    span            TEXT COLLATE "C" NOT NULL,
+    queued_at       BIGINT NOT NULL,
+    offered_at      BIGINT NOT NULL,
+    accepted_at     BIGINT NOT NULL,
+    claimed_at      BIGINT NOT NULL,
+    finished_at     BIGINT NOT NULL,
+    cancel_at       BIGINT NOT NULL,
+    cancel_by       TEXT COLLATE "C" NOT NULL,
+    cancel_reason   TEXT COLLATE "C" NOT NULL,
+    due             BIGINT NOT NULL,
+    rc              TEXT COLLATE "C" NOT NULL
+);
+
+-- The states in these predicates are the numbers of store.State. A statement
+-- uses a partial index only if it repeats the predicate literally.
+CREATE INDEX runs_queued ON runs (route, seq) WHERE state = 1;
+CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
+CREATE INDEX runs_due ON runs (due) WHERE due > 0;
+CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
+CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
+CREATE INDEX runs_pipeline ON runs (pipeline, seq);
+CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
+
+-- Payloads stand apart from the runs, whose rows are written at every move.
+CREATE TABLE variables (
+    run  BIGINT PRIMARY KEY,
+    body BYTEA NOT NULL
+);
+
+CREATE TABLE results (
+    run        BIGINT PRIMARY KEY,
+    error      TEXT COLLATE "C" NOT NULL,
+    stacktrace TEXT COLLATE "C" NOT NULL,
+    result     BYTEA -- NULL is absent
+);
+
+CREATE TABLE tags (
+    name  TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    run   BIGINT NOT NULL,
+    PRIMARY KEY (name, value, run)
+);
+CREATE INDEX tags_run ON tags (run);
+
+-- Accepted leases that have ended. The current one stands in the run.
+CREATE TABLE attempts (
+    run         BIGINT NOT NULL,
+    fence       BIGINT NOT NULL,
+    number      BIGINT NOT NULL,
+    worker      TEXT COLLATE "C" NOT NULL,
+    session     TEXT COLLATE "C" NOT NULL,
+    span        TEXT COLLATE "C" NOT NULL,
+    queued_at   BIGINT NOT NULL,
+    offered_at  BIGINT NOT NULL,
+    accepted_at BIGINT NOT NULL,
+    claimed_at  BIGINT NOT NULL,
+    ended_at    BIGINT NOT NULL,
+    outcome     TEXT COLLATE "C" NOT NULL,
+    rc          TEXT COLLATE "C" NOT NULL,
+    reason      TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (run, fence)
+);
+
+-- What a run logs. The number is made of the fence and the worker's own count,
+-- so that a repeat is recognised and a later attempt sorts after an earlier.
+CREATE TABLE events (
+    run   BIGINT NOT NULL,
+    n     BIGINT NOT NULL,
+    at    BIGINT NOT NULL,
+    kind  TEXT COLLATE "C" NOT NULL,
+    data  BYTEA NOT NULL,
+    PRIMARY KEY (run, n)
+);
+
+-- Results that came too late or contradicted the stored one, kept as evidence.
+CREATE TABLE late (
+    run        BIGINT NOT NULL,
+    n          BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
+    worker     TEXT COLLATE "C" NOT NULL,
+    fence      BIGINT NOT NULL,
+    rc         TEXT COLLATE "C" NOT NULL,
+    error      TEXT COLLATE "C" NOT NULL,
+    stacktrace TEXT COLLATE "C" NOT NULL,
+    result     BYTEA,
+    PRIMARY KEY (run, n)
+);
+
+-- What PostgreSQL has to be told and SQLite has not. A run's row is written at
+-- every move, and claims walk over what vacuum has not taken away yet. Payloads
+-- are stored as they are: compressing them costs more than it saves.
+ALTER TABLE runs SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE sessions SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE variables ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE results ALTER COLUMN result SET STORAGE EXTERNAL;
+ALTER TABLE events ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE late ALTER COLUMN result SET STORAGE EXTERNAL;

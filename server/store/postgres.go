@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// postgres is a database that any number of servers share. One connection
+// writes for each of them; a pool reads.
+type postgres struct {
+	name   string // of the database for people, without the password
+	config *pgx.ConnConfig
+	texts  rewritten
+	conn   *pgConn
+	reads  *pgxpool.Pool
+}
+
+func newPostgres(address string) (*postgres, error) {
+	const want = "want postgres://user:password@host:5432/database"
+	if _, err := url.Parse(address); err != nil { // whose text may hold the password
+		return nil, fmt.Errorf("open store: the postgres address cannot be read; %s", want)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // without the address
+		}
+		return nil, fmt.Errorf("open store: the postgres address cannot be used: %w; %s", err, want)
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "pullrun"
+	}
+	config.ConnectTimeout = connectTimeout
+	return &postgres{name: fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database), config: config}, nil
+}
+
+func (d *postgres) open(ctx context.Context) (_ conn, err error) {
+	defer func() {
+		if err != nil {
+			_ = d.close() // err says more
+			err = fmt.Errorf("open store %q: %w", d.name, err)
+		}
+	}()
+	all, err := loadMigrations(migrationFiles, "migrations/postgres")
+	if err != nil {
+		return nil, err
+	}
+	d.conn = &pgConn{dial: d.dial, texts: &d.texts}
+	if d.conn.conn, err = pgx.ConnectConfig(ctx, d.config); err != nil {
+		return nil, err
+	}
+	if err := assertDurable(ctx, d.conn.conn); err != nil {
+		return nil, err
+	}
+	if err := d.migrate(all); err != nil {
+		return nil, err
+	}
+	if err := prepareWriter(ctx, d.conn.conn); err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return nil, err
+	}
+	pool.ConnConfig = d.config.Copy()
+	pool.AfterConnect = prepareReader
+	d.reads, err = pgxpool.NewWithConfig(ctx, pool)
+	return d.conn, err
+}
+
+// migrate keeps replicas that start at once from doing the same.
+func (d *postgres) migrate(all []migration) error {
+	if err := d.conn.script(`SELECT pg_advisory_lock(` + lockMigrate + `)`); err != nil {
+		return err
+	}
+	err := migrate(d.conn, all)
+	return errors.Join(err, d.conn.script(`SELECT pg_advisory_unlock(`+lockMigrate+`)`))
+}
+
+// Advisory locks are the database's, and tables a schema's.
+const lockMigrate = `1886155886, hashtext(current_schema())`
+
+// dial makes the connection that writes anew.
+func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
+	c, err := pgx.ConnectConfig(ctx, d.config)
+	if err != nil {
+		return nil, err
+	}
+	err = assertDurable(ctx, c)
+	if err == nil {
+		err = prepareWriter(ctx, c)
+	}
+	if err != nil {
+		_ = c.Close(ctx) // err says more
+		return nil, err
+	}
+	return c, nil
+}
+
+// assertDurable refuses a database that may forget what it has committed.
+func assertDurable(ctx context.Context, c *pgx.Conn) error {
+	var version int
+	var standby, readOnly bool
+	var fsync, fullPages, encoding, commit string
+	err := c.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+		current_setting('default_transaction_read_only')::bool, current_setting('fsync'), current_setting('full_page_writes'),
+		current_setting('server_encoding'), set_config('synchronous_commit',
+			CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`).
+		Scan(&version, &standby, &readOnly, &fsync, &fullPages, &encoding, &commit)
+	switch {
+	case err != nil:
+		return err
+	case version < 140000:
+		return fmt.Errorf("the server has version %d.%d, at least 14 is needed", version/10000, version%10000)
+	case standby:
+		return errors.New("the server is a standby, which only reads; name the primary, or add target_session_attrs=read-write")
+	case readOnly:
+		return errors.New("transactions are read-only (default_transaction_read_only); set it to off for this user")
+	case fsync != "on":
+		return errors.New("fsync is off, so that a power cut would lose acknowledged runs; set fsync = on in postgresql.conf")
+	case fullPages != "on":
+		return errors.New("full_page_writes is off, so that a power cut could damage the tables; set full_page_writes = on in postgresql.conf")
+	case encoding != "UTF8":
+		return fmt.Errorf("the database's encoding is %s; create it with ENCODING 'UTF8'", encoding)
+	case commit == "off":
+		return errors.New("synchronous_commit stays off; set synchronous_commit = on for this user")
+	}
+	return nil
+}
+
+// prepareWriter makes the planner go by the indexes, as every statement of the
+// writer is meant to: it may have seen the tables when they were empty. The
+// timeouts free others of a server that hangs, and this one of others that do.
+func prepareWriter(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `
+		SET plan_cache_mode = force_generic_plan; SET jit = off;
+		SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+		SET statement_timeout = '30s'; SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = '60s'`,
+		pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+func prepareReader(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `
+		SET default_transaction_read_only = on; SET jit = off;
+		SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'`,
+		pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+func (d *postgres) read(ctx context.Context, query string, scan func(scanner) error, args []any) error {
+	rows, err := d.reads.Query(ctx, d.texts.of(query), storable(args)...)
+	if err == nil {
+		err = eachRow(rows, scan)
+	}
+	if code := new(pgconn.PgError); err != nil && ctx.Err() == nil && !errors.As(err, &code) && pgconn.SafeToRetry(err) {
+		return &lostError{err}
+	}
+	return err
+}
+
+func (d *postgres) fault(err error) fault {
+	var lost *lostError
+	var refused *pgconn.PgError
+	switch {
+	case errors.As(err, &lost):
+		return faultLost
+	case !errors.As(err, &refused):
+		return faultNone
+	}
+	switch code := refused.Code; {
+	case code == "53100": // disk full
+		return faultFull
+	case strings.HasPrefix(code, "XX00"): // data or index corrupted
+		return faultPage
+	case code == "40001", code == "40P01", code == "55P03", code == "57014":
+		// cannot serialize, deadlock, a lock or a statement took too long
+		return faultConflict
+	case refused.Severity == "FATAL", refused.Severity == "PANIC",
+		code == "25006", // read-only: the server has become a standby
+		strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):
+		return faultLost
+	}
+	return faultRefused
+}
+
+func (d *postgres) maintain(conn) error { return nil }
+func (d *postgres) abandon(conn)        {}
+
+// check has nothing to read: the server looks after its files itself.
+func (d *postgres) check(ctx context.Context) error {
+	if err := d.reads.Ping(ctx); err != nil {
+		return fmt.Errorf("check store %q: %w", d.name, err)
+	}
+	return nil
+}
+
+func (d *postgres) backup(context.Context) (*os.File, error) { return nil, ErrNoBackup }
+
+func (d *postgres) close() error {
+	if d.reads != nil {
+		d.reads.Close()
+	}
+	if d.conn == nil {
+		return nil
+	}
+	return d.conn.close()
+}
+
+const (
+	connectTimeout = 10 * time.Second
+	// answerTimeout is how long an answer may take before the connection is
+	// given up: longer than statement_timeout, which is the server's own.
+	answerTimeout = 60 * time.Second
+	closeTimeout  = 5 * time.Second
+)
