@@ -159,6 +159,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	var background sync.WaitGroup
 	background.Go(func() { s.sweep(ctx) })
+	damaged := make(chan error, 1) // check sends at most once
+	if s.store.Suspect() {
+		background.Go(func() { s.check(ctx, damaged) })
+	}
 	served := make(chan error, 1) // Serve sends once
 	go func() { served <- s.listen() }()
 
@@ -167,6 +171,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-s.store.Failed():
 		failure = fmt.Errorf("the store cannot be trusted any more, ending: %w", s.store.Err())
+	case failure = <-damaged:
 	case failure = <-served:
 		served <- failure
 	}
@@ -201,6 +206,19 @@ func (s *Server) resume(ctx context.Context) error {
 		s.hub.announce(w.Worker, offerOf(w.Queues, w.Labels, w.Pipelines))
 	}
 	return nil
+}
+
+// check reads the store through and says so if it is damaged.
+func (s *Server) check(ctx context.Context, damaged chan<- error) {
+	began := time.Now()
+	s.log.InfoContext(ctx, "the store was not closed, checking it")
+	if err := s.store.Check(ctx); ctx.Err() != nil {
+		return
+	} else if err != nil {
+		damaged <- err
+		return
+	}
+	s.log.InfoContext(ctx, "the store is sound", "took", time.Since(began))
 }
 
 func (s *Server) listen() error {

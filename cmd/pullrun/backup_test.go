@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
@@ -53,4 +55,52 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the run that waits is %s, %v, want QUEUED", run.State, err)
 	}
 	wk.kill()
+}
+
+// A server that finds its database damaged says which and what to do. It
+// changes nothing in one that it cannot open.
+func TestADamagedDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		stop os.Signal
+		at   int    // of the byte that is changed
+		says string // by the server, before it ends
+	}{
+		{"in its head, before it serves", syscall.SIGTERM, 200, ""},
+		{"elsewhere, while it serves", syscall.SIGKILL, 1 << 20, `"msg":"the store was not closed, checking it"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			first := s.server()
+			for range 6 { // more than the log keeps before it goes into the database
+				s.submit(api.Submit{Pipeline: "give", Variables: []byte(`{"value": "` + strings.Repeat("x", 900_000) + `"}`)})
+			}
+			first.signal(tt.stop)
+			first.ends()
+			path := filepath.Join(s.dir, "pullrun.db")
+			raw, err := os.ReadFile(path)
+			if err != nil || len(raw) < 2<<20 {
+				t.Fatalf("the database has %d bytes, %v", len(raw), err)
+			}
+			raw[tt.at] ^= 0x10
+			if err := os.WriteFile(path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			second := start(t, nil, "server", "--config", filepath.Join(s.dir, "server.yaml"))
+			if tt.says != "" {
+				second.says(tt.says)
+			}
+			code := second.ends()
+			for _, want := range []string{path, "damaged", "restore a backup, or move the file away"} {
+				if code == 0 || !strings.Contains(second.log(), want) {
+					t.Errorf("the server ended with %d, want an error with %q:\n%s", code, want, second.log())
+				}
+			}
+			if after, err := os.ReadFile(path); tt.says == "" && (err != nil || !bytes.Equal(after, raw)) {
+				t.Errorf("the server changed the damaged database, %v", err)
+			}
+		})
+	}
 }

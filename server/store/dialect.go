@@ -20,6 +20,9 @@ type dialect interface {
 	// abandon is called once after faultDisk: nothing may be written or synced
 	// any more, not by closing the connection either.
 	abandon(conn)
+	// suspect reports, after open, whether the database was left in a way that
+	// makes a check worth its time.
+	suspect() bool
 	// check reads the whole database and reports what is damaged.
 	check(context.Context) error
 	// backup returns a copy of the whole database, to be read and closed.

@@ -195,6 +195,7 @@ func (d *postgres) fault(err error) fault {
 
 func (d *postgres) maintain(conn) error { return nil }
 func (d *postgres) abandon(conn)        {}
+func (d *postgres) suspect() bool       { return false }
 
 // check has nothing to read: the server looks after its files itself.
 func (d *postgres) check(ctx context.Context) error {

@@ -37,7 +37,8 @@ type sqlite struct {
 	write    *sql.DB
 	conn     *sqliteConn // of write
 	reads    *sql.DB
-	walPages int // in the log at the last commit; used by the writing connection alone
+	unclean  bool // the process before did not close it
+	walPages int  // in the log at the last commit; used by the writing connection alone
 
 	mu    sync.Mutex // guards stmts
 	stmts map[string]*sql.Stmt
@@ -55,6 +56,9 @@ func (d *sqlite) open(ctx context.Context) (_ conn, err error) {
 	}
 	if err := d.takeLock(); err != nil {
 		return nil, err
+	}
+	if log, err := os.Stat(d.path + "-wal"); err == nil {
+		d.unclean = log.Size() > 0
 	}
 	if err := prepareFile(d.path); err != nil {
 		return nil, err
@@ -253,6 +257,8 @@ func (d *sqlite) abandon(conn) {
 		return err
 	})
 }
+
+func (d *sqlite) suspect() bool { return d.unclean }
 
 func (d *sqlite) check(ctx context.Context) error {
 	var first string

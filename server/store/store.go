@@ -152,6 +152,10 @@ func (s *Store) Err() error {
 	}
 }
 
+// Suspect reports whether the process before this one ended without Close, so
+// that a Check is worth its time.
+func (s *Store) Suspect() bool { return s.dialect.suspect() }
+
 // Check reads the whole database and reports what is damaged. It takes a while
 // and does not hold up writes.
 func (s *Store) Check(ctx context.Context) error {
