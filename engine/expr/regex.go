@@ -39,6 +39,7 @@ type (
 	}
 	rxSet struct { // one character
 		test func(r rune) bool
+		wide int // ticks of the test for a character beyond ASCII
 	}
 	rxSeq    struct{ parts []rxNode }
 	rxAlt    struct{ choices []rxNode }

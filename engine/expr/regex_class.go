@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -44,7 +46,7 @@ type runeRange struct{ low, high rune }
 func (p *regexParser) class() rxNode {
 	negate := p.accept("^")
 	var ranges []runeRange
-	var tests []func(rune) bool
+	categories := map[rune]func(rune) bool{}
 	for first := true; ; first = false {
 		if p.at >= len(p.src) {
 			p.fail("unterminated character set")
@@ -53,9 +55,10 @@ func (p *regexParser) class() rxNode {
 			p.at++
 			break
 		}
+		at := p.at
 		low, test := p.classItem()
 		if test != nil {
-			tests = append(tests, test)
+			categories[rune(p.src[at+1])] = test
 			continue
 		}
 		high := low
@@ -67,7 +70,26 @@ func (p *regexParser) class() rxNode {
 		}
 		ranges = append(ranges, runeRange{low, high})
 	}
-	return rxSet{classTest(ranges, tests, negate, p.has(flagIgnoreCase))}
+	wide := wideTicks * (1 + len(categories))
+	if p.has(flagIgnoreCase) {
+		wide *= 4 // the most characters that differ in case only
+	}
+	tests := slices.Collect(maps.Values(categories))
+	return rxSet{classTest(merged(ranges), tests, negate, p.has(flagIgnoreCase)), wide}
+}
+
+// merged gives ranges in order that do not meet.
+func merged(ranges []runeRange) []runeRange {
+	slices.SortFunc(ranges, func(a, b runeRange) int { return cmp.Compare(a.low, b.low) })
+	var out []runeRange
+	for _, r := range ranges {
+		if last := len(out) - 1; last >= 0 && r.low <= out[last].high+1 {
+			out[last].high = max(out[last].high, r.high)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // classItem reads a character, or a category, which has a test.
@@ -96,12 +118,16 @@ func (p *regexParser) classItem() (rune, func(rune) bool) {
 // classTest makes the test of a class, for ASCII by a table.
 func classTest(ranges []runeRange, tests []func(rune) bool, negate, fold bool) func(rune) bool {
 	slow := func(r rune) bool {
-		for _, c := range ranges {
-			if c.low <= r && r <= c.high {
-				return true
+		_, found := slices.BinarySearchFunc(ranges, r, func(c runeRange, r rune) int {
+			switch {
+			case c.high < r:
+				return -1
+			case c.low > r:
+				return 1
 			}
-		}
-		return slices.ContainsFunc(tests, func(test func(rune) bool) bool { return test(r) })
+			return 0
+		})
+		return found || slices.ContainsFunc(tests, func(test func(rune) bool) bool { return test(r) })
 	}
 	if fold {
 		exact := slow

@@ -35,6 +35,7 @@ type instr struct {
 	min, max int
 	kind     assertKind
 	test     func(rune) bool
+	wide     int // ticks of the test for a character beyond ASCII
 }
 
 // maxRegexCode bounds the instructions of one pattern.
@@ -86,7 +87,7 @@ func (c *regexCompiler) node(x rxNode) {
 		}
 		c.emit(instr{op: op, r: x.r})
 	case rxSet:
-		c.emit(instr{op: rxOpSet, test: x.test})
+		c.emit(instr{op: rxOpSet, test: x.test, wide: x.wide})
 	case rxSeq:
 		for _, part := range x.parts {
 			c.node(part)
@@ -144,8 +145,8 @@ func (c *regexCompiler) alternatives(choices []rxNode) {
 }
 
 func (c *regexCompiler) repeat(x rxRepeat) {
-	if test := single(x.x); test != nil {
-		c.emit(instr{op: rxOpRepeat, test: test, min: x.min, max: x.max, lazy: x.lazy})
+	if set, ok := single(x.x); ok {
+		c.emit(instr{op: rxOpRepeat, test: set.test, wide: set.wide, min: x.min, max: x.max, lazy: x.lazy})
 		return
 	}
 	if x.min == 0 && x.max == 1 {
@@ -167,18 +168,18 @@ func (c *regexCompiler) repeat(x rxRepeat) {
 	c.here(i)
 }
 
-// single gives the test of a node that matches one character.
-func single(x rxNode) func(rune) bool {
+// single gives a node that matches one character as a set.
+func single(x rxNode) (rxSet, bool) {
 	switch x := x.(type) {
 	case rxSet:
-		return x.test
+		return x, true
 	case rxChar:
 		if x.fold {
-			return func(r rune) bool { return equalFold(x.r, r) }
+			return rxSet{func(r rune) bool { return equalFold(x.r, r) }, wideTicks}, true
 		}
-		return func(r rune) bool { return r == x.r }
+		return rxSet{func(r rune) bool { return r == x.r }, 0}, true
 	}
-	return nil
+	return rxSet{}, false
 }
 
 // rxPrefix gives the text that every match of a node begins with.

@@ -45,10 +45,12 @@ type choice struct {
 const choiceCost = 32
 
 func (re *regex) machine(ev *eval, text string) *machine {
-	return &machine{
+	m := &machine{
 		ev: ev, re: re, text: text, advance: -1,
 		saves: make([]int, 2*re.groups+3), loops: make([]loopState, re.loops),
 	}
+	m.ticks = (len(m.saves) + len(m.loops)) / wordsPerTick
+	return m
 }
 
 // match tries to match at one position.
@@ -56,6 +58,7 @@ func (m *machine) match(pos int) (bool, error) {
 	for i := range m.saves {
 		m.saves[i] = -1
 	}
+	m.ticks += len(m.saves) / wordsPerTick
 	m.stack = m.stack[:0]
 	m.start = pos
 	end, ok, err := m.run(0, pos)
@@ -71,8 +74,10 @@ func (m *machine) search(pos int) (bool, error) {
 		if m.re.prefix != "" {
 			i := strings.Index(m.text[pos:], m.re.prefix)
 			if i < 0 {
-				return false, m.ev.spend((len(m.text) - pos) / 64)
+				m.ticks += (len(m.text) - pos) / bytesPerTick
+				return false, m.pay()
 			}
+			m.ticks += i / bytesPerTick
 			pos += i
 		}
 		ok, err := m.match(pos)
@@ -86,14 +91,6 @@ func (m *machine) search(pos int) (bool, error) {
 		pos += n
 	}
 	return false, nil
-}
-
-// tick counts an instruction; sixteen are one step.
-func (m *machine) tick() error {
-	if m.ticks++; m.ticks%16 != 0 {
-		return nil
-	}
-	return m.ev.step()
 }
 
 func (m *machine) push(c choice) error {
@@ -157,7 +154,7 @@ func (m *machine) back(base int) (pc, pos int, ok bool) {
 			}
 		case choiceMore:
 			in := &m.re.code[c.pc]
-			if r, n := m.at(c.pos); n > 0 && c.extra < in.max && in.test(r) {
+			if r, n := m.at(c.pos); n > 0 && c.extra < in.max && m.test(in, r) {
 				c.pos += n
 				c.extra++
 				return c.pc + 1, c.pos, true
@@ -191,10 +188,11 @@ func (m *machine) step(in *instr, pc, pos int) (nextPC, nextPos int, ok bool, er
 		return pc + 1, pos + n, r == in.r, nil
 	case rxOpFold:
 		r, n := m.at(pos)
+		m.ticks += wideTicks
 		return pc + 1, pos + n, n > 0 && equalFold(in.r, r), nil
 	case rxOpSet:
 		r, n := m.at(pos)
-		return pc + 1, pos + n, n > 0 && in.test(r), nil
+		return pc + 1, pos + n, n > 0 && m.test(in, r), nil
 	case rxOpJump:
 		return in.x, pos, true, nil
 	case rxOpSplit:
@@ -278,7 +276,7 @@ func (m *machine) repeat(in *instr, pc, pos int) (int, int, bool, error) {
 	}
 	for count < limit {
 		r, n := m.at(pos)
-		if n == 0 || !in.test(r) {
+		if n == 0 || !m.test(in, r) {
 			break
 		}
 		if err := m.tick(); err != nil {
@@ -298,101 +296,4 @@ func (m *machine) repeat(in *instr, pc, pos int) (int, int, bool, error) {
 		return pc + 1, pos, true, m.push(choice{kind: choiceLess, pc: pc, pos: pos, extra: low})
 	}
 	return pc + 1, pos, true, nil
-}
-
-func (m *machine) backref(in *instr, pos int) (int, bool) {
-	from, to := m.saves[2*in.x], m.saves[2*in.x+1]
-	if from < 0 || to < from {
-		return 0, false
-	}
-	want := m.text[from:to]
-	if !in.fold {
-		return pos + len(want), strings.HasPrefix(m.text[pos:], want)
-	}
-	for _, w := range want {
-		r, n := m.at(pos)
-		if n == 0 || !equalFold(w, r) {
-			return 0, false
-		}
-		pos += n
-	}
-	return pos, true
-}
-
-// look tries the code after the instruction without moving.
-func (m *machine) look(in *instr, pc, pos int) (bool, error) {
-	if in.behind {
-		for range in.y {
-			if pos == 0 {
-				return in.negate, nil
-			}
-			_, n := utf8.DecodeLastRuneInString(m.text[:pos])
-			pos -= n
-		}
-	}
-	mark := len(m.stack)
-	_, ok, err := m.atomic(pc+1, pos)
-	if ok && in.negate {
-		m.undo(mark)
-	}
-	return ok != in.negate, err
-}
-
-// atomic runs code whose choices are dropped once it has matched; what it
-// changed can still be restored.
-func (m *machine) atomic(pc, pos int) (int, bool, error) {
-	mark := len(m.stack)
-	end, ok, err := m.run(pc, pos)
-	if !ok {
-		return 0, false, err
-	}
-	kept := m.stack[:mark]
-	for _, c := range m.stack[mark:] {
-		if c.kind == choiceSave || c.kind == choiceLoop {
-			kept = append(kept, c)
-		}
-	}
-	m.stack = kept
-	return end, true, nil
-}
-
-// undo restores what was changed since the stack had the height mark; there
-// are no choices above it.
-func (m *machine) undo(mark int) {
-	m.back(mark)
-}
-
-func (m *machine) assert(kind assertKind, pos int) bool {
-	switch kind {
-	case assertStart:
-		return pos == 0
-	case assertLineStart:
-		return pos == 0 || m.text[pos-1] == '\n'
-	case assertEnd:
-		return pos == len(m.text)
-	case assertTextEnd:
-		return pos == len(m.text) || pos == len(m.text)-1 && m.text[pos] == '\n'
-	case assertLineEnd:
-		return pos == len(m.text) || m.text[pos] == '\n'
-	}
-	if m.text == "" { // there is neither a boundary nor a place that is none
-		return false
-	}
-	word := isWordRune
-	if kind >= assertWordASCII {
-		word = func(r rune) bool { return r < utf8.RuneSelf && isWordRune(r) }
-	}
-	before, after := false, false
-	if pos > 0 {
-		r, _ := utf8.DecodeLastRuneInString(m.text[:pos])
-		before = word(r)
-	}
-	if r, n := m.at(pos); n > 0 {
-		after = word(r)
-	}
-	boundary := before != after
-	if kind == assertNotWord || kind == assertNotWordASCII {
-		return !boundary
-	}
-	return boundary
 }

@@ -250,9 +250,9 @@ func (p *regexParser) atom() rxNode {
 	switch c {
 	case '.':
 		if p.has(flagDotAll) {
-			return rxSet{func(rune) bool { return true }}
+			return rxSet{func(rune) bool { return true }, 0}
 		}
-		return rxSet{func(r rune) bool { return r != '\n' }}
+		return rxSet{func(r rune) bool { return r != '\n' }, 0}
 	case '^':
 		if p.has(flagMultiline) {
 			return rxAssert{assertLineStart}
@@ -304,7 +304,7 @@ func (p *regexParser) escape() rxNode {
 		return rxAssert{kind}
 	}
 	if test := p.category(c); test != nil {
-		return rxSet{test}
+		return rxSet{test, wideTicks}
 	}
 	if '1' <= c && c <= '9' {
 		return p.backref(c)
