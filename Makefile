@@ -21,6 +21,17 @@ demo: build ## Run the URL check through a server and a worker, and end
 test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
 	CGO_ENABLED=1 sh tools/postgres.sh $(GO) test -race -timeout 10m ./...
 
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: ## Fuzz the language, each target for FUZZTIME (10m)
+	@for pkg in ./engine/expr ./engine; do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			GOMEMLIMIT=256MiB $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 $$pkg || exit 1; \
+		done; \
+	done
+
 .PHONY: check
 check: format vet lint test vuln ## Everything that CI runs
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/pullrun/pullrun/engine/expr"
 )
@@ -21,6 +23,27 @@ func seeds(f *testing.F) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n%%\n")
 }
 
+// mostAllocated is what one input may allocate in all. It is far above what
+// the limits of the evaluations allow, whose estimates leave out what is soon
+// garbage.
+const mostAllocated = 256 << 20
+
+// frugal runs f, which must not allocate more than mostAllocated.
+func frugal(t *testing.T, f func()) {
+	t.Helper()
+	before := allocated()
+	f()
+	if n := allocated() - before; n > mostAllocated {
+		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
 // FuzzCompile checks that every source compiles or gives a SyntaxError that
 // points into it.
 func FuzzCompile(f *testing.F) {
@@ -29,7 +52,9 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src string) {
 		for _, compile := range []func(string) (*expr.Program, error){expr.Compile, expr.CompileBlock} {
-			p, err := compile(src)
+			var p *expr.Program
+			var err error
+			frugal(t, func() { p, err = compile(src) })
 			if err == nil {
 				for _, name := range p.Names() {
 					if !p.Mentions(name) {
@@ -62,7 +87,10 @@ func FuzzEval(f *testing.F) {
 				continue
 			}
 			vars := fuzzVars(t)
-			v, err := p.Eval(t.Context(), vars, expr.Options{Limits: expr.Limits{Steps: 20_000, Memory: 1 << 20}})
+			var v expr.Value
+			frugal(t, func() {
+				v, err = p.Eval(t.Context(), vars, expr.Options{Limits: expr.Limits{Steps: 20_000, Memory: 1 << 20}})
+			})
 			var exc *expr.Exc
 			var limit *expr.LimitError
 			switch {
@@ -91,6 +119,48 @@ func fuzzVars(t *testing.T) expr.Vars {
 		vars[k.(string)] = val
 	}
 	return vars
+}
+
+// FuzzPattern checks that every pattern is refused or ends, on any text, with
+// a match that lies in the text or with its steps.
+func FuzzPattern(f *testing.F) {
+	for _, s := range [][2]string{
+		{"(a|b)*?c", "ababc"}, {`(?P<n>\w+) (?P=n)`, "ab ab"}, {`(?<!x)\b(?=y)(?i:Y)`, "xy y"}, {"(?x) a  # b\n|[^]a-z\\d]{2,5}+", "aa99"},
+		{`^(?>a*)(b)?(?(1)c|d)$`, "aabc"}, {`(?ms)^.\Z|\Bé\S*`, "ä\né"}, {"(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaaa"}, {`\x41\u00e9\0[\b\\-]`, "Aé"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	p, err := expr.CompileBlock("import re\n[m.span() for m in re.finditer(p, s)], re.sub(p, '', s), re.split(p, s, maxsplit=3), re.fullmatch(p, s)")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if !utf8.ValidString(pattern) || !utf8.ValidString(text) {
+			t.Skip("no text")
+		}
+		var v expr.Value
+		var err error
+		frugal(t, func() {
+			v, err = p.Eval(t.Context(), expr.Vars{"p": pattern, "s": text}, expr.Options{Limits: expr.Limits{Steps: 20_000, Memory: 1 << 20}})
+		})
+		var exc *expr.Exc
+		switch {
+		case errors.As(err, &exc) && (exc.Class() == "error" || exc.Class() == "PatternError" || exc.Class() == "OverflowError"):
+			return
+		case errors.As(err, new(*expr.LimitError)):
+			return
+		case err != nil:
+			t.Fatal(err)
+		}
+		at, n := int64(0), int64(utf8.RuneCountInString(text))
+		for _, span := range v.(expr.Tuple)[0].(*expr.List).Items() {
+			from, to := span.(expr.Tuple)[0].(int64), span.(expr.Tuple)[1].(int64)
+			if from < at || to < from || to > n {
+				t.Errorf("a match from %d to %d, after %d, in a text of %d", from, to, at, n)
+			}
+			at = to
+		}
+	})
 }
 
 // handle does with a value what the engine does.
