@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,13 +19,14 @@ import (
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server"
 	"github.com/pullrun/pullrun/server/store"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // A setup is what a test may change of its world.
 type setup struct {
 	server.Config
 	timing store.Timing
-	path   string       // of the store
+	store  string       // address of the database
 	log    slog.Handler // of the server
 	token  string       // that the world's own calls carry
 	secret []string     // that no answer and no log line may hold
@@ -59,9 +59,11 @@ func newWorld(t testing.TB, edit ...func(*setup)) *world {
 }
 
 // simulated runs a test in a world whose time is simulated, and whose
-// connections are pipes for that reason.
+// connections are pipes for that reason. A connection to PostgreSQL cannot be
+// one, so it is run on SQLite alone.
 func simulated(t *testing.T, test func(*world), edit ...func(*setup)) {
 	t.Helper()
+	storetest.Only(t, storetest.SQLite)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, append(edit, func(s *setup) { s.pipes = newPipes() })...)
 		test(w)
@@ -80,7 +82,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 			Version: "test", OpenAPI: pullrun.OpenAPI,
 		},
 		timing: store.DefaultTiming(),
-		path:   filepath.Join(t.TempDir(), "runs.db"),
+		store:  storetest.URL(t),
 		log:    slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}),
 	}
 	for _, e := range edit {
@@ -88,7 +90,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 	}
 	log := slog.New(w.setup.log)
 	var err error
-	if w.store, err = store.Open(t.Context(), "sqlite://"+w.setup.path, store.Options{Log: log, Timing: w.setup.timing}); err != nil {
+	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing}); err != nil {
 		t.Fatal(err)
 	}
 	if w.Server, err = server.New(w.setup.Config, w.store, log); err != nil {
