@@ -28,7 +28,7 @@ fuzz: ## Fuzz the language, each target for FUZZTIME (10m)
 	@for pkg in ./engine/expr ./engine; do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
-			GOMEMLIMIT=256MiB $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 $$pkg || exit 1; \
+			GOMEMLIMIT=256MiB $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 2s $$pkg || exit 1; \
 		done; \
 	done
 
