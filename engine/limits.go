@@ -6,8 +6,8 @@ import "time"
 // field that is zero stands for its default, so Limits{} is [DefaultLimits].
 // A run that reaches a limit ends with a [LimitException] that names it.
 type Limits struct {
-	// Time is how long a run may take, its background tasks included.
-	// Defaults to 1h.
+	// Time is how long a run may take, its background tasks included. An
+	// error about it wraps [ErrTimeLimit]. Defaults to 1h.
 	Time time.Duration
 
 	// Grace is how long a run that was stopped waits for chips that do not

@@ -85,9 +85,12 @@ type ending struct {
 	err   error
 }
 
-// The reasons for which a run stops by itself.
+// ErrTimeLimit is the cause of a [LimitException] of a run that took longer
+// than [Limits] allow.
+var ErrTimeLimit = errors.New("the time limit is reached")
+
+// The other reasons for which a run stops by itself.
 var (
-	errTimeLimit  = errors.New("the time limit is reached")
 	errTerminated = errors.New("a background task terminated the run")
 	errRunFailed  = errors.New("the run failed")
 )
@@ -101,7 +104,7 @@ func newRun(ctx context.Context, c *Collection, in Input) *run {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	ctx, r.timer = context.WithTimeoutCause(context.WithValue(ctx, runKey{}, r), c.limits.Time, errTimeLimit)
+	ctx, r.timer = context.WithTimeoutCause(context.WithValue(ctx, runKey{}, r), c.limits.Time, ErrTimeLimit)
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	return r
 }

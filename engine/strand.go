@@ -194,8 +194,10 @@ func (s *strand) interrupted(ctx context.Context) *Error {
 	cause := context.Cause(ctx)
 	var t *timedOut
 	switch {
-	case errors.Is(cause, errTimeLimit):
-		return s.limit("time", "of %v", s.run.limits.Time)
+	case errors.Is(cause, ErrTimeLimit):
+		e := s.limit("time", "of %v", s.run.limits.Time)
+		e.Cause = cause
+		return e
 	case errors.As(cause, &t):
 		return s.fail(TimeoutException, cause, "the task took longer than %v", t.limit)
 	}

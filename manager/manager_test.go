@@ -32,6 +32,7 @@ func TestPacketsAreAnswered(t *testing.T) {
 	}{
 		{"a run ends with its result", []api.Packet{run("a", "echo")}, []string{"a/1 OK {}"}, nil},
 		{"a pipeline that fails", []api.Packet{run("a", "fail")}, []string{"a/1 PROCESSOR_EXCEPTION ValueError: no"}, nil},
+		{"a pipeline that reaches the worker's limit on time", []api.Packet{run("a", "late")}, []string{"a/1 TIMEOUT LimitException: too late"}, nil},
 		{"an engine that fails", []api.Packet{run("a", "break")}, []string{"a/1 EXCEPTION no disk"}, nil},
 		{"a panic ends its run only", []api.Packet{run("a", "panic"), run("b", "echo")},
 			[]string{"a/1 EXCEPTION panic in the engine: boom", "b/1 OK {}"}, nil},

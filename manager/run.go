@@ -168,6 +168,9 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	if errors.As(err, &failed) {
 		result.RC, result.Stacktrace = api.RCProcessorException, failed.Stack()
 	}
+	if errors.Is(err, engine.ErrTimeLimit) {
+		result.RC = api.RCTimeout
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		result.RC = codeOf(cause)
 	}

@@ -59,6 +59,9 @@ var standard = pipelines{
 	"fail": func(context.Context, engine.Input) (engine.Output, error) {
 		return engine.Output{}, &engine.Error{Class: "ValueError", Message: "no", Frames: []engine.Frame{{Pipeline: "fail", Number: 1, File: "fail.yaml", Line: 3}}}
 	},
+	"late": func(context.Context, engine.Input) (engine.Output, error) {
+		return engine.Output{}, &engine.Error{Class: engine.LimitException, Message: "too late", Cause: engine.ErrTimeLimit}
+	},
 	"break": func(context.Context, engine.Input) (engine.Output, error) {
 		return engine.Output{}, errors.New("no disk")
 	},

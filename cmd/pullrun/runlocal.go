@@ -81,11 +81,13 @@ func showLocal(t terminal, output string, out engine.Output, err error) error {
 		return err
 	}
 	code := exitFailed
-	switch failed.Class {
-	case engine.NoSuchPipelineException:
+	switch {
+	case failed.Class == engine.NoSuchPipelineException:
 		code = exitNotFound
-	case engine.CancelledException:
+	case failed.Class == engine.CancelledException:
 		code = exitInterrupted
+	case errors.Is(failed, engine.ErrTimeLimit):
+		code = exitLost
 	}
 	said := print(t, output, struct {
 		Error      string `json:"error"`

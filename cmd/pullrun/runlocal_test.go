@@ -8,6 +8,18 @@ import (
 	"testing"
 )
 
+func TestLocalRunsEndWithTheirTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.yml"), []byte("- {chip: utils.time.sleep, params: {milliseconds: 60000}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, log := within(t, "run-local", "main", dir, "--limits-timeout", "1s")
+	if code != exitLost || !strings.Contains(log, "LimitException at main/1: the run reached its limit on time of 1s") {
+		t.Errorf("exit code %d, %s", code, log)
+	}
+}
+
 // A pipeline that runs here has the streams of the command.
 func TestLocalRunsHaveTheStreams(t *testing.T) {
 	t.Parallel()
