@@ -163,11 +163,6 @@ func (d *drawing) edge(from, to string, how EdgeKind) {
 	d.Edges = append(d.Edges, GraphEdge{From: from, To: to, Kind: how})
 }
 
-// ends reports whether a task always ends its list.
-func (t *task) ends() bool {
-	return t.when == nil && (t.kind == KindReturn || t.kind == KindTerminate || t.kind == KindBranch)
-}
-
 // what says in a few words what a task is about.
 func (t *task) what() string {
 	switch t.kind {

@@ -1,18 +1,10 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"math/big"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/engine/chips"
@@ -148,97 +140,4 @@ func greet(_ context.Context, r greetRequest) (greetResponse, error) {
 		text = strings.ToUpper(text) + "!"
 	}
 	return greetResponse{text, r.Times, r.Tags, r.Scores, r.Ratio, r.Active}, nil
-}
-
-var (
-	yamlInt   = regexp.MustCompile(`^-?[0-9]+$`)
-	yamlFloat = regexp.MustCompile(`^-?[0-9]+(\.[0-9]*([eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)$`)
-)
-
-// plainJSON gives the JSON of a value in a case. It reads scalars by itself,
-// so that the cases do not depend on what they test.
-func plainJSON(n *yaml.Node) ([]byte, error) {
-	var b bytes.Buffer
-	err := writeJSON(&b, n)
-	return b.Bytes(), err
-}
-
-func writeJSON(b *bytes.Buffer, n *yaml.Node) error {
-	switch n.Kind {
-	case yaml.AliasNode:
-		return writeJSON(b, n.Alias)
-	case yaml.SequenceNode, yaml.MappingNode:
-		opening, closing := "[", "]"
-		if n.Kind == yaml.MappingNode {
-			opening, closing = "{", "}"
-		}
-		b.WriteString(opening)
-		for i, c := range n.Content {
-			isKey := n.Kind == yaml.MappingNode && i%2 == 0
-			switch {
-			case n.Kind == yaml.MappingNode && i%2 == 1:
-				b.WriteString(":")
-			case i > 0:
-				b.WriteString(",")
-			}
-			if isKey {
-				b.WriteString(strconv.Quote(c.Value))
-				continue
-			}
-			if err := writeJSON(b, c); err != nil {
-				return err
-			}
-		}
-		b.WriteString(closing)
-		return nil
-	}
-	quoted := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	switch v := n.Value; {
-	case quoted:
-		return writeText(b, v)
-	case v == "" || v == "null" || v == "~":
-		b.WriteString("null")
-	case v == "true" || v == "false" || yamlInt.MatchString(v) || yamlFloat.MatchString(v):
-		b.WriteString(v)
-	default:
-		return writeText(b, v)
-	}
-	return nil
-}
-
-func writeText(b *bytes.Buffer, s string) error {
-	data, err := json.Marshal(s)
-	b.Write(data)
-	return err
-}
-
-// decode reads JSON so that integers and floats differ.
-func decode(data []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", data, err)
-	}
-	return numbers(v), nil
-}
-
-func numbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, ok := new(big.Int).SetString(v.String(), 10); ok {
-			return "int " + n.String()
-		}
-		f, _ := v.Float64()
-		return f
-	case []any:
-		for i := range v {
-			v[i] = numbers(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = numbers(v[k])
-		}
-	}
-	return v
 }

@@ -196,8 +196,7 @@ func (p *parser) finish(t *task) {
 // unreachable warns of tasks after one that always ends their list.
 func (p *parser) unreachable(tasks []*task) {
 	for i, t := range tasks {
-		ends := t.kind == KindReturn || t.kind == KindTerminate || t.kind == KindBranch
-		if !ends || t.when != nil {
+		if !t.ends() {
 			continue
 		}
 		for _, later := range tasks[i+1:] {

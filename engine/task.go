@@ -123,3 +123,8 @@ func (p *place) String() string {
 	}
 	return s
 }
+
+// ends reports whether a task always ends its list.
+func (t *task) ends() bool {
+	return t.when == nil && (t.kind == KindReturn || t.kind == KindTerminate || t.kind == KindBranch)
+}

@@ -28,6 +28,9 @@ type Case struct {
 	want      expectation
 }
 
+// Pipelines gives the pipelines that the case brings along, as files, or nil.
+func (c *Case) Pipelines() fs.FS { return c.files }
+
 // An expectation is what a run should come to: a result, or an error.
 type expectation struct {
 	line   int
