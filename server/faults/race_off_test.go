@@ -1,0 +1,6 @@
+//go:build !race
+
+package faults
+
+// buildFlags build servers with a bug as the tests are built.
+var buildFlags []string
