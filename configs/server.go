@@ -15,6 +15,7 @@ type Server struct {
 	Tokens          []Token       `mapstructure:"tokens" doc:"Tokens that callers must show. With none, everybody may do everything, which is refused unless listen is a loopback address or anonymous is true."`
 	Store           URL           `mapstructure:"store" doc:"Database that holds the runs: sqlite:// and a file, absolute with a third slash, or a postgres:// address."`
 	StoreFile       string        `mapstructure:"store_file" doc:"File that holds the address of the database, where that has a password. Not together with store."`
+	StoreReserve    Size          `mapstructure:"store_reserve" doc:"Disk space that is kept beside a SQLite database for when the disk is full: submits are refused then, while results are still taken. Zero keeps none."`
 	Hold            time.Duration `mapstructure:"hold" doc:"How long a worker's poll is held when there is nothing to send. Proxies in between must allow it; many cut at 30s or 60s."`
 	Lease           time.Duration `mapstructure:"lease" doc:"How long a worker keeps its runs without being heard of. Then they are given to another."`
 	Renew           time.Duration `mapstructure:"renew" doc:"How often a worker sends a heartbeat. At most a third of lease, so that two may be lost."`
@@ -62,6 +63,7 @@ func DefaultServer() Server {
 		CancelTimeout:   30 * time.Second,
 		MaxAttempts:     3,
 		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Polls: 10_000},
+		StoreReserve:    64 * MiB,
 		Retention:       7 * day,
 		ShutdownTimeout: 10 * time.Second,
 		Log:             defaultLog(),

@@ -49,7 +49,10 @@ func replyProblem(w http.ResponseWriter, e *api.Error) {
 // logged.
 func (s *Server) problem(r *http.Request, err error) *api.Error {
 	e := asProblem(r, err)
-	if e.Status >= 500 && e.Code != api.CodeNotSupported {
+	switch {
+	case e.Status < 500, e.Code == api.CodeNotSupported:
+	case e.Code == api.CodeStoreFull: // the store has said so, once
+	default:
 		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
 	}
 	return e

@@ -122,7 +122,7 @@ func (o devOptions) settings() (configs.Server, configs.Worker, error) {
 	rand.Read(raw) // never fails
 	token := configs.NewSecret("dev-" + hex.EncodeToString(raw))
 	srv.Tokens = []configs.Token{{Name: "dev", Token: token, Scopes: []string{"admin"}}}
-	srv.Log.Level = o.level
+	srv.Log.Level, srv.StoreReserve = o.level, 0
 	wrk.Name, wrk.Capacity, wrk.Log.Level = "dev", o.capacity, o.level
 	wrk.Server.Token = token
 	return srv, wrk, errors.Join(srv.Validate(), wrk.Validate())

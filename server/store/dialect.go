@@ -15,6 +15,11 @@ type dialect interface {
 	read(ctx context.Context, query string, scan func(scanner) error, args []any) error
 	// fault says what kind of failure an error is.
 	fault(error) fault
+	// relieve makes room on a full disk, at the expense of the reserve, and
+	// reports whether it has. restock takes the reserve, and fails while there
+	// is no room for it. Both are called between transactions.
+	relieve() (bool, error)
+	restock() error
 	// maintain is called between transactions.
 	maintain(conn) error
 	// abandon is called once after faultDisk: nothing may be written or synced

@@ -26,7 +26,7 @@ type Event struct {
 // returns how many it did. Repeated ones, those of an older lease, of unknown
 // runs and beyond MaxEvents are dropped.
 func (s *Store) AppendEvents(ctx context.Context, now time.Time, events []Event) (int, error) {
-	return write(ctx, s.writer, now, func(t *tx) (int, error) {
+	return add(ctx, s.writer, now, func(t *tx) (int, error) {
 		t.point("events")
 		kept := 0
 		for _, e := range events {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -24,12 +26,13 @@ type disk struct {
 
 	mu     sync.Mutex
 	ops    int
-	failAt int   // the operation that fails; zero is none
-	err    error // with which it fails
-	full   bool  // no write succeeds
-	main   bool  // no write to the database file itself succeeds
-	flaw   bool  // no page of it carries its checksum
-	after  int   // operations since the failure
+	failAt int    // the operation that fails; zero is none
+	err    error  // with which it fails
+	full   bool   // no write succeeds
+	keep   string // the file that has to go before one does, if it is there
+	main   bool   // no write to the database file itself succeeds
+	flaw   bool   // no page of it carries its checksum
+	after  int    // operations since the failure
 }
 
 func newDisk(t *testing.T, name string) *disk {
@@ -48,7 +51,7 @@ func (d *disk) write(main bool) error {
 	switch {
 	case d.main && main:
 		return d.err
-	case d.full:
+	case d.full && !d.gone():
 		return vfs.SystemError(syscall.ENOSPC, sqlite3.FULL)
 	case d.failAt > 0 && d.ops == d.failAt:
 		return d.err
@@ -56,6 +59,26 @@ func (d *disk) write(main bool) error {
 		d.after++
 	}
 	return nil
+}
+
+// gone reports whether the file that was kept for this has made room.
+func (d *disk) gone() bool {
+	if d.keep == "" {
+		return false
+	}
+	_, err := os.Stat(d.keep)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// fill takes the reserve while there is room.
+func (d *disk) fill(path string, size int64) error {
+	d.mu.Lock()
+	full := d.full
+	d.mu.Unlock()
+	if full {
+		return syscall.ENOSPC
+	}
+	return fillFile(path, size)
 }
 
 func (d *disk) setFull(full bool) {

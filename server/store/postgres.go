@@ -193,9 +193,12 @@ func (d *postgres) fault(err error) fault {
 	return faultRefused
 }
 
-func (d *postgres) maintain(conn) error { return nil }
-func (d *postgres) abandon(conn)        {}
-func (d *postgres) suspect() bool       { return false }
+// The disk is the PostgreSQL server's own affair.
+func (d *postgres) relieve() (bool, error) { return false, nil }
+func (d *postgres) restock() error         { return nil }
+func (d *postgres) maintain(conn) error    { return nil }
+func (d *postgres) abandon(conn)           {}
+func (d *postgres) suspect() bool          { return false }
 
 // check has nothing to read: the server looks after its files itself.
 func (d *postgres) check(ctx context.Context) error {

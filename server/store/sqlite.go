@@ -31,12 +31,13 @@ const (
 // -wal and -shm, and -lock, which is held while the store is open.
 type sqlite struct {
 	path string
-	vfs  string // name of the file system layer; empty is the system's
+	vfs  string // name of the file system layer
 
 	lock     *sqlite3.Conn
 	write    *sql.DB
 	conn     *sqliteConn // of write
 	reads    *sql.DB
+	reserve  reserve
 	unclean  bool // the process before did not close it
 	walPages int  // in the log at the last commit; used by the writing connection alone
 
@@ -57,6 +58,11 @@ func (d *sqlite) open(ctx context.Context) (_ conn, err error) {
 	if err := d.takeLock(); err != nil {
 		return nil, err
 	}
+	if d.vfs == "" {
+		registerSystemFiles()
+		d.vfs = systemFilesName
+	}
+	d.reserve.path = d.path + "-reserve"
 	if log, err := os.Stat(d.path + "-wal"); err == nil {
 		d.unclean = log.Size() > 0
 	}
@@ -141,9 +147,7 @@ func fileURI(path string, query url.Values) string {
 func (d *sqlite) dsn(pragmas ...string) string {
 	// modeof gives SQLite's other files the permissions of the database.
 	query := url.Values{"modeof": {d.path}, "_pragma": append([]string{"busy_timeout(10000)"}, pragmas...)}
-	if d.vfs != "" {
-		query.Set("vfs", d.vfs)
-	}
+	query.Set("vfs", d.vfs)
 	return fileURI(d.path, query)
 }
 
@@ -257,6 +261,9 @@ func (d *sqlite) abandon(conn) {
 		return err
 	})
 }
+
+func (d *sqlite) relieve() (bool, error) { return d.reserve.give() }
+func (d *sqlite) restock() error         { return d.reserve.take() }
 
 func (d *sqlite) suspect() bool { return d.unclean }
 

@@ -57,7 +57,13 @@ type Options struct {
 	// expire, cancel, due, resume) that the commit holds. All else waits for it.
 	Probe func(point string)
 
-	vfs string // file system layer under SQLite, for tests
+	// Reserve is disk space, in bytes, that a SQLite store keeps for results
+	// and for the upkeep of leases. When the disk is full, submits are refused
+	// with ErrFull before those are. Zero keeps none.
+	Reserve int64
+
+	vfs  string                              // file system layer under SQLite, for tests
+	fill func(path string, size int64) error // takes the reserve, for tests
 }
 
 // DefaultTiming returns the usual waits.
@@ -107,7 +113,7 @@ func dialectOf(url string, o Options) (dialect, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
-		return &sqlite{path: path, vfs: o.vfs, stmts: map[string]*sql.Stmt{}}, nil
+		return &sqlite{path: path, vfs: o.vfs, stmts: map[string]*sql.Stmt{}, reserve: reserve{size: o.Reserve, fill: o.fill}}, nil
 	default:
 		return nil, fmt.Errorf("open store: scheme %q: want sqlite:///absolute/path, sqlite://relative/path or postgres://host/database", scheme)
 	}

@@ -15,7 +15,7 @@ func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Run, cre
 		created bool
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
-	out, err := write(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
+	out, err := add(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
 		o.run, o.created, err = t.submit(n)
 		return o, err
 	})

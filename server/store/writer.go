@@ -18,6 +18,7 @@ const maxBatch = 256
 type operation struct {
 	ctx  context.Context
 	now  time.Time
+	adds bool // to the database, for somebody who can be refused
 	work func(*tx) error
 	done chan error // the writer sends once; room for one
 }
@@ -30,7 +31,9 @@ type writer struct {
 	log     *slog.Logger
 	timing  Timing
 	routes  *routes
-	points  points // of the batch under way; used by the loop alone
+	points  points    // of the batch under way; used by the loop alone, as are the next two
+	low     bool      // the disk is full, and the reserve given up
+	restock time.Time // when it is asked for again
 
 	ops    chan operation // callers send, the loop receives
 	failed chan struct{}  // closed by the loop when err is set
@@ -46,6 +49,10 @@ func newWriter(c conn, d dialect, o Options) *writer {
 		conn: c, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(),
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
+	if err := d.restock(); err != nil {
+		w.low = true
+		w.log.Error("disk is full: what is new is refused, results are still taken", "err", err)
+	}
 	go w.loop()
 	return w
 }
@@ -54,8 +61,18 @@ func newWriter(c conn, d dialect, o Options) *writer {
 // committed and synced. A ctx that ends before work has begun prevents it; later
 // it has no effect, because nobody could say what became of the commit.
 func write[T any](ctx context.Context, w *writer, now time.Time, work func(*tx) (T, error)) (T, error) {
+	return do(ctx, w, operation{now: now}, work)
+}
+
+// add is write for what only adds to the database. It is refused with ErrFull
+// while the disk is full.
+func add[T any](ctx context.Context, w *writer, now time.Time, work func(*tx) (T, error)) (T, error) {
+	return do(ctx, w, operation{now: now, adds: true}, work)
+}
+
+func do[T any](ctx context.Context, w *writer, op operation, work func(*tx) (T, error)) (T, error) {
 	var out, none T
-	op := operation{ctx: ctx, now: now.UTC().Truncate(time.Microsecond), done: make(chan error, 1)}
+	op.ctx, op.now, op.done = ctx, op.now.UTC().Truncate(time.Microsecond), make(chan error, 1)
 	op.work = func(t *tx) (err error) {
 		out, err = work(t)
 		return err
@@ -104,8 +121,8 @@ func (w *writer) loop() {
 	for op := range w.ops {
 		batch = w.collect(append(batch[:0], op))
 		w.commit(batch)
+		w.maintain(batch[len(batch)-1].now)
 		clear(batch)
-		w.maintain()
 	}
 }
 
@@ -176,6 +193,10 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 			errs[i] = context.Cause(op.ctx)
 			continue
 		}
+		if op.adds && w.low {
+			errs[i] = ErrFull
+			continue
+		}
 		t := &tx{w: w, now: op.now}
 		var f fault // a database may end the transaction when a statement fails
 		f, errs[i] = w.judge(op.work(t))
@@ -199,6 +220,8 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 // setback says what is to become of a batch that was taken back after err.
 func (w *writer) setback(errs []error, err error, f fault) ([]error, verdict) {
 	switch {
+	case f == faultFull && w.makeRoom():
+		return all(errs, err), again
 	case f == faultLost:
 		return all(errs, err), again
 	case f == faultConflict && len(errs) == 1:
@@ -246,7 +269,11 @@ func (w *writer) judgeCommit(errs []error, err error) ([]error, verdict) {
 	f := w.dialect.fault(err)
 	switch f {
 	case faultFull:
-		return all(errs, fmt.Errorf("%w: %w", ErrFull, err)), settled
+		all(errs, fmt.Errorf("%w: %w", ErrFull, err))
+		if w.makeRoom() {
+			return errs, again
+		}
+		return errs, settled
 	case faultLost:
 		return all(errs, fmt.Errorf("%w: commit: %w", ErrUnavailable, err)), settled
 	case faultConflict:
@@ -272,11 +299,42 @@ func (w *writer) fail(err error) {
 	w.log.Error("writes stopped after a disk error; restart when the disk is sound", "err", err)
 }
 
+// makeRoom gives up the reserve, and reports whether there was one.
+func (w *writer) makeRoom() bool {
+	if w.low {
+		return false
+	}
+	made, err := w.dialect.relieve()
+	if err != nil {
+		w.log.Error("disk is full", "err", err)
+	}
+	if made {
+		w.low, w.restock = true, time.Time{}
+		w.log.Error("disk is full: what is new is refused, results are still taken")
+	}
+	return made
+}
+
+// refill takes the reserve again when the disk has room.
+func (w *writer) refill(now time.Time) {
+	if !w.low || now.Before(w.restock) {
+		return
+	}
+	first := w.restock.IsZero()
+	w.restock = now.Add(reserveRetry)
+	if first || w.dialect.restock() != nil {
+		return
+	}
+	w.low = false
+	w.log.Info("disk has room again")
+}
+
 // maintain does what the database wants done between transactions.
-func (w *writer) maintain() {
+func (w *writer) maintain(now time.Time) {
 	if w.err != nil {
 		return
 	}
+	w.refill(now)
 	if err := w.dialect.maintain(w.conn); err != nil && w.dialect.fault(err) != faultFull {
 		w.fail(err)
 	}
