@@ -130,6 +130,13 @@ func (h *history) start(cookie string) {
 	h.starts[cookie]++
 }
 
+// made is how many calls there have been.
+func (h *history) made() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls
+}
+
 // byCookie returns the operations of each run in the order of their calls.
 func (h *history) byCookie() map[string][]op {
 	h.mu.Lock()
