@@ -86,23 +86,27 @@ func (c *copier) shell(v Value) Value {
 		c.fill(to)
 		return to
 	case *Object:
-		if !slices.ContainsFunc(v.fields, func(f Field) bool { return isContainer(f.Value) }) {
-			return v
-		}
-		if to, ok := c.done(v); ok {
-			return to
-		}
-		to := NewObject(v.typeName, slices.Clone(v.fields))
-		c.remember(v, to)
-		c.size += len(v.fields) * entryCost
-		c.todo = append(c.todo, func() {
-			for i := range to.fields {
-				to.fields[i].Value = c.shell(to.fields[i].Value)
-			}
-		})
-		return to
+		return c.object(v)
 	}
 	return v
+}
+
+func (c *copier) object(v *Object) Value {
+	if !slices.ContainsFunc(v.fields, func(f Field) bool { return isContainer(f.Value) }) {
+		return v
+	}
+	if to, ok := c.done(v); ok {
+		return to
+	}
+	to := NewObject(v.typeName, slices.Clone(v.fields))
+	c.remember(v, to)
+	c.size += len(v.fields) * entryCost
+	c.todo = append(c.todo, func() {
+		for i := range to.fields {
+			to.fields[i].Value = c.shell(to.fields[i].Value)
+		}
+	})
+	return to
 }
 
 func (c *copier) fill(items []Value) {
