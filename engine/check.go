@@ -42,6 +42,7 @@ func (l *loader) link(c *Collection, tasks []*task) {
 				l.invalid(t, "chip", didYouMean(t.target, l.chips.names()), "unknown chip %q", t.target)
 			} else {
 				l.checkParams(t)
+				l.checkGuard(t)
 			}
 		}
 		l.link(c, t.tasks)
@@ -84,6 +85,26 @@ func (l *loader) invalid(t *task, field, hint, format string, args ...any) {
 		File: t.file, Line: n.line, Column: n.col, At: t.at.String(),
 		Class: ValidationException, Phase: PhaseValidate,
 		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+// checkGuard warns of a guard against failures of a chip that does not fail.
+func (l *loader) checkGuard(t *task) {
+	if t.guard == nil || !t.chip.answers {
+		return
+	}
+	n, field := t.nodes["retry"], "retry"
+	if t.guard.retry == nil {
+		n, field = t.nodes["rescue"], "rescue"
+		if t.guard.rescue == nil || t.guard.timeout > 0 {
+			return
+		}
+	}
+	l.warn(Problem{
+		File: t.file, Line: n.line, Column: n.col, At: t.at.String(),
+		Class: ValidationException, Phase: PhaseValidate,
+		Message: fmt.Sprintf("%s tells what went wrong in its response and does not fail, so %q does nothing", t.target, field),
+		Hint:    "guard a task set that asserts the status",
 	})
 }
 

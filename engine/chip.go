@@ -20,6 +20,7 @@ type Chip struct {
 	request  *schema
 	response *schema
 	strict   bool
+	answers  bool // it tells failures in its response
 	prepare  func(params) (call, error)
 }
 
@@ -84,6 +85,14 @@ func NewChip[Req, Resp any](name, doc string, fn func(context.Context, Req) (Res
 // know.
 func (c Chip) Strict() Chip {
 	c.strict = true
+	return c
+}
+
+// Answering gives the chip, marked as one that tells in its response what went
+// wrong instead of failing. Pipelines that guard it against failures are
+// warned when they are loaded.
+func (c Chip) Answering() Chip {
+	c.answers = true
 	return c
 }
 

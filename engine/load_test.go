@@ -80,6 +80,9 @@ func TestWarningsTellWhatMayFail(t *testing.T) {
   params: {nmae: Ann, times: often, style: huge}
 - when: "1 +"
   return: 1
+- {chip: utils.json.loads, params: {string: "1"}, retry: 2}
+- {chip: http.get, params: {url: "http://x"}, rescue: [{return: 1}]}
+- {chip: http.get, params: {url: "http://x"}, timeout: 1s, rescue: [{return: 1}], finally: [{code: "1"}]}
 - return: "{{ {'a': 1} }}"
 - code: "never"
 - loop: [1]
@@ -98,13 +101,18 @@ func TestWarningsTellWhatMayFail(t *testing.T) {
 		`main.yml:3:18: kit.greet: unknown parameter "nmae"; did you mean "name"?`,
 		`main.yml:3:30: kit.greet: "times" wants int, not 'often'`,
 		`main.yml:3:44: kit.greet: "style" wants one of "plain", "loud", not 'huge'`,
-		`main.yml:6:11: "{{ {'a': 1} }}" holds {{ that begins no placeholder and stays text; inside a placeholder, braces are written \{ and \}`,
-		`main.yml:7:3: this task is never reached: the return in task 3 always ends the list`,
-		`main.yml:12:19: "v" uses the item of this task's own loop, not of the loop around it`,
+		`main.yml:6:58: utils.json.loads tells what went wrong in its response and does not fail, so "retry" does nothing; guard a task set that asserts the status`,
+		`main.yml:7:55: http.get tells what went wrong in its response and does not fail, so "rescue" does nothing; guard a task set that asserts the status`,
+		`main.yml:9:11: "{{ {'a': 1} }}" holds {{ that begins no placeholder and stays text; inside a placeholder, braces are written \{ and \}`,
+		`main.yml:10:3: this task is never reached: the return in task 6 always ends the list`,
+		`main.yml:15:19: "v" uses the item of this task's own loop, not of the loop around it`,
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("Warnings() lack %q; they are:\n%s", want, strings.Join(got, "\n"))
 		}
+	}
+	if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "main.yml:8:") }) {
+		t.Errorf("Warnings() = %q, want none of a timeout", got)
 	}
 	if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, `main.yml:4:9: "1 +": `) }) {
 		t.Errorf("Warnings() lack the syntax error; they are:\n%s", strings.Join(got, "\n"))

@@ -175,8 +175,8 @@ func TestPipelineSchemaOfFiles(t *testing.T) {
 		{name: "an empty file", text: ""},
 		{name: "no tasks", text: "[]"},
 		{name: "what is new", text: `
-- chip: http.get
-  params: {url: "{{ url }}", timeout: 3}
+- chip: utils.time.sleep
+  params: {milliseconds: "{{ item }}"}
   timeout: 1m30s
   retry: {max: 3, backoff: 500ms, on: [ChipException]}
   loop: "{{ urls }}"

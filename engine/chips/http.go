@@ -69,6 +69,9 @@ func httpChips(opts HTTPOptions) []engine.Chip {
 				return c.do(ctx, method, r)
 			}))
 	}
+	for i := range list {
+		list[i] = list[i].Answering()
+	}
 	return list
 }
 

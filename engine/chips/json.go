@@ -17,12 +17,12 @@ func jsonChips() []engine.Chip {
 				v, err := dumps(ctx, expr.Vars{"obj": req.Obj})
 				text, _ := v.(string)
 				return dumpsResponse{answer(err), optional(text, err), message(err)}, fatal(ctx, err)
-			}),
+			}).Answering(),
 		engine.NewChip("utils.json.loads", "Reads a value from JSON.",
 			func(ctx context.Context, req loadsRequest) (loadsResponse, error) {
 				v, err := loads(ctx, expr.Vars{"string": req.String})
 				return loadsResponse{answer(err), v, message(err)}, fatal(ctx, err)
-			}),
+			}).Answering(),
 	}
 }
 
