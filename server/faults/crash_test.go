@@ -81,7 +81,7 @@ func report(t *testing.T, h *history, faults int) {
 	runs := h.byCookie()
 	t.Logf("%d calls (%d without an answer), %d operations on %d runs, %d faults, %v",
 		h.calls, h.silent, len(h.ops), len(runs), faults, time.Since(h.began).Round(time.Millisecond))
-	if len(runs) < faults || h.silent < faults/2 {
+	if len(runs) < faults || h.silent < faults/4 {
 		t.Errorf("there were %d runs and %d calls without an answer, which is too little to prove anything", len(runs), h.silent)
 	}
 }
