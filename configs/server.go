@@ -47,6 +47,7 @@ type Token struct {
 type ServerLimits struct {
 	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
 	Result Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
+	Rate   int  `mapstructure:"rate" doc:"Most calls that a token may make in a second, other than those of a worker. Zero is no limit."`
 	Polls  int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
 }
 
@@ -100,6 +101,7 @@ func (s Server) Validate() error {
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)
 	atLeast(&c, "limits.result", s.Limits.Result, KiB)
+	atLeast(&c, "limits.rate", s.Limits.Rate, 0)
 	atLeast(&c, "limits.polls", s.Limits.Polls, 1)
 	if s.TraceURL != "" && !strings.Contains(s.TraceURL, "{trace}") {
 		c.add("trace_url", "wants {trace} where the trace's id belongs, got %q", s.TraceURL)

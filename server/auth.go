@@ -90,6 +90,9 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 	if !who.allows(needed) {
 		return r, api.Errorf(api.CodeForbidden, "token %q does not have the scope %q, which this call needs", who.Name, needed)
 	}
+	if err := s.pace.check(who.Name, needed); err != nil {
+		return r, err
+	}
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
 }
 

@@ -376,3 +376,31 @@ func TestPanicWithinAnAnswer(t *testing.T) {
 		t.Errorf("the log does not hold the panic, once")
 	}
 }
+
+// A caller that is too fast is told when to come back; others, and workers, do
+// not notice.
+func TestEachTokenHasItsPace(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		wk := w.register("w", 1)
+		for range 3 {
+			w.want(http.StatusOK, "GET", "/v1/workers", nil)
+		}
+		a := w.refused(api.CodeTooManyRequests, "GET", "/v1/workers", nil)
+		if got := a.header.Get("Retry-After"); got != "1" {
+			w.t.Errorf("Retry-After is %q, want 1", got)
+		}
+		w.want(http.StatusOK, "GET", "/v1/workers", nil, "Authorization", "Bearer "+secretOf("other"))
+		for range 10 {
+			wk.beat()
+		}
+		time.Sleep(time.Second)
+		for range 3 {
+			w.want(http.StatusOK, "GET", "/v1/workers", nil)
+		}
+		w.refused(api.CodeTooManyRequests, "GET", "/v1/workers", nil)
+	}, func(s *setup) {
+		tokens(s, "one", "other")
+		s.Rate = 3
+	})
+}

@@ -57,6 +57,9 @@ type Config struct {
 	MaxBody, MaxResult int64
 	// MaxPolls is how many polls may be parked at the same time.
 	MaxPolls int
+	// Rate is how many calls a token may make in a second, other than those
+	// of a worker. Zero is no limit.
+	Rate int
 	// Retention is how long a run is kept after it has ended. Zero keeps it
 	// for ever.
 	Retention time.Duration
@@ -78,6 +81,7 @@ type Server struct {
 	store    *store.Store
 	log      *slog.Logger
 	tokens   authenticator
+	pace     pace
 	hub      *hub
 	listener net.Listener
 	http     *http.Server
@@ -90,7 +94,7 @@ type Server struct {
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: st, log: log.With("component", "server"),
-		hub: newHub(), ending: make(chan struct{}),
+		pace: pace{perSecond: cfg.Rate}, hub: newHub(), ending: make(chan struct{}),
 	}
 	var err error
 	if s.tokens, err = newAuthenticator(cfg.Tokens); err != nil {
