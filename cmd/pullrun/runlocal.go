@@ -94,7 +94,10 @@ func showLocal(t terminal, output string, out engine.Output, err error) error {
 		Class      string `json:"class"`
 		Stacktrace string `json:"stacktrace"`
 	}{failed.Error(), failed.Class, failed.Stack()}, func() {
-		fmt.Fprintf(t.err, "%s\n%s\n", failed.Error(), failed.Stack())
+		fmt.Fprintln(t.err, failed.Error())
+		if stack := failed.Stack(); stack != "" {
+			fmt.Fprintln(t.err, stack)
+		}
 	})
 	return errors.Join(said, withCode(code, errSaid))
 }

@@ -20,6 +20,32 @@ func TestLocalRunsEndWithTheirTime(t *testing.T) {
 	}
 }
 
+func TestLocalRunsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.yml"), []byte("inputs: {n: int}\n---\n- {name: divide, code: 1 / n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"validate " + dir, exitDone, ""},
+		{"run-local main " + dir, exitFailed, "ValidationException: variables: \"n\" is missing\n"},
+		{"run-local main " + dir + " --set n=0", exitFailed, "CodeExecutionException at main/1: \"1 / n\": ZeroDivisionError: division by zero\nmain/1 divide (DIR/main.yml:3)\n"},
+		{"run-local mian " + dir, exitNotFound, "NoSuchPipelineException: unknown pipeline \"mian\"; did you mean \"main\"?\n"},
+	} {
+		code, out, log := within(t, strings.Fields(tt.args)...)
+		if code != tt.code || strings.ReplaceAll(log, dir, "DIR") != tt.want {
+			t.Errorf("%s = %d, printed %q and %q, want %d and %q", tt.args, code, out, log, tt.code, tt.want)
+		}
+		if tt.want == "" && out != "1 pipeline, no errors, 0 warnings\n" {
+			t.Errorf("%s printed %q", tt.args, out)
+		}
+	}
+}
+
 // A pipeline that runs here has the streams of the command.
 func TestLocalRunsHaveTheStreams(t *testing.T) {
 	t.Parallel()

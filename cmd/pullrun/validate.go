@@ -65,11 +65,19 @@ func (r report) print(t terminal, output string) error {
 			fmt.Fprintf(t.err, "warning: %s\n", p)
 		}
 		if len(r.Errors) == 0 {
-			fmt.Fprintf(t.out, "%d pipelines, no errors, %d warnings\n", r.Pipelines, len(r.Warnings))
+			fmt.Fprintf(t.out, "%s, no errors, %s\n", counted(r.Pipelines, "pipeline"), counted(len(r.Warnings), "warning"))
 		}
 	})
 	if err != nil || len(r.Errors) == 0 {
 		return err
 	}
 	return withCode(exitUsage, errSaid)
+}
+
+// counted gives a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
