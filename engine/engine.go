@@ -43,6 +43,10 @@ type Input struct {
 	// who wrote the pipeline, never for a client.
 	Trusted bool
 
+	// Secrets gives each secret of the pipeline by its name. Nil reads those
+	// that the pipeline names, from the environment and from files.
+	Secrets func(name string) string
+
 	// Log gets what tasks log and print. Nil drops it.
 	Log *slog.Logger
 

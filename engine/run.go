@@ -133,7 +133,7 @@ func (r *run) start(p *pipeline, in Input) (*scope, error) {
 	if err := p.bindInputs(s); err != nil {
 		return nil, err
 	}
-	return s, r.bindSecrets(p, s)
+	return s, r.bindSecrets(p, s, in.Secrets)
 }
 
 // main runs the first strand and waits for the others.

@@ -44,12 +44,15 @@ func (p *parser) secrets(n *node) []secret {
 	return list
 }
 
-// resolve reads the secret.
-func (s secret) resolve() (string, error) {
+// resolve reads the secret, or takes it from who knows it by its name.
+func (s secret) resolve(known func(name string) string) (string, error) {
 	value, from := "", "environment variable "+s.env
-	if s.env != "" {
+	switch {
+	case known != nil:
+		value, from = known(s.name), "what stands for it"
+	case s.env != "":
 		value = os.Getenv(s.env)
-	} else {
+	default:
 		from = "file " + s.file
 		data, err := os.ReadFile(s.file)
 		if err != nil {
@@ -67,7 +70,7 @@ func (s secret) resolve() (string, error) {
 }
 
 // bindSecrets makes the variable `secrets` and notes what to hide.
-func (r *run) bindSecrets(p *pipeline, sc *scope) error {
+func (r *run) bindSecrets(p *pipeline, sc *scope, known func(name string) string) error {
 	if p.secrets == nil {
 		return nil
 	}
@@ -75,7 +78,7 @@ func (r *run) bindSecrets(p *pipeline, sc *scope) error {
 	var values []string
 	var errs []error
 	for _, s := range p.secrets {
-		value, err := s.resolve()
+		value, err := s.resolve(known)
 		if err != nil {
 			errs = append(errs, err)
 			continue

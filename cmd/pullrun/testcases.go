@@ -28,6 +28,7 @@ expects. A case is a document in a file such as _orders.test.yml:
   name: totals by customer
   entry: orders.total                  # the pipeline to run
   variables: {day: 2024-02-28}
+  secrets: {token: abc-123}            # else made up; real ones are not read
   chips:                               # what chips answer, one value or a list
     http.get: {status_code: 200, json: [{customer: Ada, total: 3}]}
   expect:

@@ -22,6 +22,7 @@ type Case struct {
 
 	entry     string
 	variables json.RawMessage
+	secrets   map[string]string
 	files     fs.FS // its own pipelines, or nil
 	shared    *directory
 	chips     map[string]script // by name
@@ -55,7 +56,7 @@ func (r *reader) wrong(n *yaml.Node, format string, args ...any) {
 	})
 }
 
-var caseKeys = []string{"name", "doc", "entry", "variables", "pipelines", "chips", "expect", "ours", "why"}
+var caseKeys = []string{"name", "doc", "entry", "variables", "secrets", "pipelines", "chips", "expect", "ours", "why"}
 
 // read reads one document.
 func (r *reader) read(doc *yaml.Node) *Case {
@@ -75,6 +76,8 @@ func (r *reader) read(doc *yaml.Node) *Case {
 			c.entry = r.text(value)
 		case "variables":
 			c.variables = r.value(value)
+		case "secrets":
+			c.secrets = r.secrets(value)
 		case "pipelines":
 			c.files = r.pipelines(value)
 		case "chips":
@@ -100,6 +103,28 @@ func (r *reader) read(doc *yaml.Node) *Case {
 	}
 	c.want = r.expectation(expect)
 	return c
+}
+
+// secrets reads what the secrets of the pipeline are in the case.
+func (r *reader) secrets(n *yaml.Node) map[string]string {
+	all := map[string]string{}
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, "secrets is a map of names to texts")
+		return all
+	}
+	for key, value := range pairs(n) {
+		all[key.Value] = r.text(value)
+	}
+	return all
+}
+
+// secret gives a secret in the case. One that it does not name is a text that
+// stands for it: no case gets to see a real one.
+func (c *Case) secret(name string) string {
+	if s, ok := c.secrets[name]; ok {
+		return s
+	}
+	return "secret " + name
 }
 
 func (r *reader) expectation(n *yaml.Node) expectation {

@@ -81,7 +81,7 @@ func (r *Runner) run(ctx context.Context, c *Case, pipelines *engine.Collection)
 	s := &stage{scripts: c.chips, calls: map[string]int{}}
 	limited, cancel := context.WithTimeout(context.WithValue(ctx, stageKey{}, s), Timeout)
 	defer cancel()
-	out, err := pipelines.Run(limited, engine.Input{Pipeline: c.entry, Variables: c.variables, Trusted: true, Streams: r.opts.Streams, Observer: s})
+	out, err := pipelines.Run(limited, engine.Input{Pipeline: c.entry, Variables: c.variables, Trusted: true, Secrets: c.secret, Streams: r.opts.Streams, Observer: s})
 	switch missed := s.missing(); {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

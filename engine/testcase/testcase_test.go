@@ -67,6 +67,14 @@ func TestRun(t *testing.T) {
 		{name: "null is a result", text: "entry: main\npipelines: {main: [{return: null}]}\nexpect: {result: }"},
 		{name: "values are read as in pipelines", text: "entry: main\nvariables: {d: 012}\npipelines: {main: [{return: ['{{ d }}', 1_000]}]}\nexpect: {result: [12, 1000]}"},
 		{name: "variables count as the author's", text: "entry: main\nvariables: {a: '{{ b }}', b: 3}\npipelines: {main: [{return: var(a)}]}\nexpect: {result: 3}"},
+		{
+			name: "secrets are given by the case, or made up",
+			text: "entry: main\nsecrets: {a: abcdef}\npipelines:\n  main: |\n    secrets: {a: {env: NOT_SET}, b: {file: /not/there}}\n    ---\n    - return: ['{{ len(secrets.a) }}', '{{ secrets.a[::-1] }}', '{{ secrets.b.title() }}', '{{ secrets.b }}']\nexpect: {result: [6, fedcba, Secret B, '[secret]']}",
+		},
+		{
+			name: "a secret that is too short", text: "entry: main\nsecrets: {a: abc}\npipelines:\n  main: |\n    secrets: {a: {env: NOT_SET}}\n    ---\n    - return: 1\nexpect: {result: 1}",
+			want: "a.test.yml:8: ValidationException: secret \"a\": what stands for it holds fewer than 6 characters, which cannot be hidden",
+		},
 		{name: "a float is no integer", text: "entry: main\npipelines: {main: [{return: 1}]}\nexpect: {result: 1.0}", want: "a.test.yml:3: the result differs (- expected, + got)\n- 1.0\n+ 1"},
 		{name: "an integer is no float", text: "entry: main\npipelines: {main: [{return: 1.0}]}\nexpect: {result: 1}", want: "a.test.yml:3: the result differs (- expected, + got)\n- 1\n+ 1.0"},
 		{name: "the order of keys does not matter", text: "entry: main\npipelines: {main: [{return: {a: 1, b: 2}}]}\nexpect: {result: {b: 2, a: 1}}"},
@@ -137,7 +145,7 @@ func TestReadWrong(t *testing.T) {
 	for _, tt := range []struct {
 		name, text, want string
 	}{
-		{name: "all at once", text: "nmae: x\nchips: {http.gte: {}}\nexpect: {}", want: `a.test.yml:1:1: unknown key "nmae"; a case has name, doc, entry, variables, pipelines, chips, expect, ours, why
+		{name: "all at once", text: "nmae: x\nchips: {http.gte: {}}\nexpect: {}", want: `a.test.yml:1:1: unknown key "nmae"; a case has name, doc, entry, variables, secrets, pipelines, chips, expect, ours, why
 a.test.yml:2:9: unknown chip "http.gte"; did you mean "http.get"?
 a.test.yml:1:1: entry is missing: the pipeline to run
 a.test.yml:3:9: an expectation has either result or error`},
