@@ -26,7 +26,7 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	run.IdempotencyKey, run.Submitter = key, caller(r).Name
 	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
 	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
-	got, created, err := s.store.Submit(r.Context(), time.Now(), run)
+	got, created, err := s.store.Submit(r.Context(), s.store.Now(), run)
 	switch {
 	case errors.Is(err, store.ErrCookieCollision):
 		return got, false, api.Errorf(api.CodeCookieCollision, "cookie %q names another run already: the body differs", run.Cookie)
@@ -43,7 +43,7 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	send.End()
 	s.log.DebugContext(r.Context(), "run is accepted", "cookie", got.Cookie, "pipeline", got.Pipeline)
 	if got.State == store.Queued {
-		s.hub.queued(&got)
+		s.hub.queued(&news{run: &got})
 	}
 	return got, true, nil
 }

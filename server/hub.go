@@ -11,6 +11,8 @@ import (
 // subscribes first and looks at the store then, so nothing that happens in
 // between is missed, and nobody ever looks again without a reason.
 type hub struct {
+	publish func(...store.Signal) // tells the other servers on the database
+
 	mu sync.Mutex
 	// Guarded by mu.
 	offers map[string]offer // what each worker takes, by name; a hint
@@ -21,6 +23,7 @@ type hub struct {
 
 // An offer is what a worker takes.
 type offer struct {
+	session   string // that it was made in
 	queues    map[string]bool
 	labels    map[string]string
 	pipelines map[string]bool // nil takes any
@@ -29,18 +32,27 @@ type offer struct {
 // A parked poll waits for something to send to its worker.
 type parked struct {
 	worker   string
+	session  string
 	wake     chan struct{} // the hub sends; has room for one
 	released chan struct{} // closed when the poll is to be answered at once
 	place    *list.Element
 
 	// Guarded by the hub's mu.
-	free  int        // slots, as far as it is known
-	woken bool       // and has not looked at the store since
-	news  *store.Run // the queued run that it was woken for
+	free  int   // slots, as far as it is known
+	woken bool  // and has not looked at the store since
+	news  *news // what it was woken for
 }
 
-func offerOf(queues []string, labels map[string]string, pipelines []store.Pipeline) offer {
-	o := offer{queues: make(map[string]bool, len(queues)), labels: labels}
+// news is a run that waits for a worker.
+type news struct {
+	run *store.Run
+	// told says that all servers on the database have heard of it, so that
+	// there is nobody left to tell if no poll here can take it.
+	told bool
+}
+
+func offerOf(session string, queues []string, labels map[string]string, pipelines []store.Pipeline) offer {
+	o := offer{session: session, queues: make(map[string]bool, len(queues)), labels: labels}
 	for _, q := range queues {
 		o.queues[q] = true
 	}
@@ -53,15 +65,16 @@ func offerOf(queues []string, labels map[string]string, pipelines []store.Pipeli
 	return o
 }
 
-func newHub() *hub {
+func newHub(publish func(...store.Signal)) *hub {
 	return &hub{
-		offers: make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
+		publish: publish,
+		offers:  make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
 		runs: make(map[string]map[chan struct{}]interest),
 	}
 }
 
 // announce notes what a worker takes, so that it is not woken for other runs.
-// A worker that has not been announced is woken for all.
+// A worker whose session has not been announced here is woken for all.
 func (h *hub) announce(worker string, o offer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,14 +91,14 @@ func (h *hub) forget(worker string) {
 
 // park subscribes a poll, unless there are limit already; zero is no limit.
 // The older poll of the same worker, if there is one, is released.
-func (h *hub) park(worker string, limit int) (_ *parked, ok bool) {
+func (h *hub) park(worker, session string, limit int) (_ *parked, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, again := h.parked[worker]; limit > 0 && len(h.parked) >= limit && !again {
 		return nil, false
 	}
 	h.unpark(worker)
-	p := &parked{worker: worker, wake: make(chan struct{}, 1), released: make(chan struct{}), free: 1}
+	p := &parked{worker: worker, session: session, wake: make(chan struct{}, 1), released: make(chan struct{}), free: 1}
 	p.place = h.order.PushBack(p)
 	h.parked[worker] = p
 	return p, true
@@ -116,12 +129,12 @@ func (h *hub) unpark(worker string) {
 // look says that the poll is about to look at the store, and returns the run
 // that it was woken for. Until it has seen otherwise it counts as one that has
 // room, for a slot may become free while it looks.
-func (h *hub) look(p *parked) (news *store.Run) {
+func (h *hub) look(p *parked) *news {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	news = p.news
+	n := p.news
 	p.woken, p.news, p.free = false, nil, 1
-	return news
+	return n
 }
 
 // seen says how many slots the store has found free.
@@ -131,46 +144,50 @@ func (h *hub) seen(p *parked, free int) {
 	p.free = free
 }
 
-// queued wakes a poll that can take the run.
-func (h *hub) queued(run *store.Run) {
+// queued wakes a poll that can take the run. If there is none here, the other
+// servers are told.
+func (h *hub) queued(n *news) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wakeFrom(h.order.Front(), run)
+	h.wakeFrom(h.order.Front(), n)
 }
 
 // passOn wakes another poll than p that can take the run.
-func (h *hub) passOn(p *parked, run *store.Run) {
+func (h *hub) passOn(p *parked, n *news) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wakeAfter(p, run)
+	h.wakeAfter(p, n)
 }
 
 // wakeAfter goes on with the polls that have come after p: those before could
 // not take the run, or look at the store themselves.
-func (h *hub) wakeAfter(p *parked, run *store.Run) {
+func (h *hub) wakeAfter(p *parked, n *news) {
 	if h.parked[p.worker] == p {
-		h.wakeFrom(p.place.Next(), run)
+		h.wakeFrom(p.place.Next(), n)
 	} else {
-		h.wakeFrom(h.order.Front(), run) // its place is lost
+		h.wakeFrom(h.order.Front(), n) // its place is lost
 	}
 }
 
-func (h *hub) wakeFrom(e *list.Element, run *store.Run) {
+func (h *hub) wakeFrom(e *list.Element, n *news) {
 	for ; e != nil; e = e.Next() {
 		p := e.Value.(*parked)
-		if p.woken || p.free <= 0 || !h.takes(p.worker, run) {
+		if p.woken || p.free <= 0 || !h.takes(p, n.run) {
 			continue
 		}
-		p.news = run
+		p.news = n
 		p.rouse()
 		return
 	}
+	if !n.told {
+		h.publish(store.Signal{Kind: store.RunQueued, Run: n.run})
+	}
 }
 
-func (h *hub) takes(worker string, run *store.Run) bool {
-	o, known := h.offers[worker]
-	if !known {
-		return true
+func (h *hub) takes(p *parked, run *store.Run) bool {
+	o, known := h.offers[p.worker]
+	if !known || o.session != p.session {
+		return true // it has registered at another server
 	}
 	if !o.queues[run.Queue] || o.pipelines != nil && !o.pipelines[run.Pipeline] {
 		return false
@@ -183,20 +200,40 @@ func (h *hub) takes(worker string, run *store.Run) bool {
 	return true
 }
 
-// worker wakes the worker's poll: a slot has become free, or there is
-// something that only this worker can be told.
-func (h *hub) worker(name string) {
+// worker wakes the worker's poll, if it is here: a slot has become free, or
+// there is something that only this worker can be told.
+func (h *hub) worker(name string) (here bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p := h.parked[name]; p != nil {
+	p := h.parked[name]
+	if p != nil {
 		p.rouse()
+	}
+	return p != nil
+}
+
+// everybody wakes all polls and all readers.
+func (h *hub) everybody() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.parked {
+		p.rouse()
+	}
+	for _, readers := range h.runs {
+		for c := range readers {
+			rouse(c)
+		}
 	}
 }
 
 func (p *parked) rouse() {
 	p.woken = true
+	rouse(p.wake)
+}
+
+func rouse(c chan struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -236,10 +273,7 @@ func (h *hub) changed(cookie string, ended bool) {
 		if want == onlyEnd && !ended {
 			continue
 		}
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+		rouse(c)
 	}
 }
 

@@ -14,12 +14,12 @@ func (s *Server) moved(moves []store.Moved) {
 		m := &moves[i]
 		writeSpans(m)
 		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
-		s.hub.changed(m.Run.Cookie, m.To.Terminal())
+		s.changed(m.Run.Cookie, m.To.Terminal())
 		if m.To == store.Queued {
-			s.hub.queued(&m.Run)
+			s.hub.queued(&news{run: &m.Run})
 		}
 		if m.Worker != "" && !m.To.Leased() {
-			s.hub.worker(m.Worker) // it has a free slot
+			s.tell(m.Worker) // it has a free slot
 		}
 	}
 }

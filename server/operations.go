@@ -2,13 +2,12 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/pullrun/pullrun/api"
 )
 
 func (s *Server) listQueues(w http.ResponseWriter, r *http.Request) error {
-	queues, err := s.store.Queues(r.Context(), time.Now())
+	queues, err := s.store.Queues(r.Context(), s.store.Now())
 	if err != nil {
 		return err
 	}
@@ -26,7 +25,7 @@ func (s *Server) getQueue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	queues, err := s.store.Queues(r.Context(), time.Now())
+	queues, err := s.store.Queues(r.Context(), s.store.Now())
 	if err != nil {
 		return err
 	}

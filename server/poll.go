@@ -20,7 +20,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
 		return err
 	}
-	p, ok := s.hub.park(worker, s.cfg.MaxPolls)
+	p, ok := s.hub.park(worker, in.Session, s.cfg.MaxPolls)
 	if !ok {
 		return api.Errorf(api.CodeTooManyRequests, "%d polls are parked here, which is this server's limit", s.cfg.MaxPolls)
 	}
@@ -30,10 +30,10 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	over := time.NewTimer(hold)
 	defer over.Stop()
 	for {
-		news := s.hub.look(p)
+		woken := s.hub.look(p)
 		packets, free, err := s.look(r, worker, in)
-		if news != nil && !runs(packets, news) {
-			s.passOn(r.Context(), p, news)
+		if woken != nil && !runs(packets, woken.run) {
+			s.passOn(r.Context(), p, woken)
 		}
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 
 // look asks the store what there is for the worker now.
 func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []api.Packet, free int, err error) {
-	out, err := s.store.Poll(r.Context(), time.Now(), store.PollIn{
+	out, err := s.store.Poll(r.Context(), s.store.Now(), store.PollIn{
 		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Max: api.MaxBatch,
 	})
 	if err != nil {
@@ -83,10 +83,10 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 
 // passOn wakes another poll for the run that this one was woken for and did
 // not take: it had no room, or its client has gone.
-func (s *Server) passOn(ctx context.Context, p *parked, news *store.Run) {
-	run, err := s.store.Get(context.WithoutCancel(ctx), news.Cookie)
+func (s *Server) passOn(ctx context.Context, p *parked, n *news) {
+	run, err := s.store.Get(context.WithoutCancel(ctx), n.run.Cookie)
 	if err == nil && run.State == store.Queued {
-		s.hub.passOn(p, news)
+		s.hub.passOn(p, n)
 	}
 }
 

@@ -113,24 +113,31 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wai
 	return s.await(w, r, run, end, wait)
 }
 
-// await waits for the end of a run, which end announces, and reads it then. A
-// run that has not ended when the wait is over is returned as it is then.
+// await waits for the end of a run, which end announces, and reads it then. When
+// a signal may have been lost it is announced in vain. A run that has not ended
+// when the wait is over is returned as it is then.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan struct{}, wait time.Duration) (store.Run, error) {
 	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-	if run.State.Terminal() {
-		return run, nil
-	}
 	extend(w, wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	select {
-	case <-end:
-	case <-over.C:
-	case <-s.ending:
-	case <-r.Context().Done():
-		return run, r.Context().Err()
+	for !run.State.Terminal() {
+		last := false
+		select {
+		case <-end:
+		case <-over.C:
+			last = true
+		case <-s.ending:
+			last = true
+		case <-r.Context().Done():
+			return run, r.Context().Err()
+		}
+		var err error
+		if run, err = s.store.Get(r.Context(), run.Cookie); err != nil || last {
+			return run, err
+		}
 	}
-	return s.store.Get(r.Context(), run.Cookie)
+	return run, nil
 }
 
 // preferredWait reads "Prefer: wait=N" (RFC 7240). Other preferences are not
@@ -164,7 +171,7 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	run, moved, err := s.store.Cancel(r.Context(), time.Now(), id, caller(r).Name, in.Reason)
+	run, moved, err := s.store.Cancel(r.Context(), s.store.Now(), id, caller(r).Name, in.Reason)
 	if err != nil {
 		return err
 	}
@@ -179,8 +186,8 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	if run.State.Terminal() {
 		return reply(w, http.StatusOK, s.viewRun(run))
 	}
-	s.hub.worker(run.Worker)
-	s.hub.changed(run.Cookie, false)
+	s.tell(run.Worker)
+	s.changed(run.Cookie, false)
 	return reply(w, http.StatusAccepted, s.viewRun(run))
 }
 

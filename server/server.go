@@ -94,7 +94,7 @@ type Server struct {
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: st, log: log.With("component", "server"),
-		pace: pace{perSecond: cfg.Rate}, hub: newHub(), ending: make(chan struct{}),
+		pace: pace{perSecond: cfg.Rate}, hub: newHub(st.Publish), ending: make(chan struct{}),
 	}
 	var err error
 	if s.tokens, err = newAuthenticator(cfg.Tokens); err != nil {
@@ -163,6 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	var background sync.WaitGroup
 	background.Go(func() { s.sweep(ctx) })
+	background.Go(func() { s.store.Listen(ctx, s.heard) })
 	damaged := make(chan error, 1) // check sends at most once
 	if s.store.Suspect() {
 		background.Go(func() { s.check(ctx, damaged) })
@@ -199,15 +200,15 @@ func (s *Server) Run(ctx context.Context) error {
 
 // resume takes up the runs and the workers of the server before this one.
 func (s *Server) resume(ctx context.Context) error {
-	if err := s.store.Resume(ctx, time.Now()); err != nil {
+	if err := s.store.Resume(ctx, s.store.Now()); err != nil {
 		return err
 	}
-	workers, err := s.store.Workers(ctx, time.Now())
+	workers, err := s.store.Workers(ctx, s.store.Now())
 	if err != nil {
 		return err
 	}
 	for _, w := range workers {
-		s.hub.announce(w.Worker, offerOf(w.Queues, w.Labels, w.Pipelines))
+		s.hub.announce(w.Worker, offerOf(w.Session, w.Queues, w.Labels, w.Pipelines))
 	}
 	return nil
 }

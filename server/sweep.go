@@ -32,11 +32,11 @@ func (s *Server) sweep(ctx context.Context) {
 
 // sweepOnce returns when to sweep again.
 func (s *Server) sweepOnce(ctx context.Context) time.Duration {
-	out, err := s.store.Sweep(ctx, time.Now())
+	out, err := s.store.Sweep(ctx, s.store.Now())
 	s.moved(out.Moved)
 	for _, worker := range out.Expired {
 		s.log.WarnContext(ctx, "worker has gone away, its runs are queued again", "worker", worker)
-		s.hub.forget(worker)
+		s.forget(worker)
 	}
 	if err != nil {
 		if ctx.Err() == nil {
@@ -47,7 +47,7 @@ func (s *Server) sweepOnce(ctx context.Context) time.Duration {
 	if out.NextDue.IsZero() {
 		return sweepEvery
 	}
-	return max(0, min(time.Until(out.NextDue), sweepEvery))
+	return max(0, min(out.NextDue.Sub(s.store.Now()), sweepEvery))
 }
 
 // purge deletes runs that are older than the retention, in steps that let
@@ -56,7 +56,7 @@ func (s *Server) purge(ctx context.Context) {
 	if s.cfg.Retention <= 0 {
 		return
 	}
-	before := time.Now().Add(-s.cfg.Retention)
+	before := s.store.Now().Add(-s.cfg.Retention)
 	total := 0
 	for ctx.Err() == nil {
 		n, err := s.store.Purge(ctx, before, purgeStep)

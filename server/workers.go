@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -21,7 +20,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		in.Queues = []string{api.DefaultQueue}
 	}
 	session := uuid.NewString()
-	out, err := s.store.Register(r.Context(), time.Now(), store.NewSession{
+	out, err := s.store.Register(r.Context(), s.store.Now(), store.NewSession{
 		Worker: in.Name, Session: session, Capacity: in.Capacity,
 		Queues: in.Queues, Labels: in.Labels, Pipelines: pipelinesIn(in.Pipelines),
 		Version: in.Version, Lease: s.cfg.Lease, Holding: heldIn(in.Holding),
@@ -29,8 +28,8 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.hub.announce(in.Name, offerOf(in.Queues, in.Labels, pipelinesIn(in.Pipelines)))
-	s.hub.worker(in.Name) // a poll of the session before learns that it is over
+	s.hub.announce(in.Name, offerOf(session, in.Queues, in.Labels, pipelinesIn(in.Pipelines)))
+	s.tell(in.Name) // a poll of the session before learns that it is over
 	s.moved(out.Moved)
 	s.log.InfoContext(r.Context(), "worker registered", "worker", in.Name, "capacity", in.Capacity,
 		"pipelines", len(in.Pipelines), "version", in.Version, "superseded", out.Superseded != "", "by", caller(r).Name)
@@ -51,7 +50,7 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
 		return err
 	}
-	out, err := s.store.Heartbeat(r.Context(), time.Now(), store.PollIn{
+	out, err := s.store.Heartbeat(r.Context(), s.store.Now(), store.PollIn{
 		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining,
 	})
 	if err != nil {
@@ -84,7 +83,7 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 		places = append(places, i)
 		results = append(results, s.resultIn(worker, res))
 	}
-	verdicts, moved, err := s.store.Finish(r.Context(), time.Now(), results)
+	verdicts, moved, err := s.store.Finish(r.Context(), s.store.Now(), results)
 	if err != nil {
 		return err
 	}
@@ -126,11 +125,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	for i, e := range in.Events {
 		events[i] = store.Event{Cookie: e.Cookie, Fence: e.Fence, No: e.N, At: e.At, Kind: e.Kind, Data: e.Data}
 	}
-	if _, err := s.store.AppendEvents(r.Context(), time.Now(), events); err != nil {
+	if _, err := s.store.AppendEvents(r.Context(), s.store.Now(), events); err != nil {
 		return err
 	}
 	for _, e := range in.Events {
-		s.hub.changed(e.Cookie, false)
+		s.changed(e.Cookie, false)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
@@ -145,7 +144,7 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
 	if session == "" {
 		return api.Errorf(api.CodeInvalidRequest, "session: is required")
 	}
-	moved, err := s.store.Leave(r.Context(), time.Now(), worker, session)
+	moved, err := s.store.Leave(r.Context(), s.store.Now(), worker, session)
 	if errors.Is(err, store.ErrNoSession) {
 		w.WriteHeader(http.StatusNoContent) // it has left before
 		return nil
@@ -153,7 +152,7 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.hub.forget(worker) // before its runs are queued, which must not wake it
+	s.forget(worker) // before its runs are queued, which must not wake it
 	s.moved(moved)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -164,7 +163,7 @@ func (s *Server) shutdownWorker(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Shutdown(r.Context(), time.Now(), worker)
+	err = s.store.Shutdown(r.Context(), s.store.Now(), worker)
 	if errors.Is(err, store.ErrNoSession) {
 		return api.Errorf(api.CodeWorkerNotFound, "no worker %q has a session", worker)
 	}
@@ -172,13 +171,13 @@ func (s *Server) shutdownWorker(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.log.InfoContext(r.Context(), "worker is asked to end", "worker", worker, "by", caller(r).Name)
-	s.hub.worker(worker)
+	s.tell(worker)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 
 func (s *Server) listWorkers(w http.ResponseWriter, r *http.Request) error {
-	workers, err := s.store.Workers(r.Context(), time.Now())
+	workers, err := s.store.Workers(r.Context(), s.store.Now())
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type world struct {
 	store  *store.Store
 	client *http.Client
 	log    *lockedBuffer
+	looks  atomic.Int64 // of polls at the store
 
 	held  sync.WaitGroup // calls that the server holds
 	stop  context.CancelFunc
@@ -90,7 +91,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 	}
 	log := slog.New(w.setup.log)
 	var err error
-	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing}); err != nil {
+	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing, Probe: w.probe}); err != nil {
 		t.Fatal(err)
 	}
 	if w.Server, err = server.New(w.setup.Config, w.store, log); err != nil {
@@ -300,6 +301,13 @@ func (w *world) eventually(what string, done func() bool) {
 		if time.Since(began) > 20*time.Second {
 			w.t.Fatalf("waited too long until %s", what)
 		}
+	}
+}
+
+// probe counts the polls that have looked at the store.
+func (w *world) probe(point string) {
+	if point == "poll.after" {
+		w.looks.Add(1)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"os"
+	"time"
 )
 
 // dialect is what differs between databases. The statements are the same.
@@ -20,6 +21,11 @@ type dialect interface {
 	// is no room for it. Both are called between transactions.
 	relieve() (bool, error)
 	restock() error
+	// alone reports whether no other server is on the database, and from now on
+	// has those that come later know of this one. It is called in a transaction.
+	alone(conn) (bool, error)
+	// ahead is how much the database's clock is ahead of this machine's.
+	ahead() time.Duration
 	// maintain is called between transactions.
 	maintain(conn) error
 	// abandon is called once after faultDisk: nothing may be written or synced

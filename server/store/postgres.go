@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,9 @@ type postgres struct {
 	texts  rewritten
 	conn   *pgConn
 	reads  *pgxpool.Pool
+
+	serving bool         // others may know of this server; used by the writer alone
+	clock   atomic.Int64 // what ahead returns
 }
 
 func newPostgres(address string) (*postgres, error) {
@@ -64,7 +68,7 @@ func (d *postgres) open(ctx context.Context) (_ conn, err error) {
 	if err := d.migrate(all); err != nil {
 		return nil, err
 	}
-	if err := prepareWriter(ctx, d.conn.conn); err != nil {
+	if err := d.prepareWriter(ctx, d.conn.conn); err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.ParseConfig("")
@@ -87,7 +91,10 @@ func (d *postgres) migrate(all []migration) error {
 }
 
 // Advisory locks are the database's, and tables a schema's.
-const lockMigrate = `1886155886, hashtext(current_schema())`
+const (
+	lockMigrate = `1886155886, hashtext(current_schema())`
+	lockServing = `1886155887, hashtext(current_schema())`
+)
 
 // dial makes the connection that writes anew.
 func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
@@ -97,13 +104,18 @@ func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
 	}
 	err = assertDurable(ctx, c)
 	if err == nil {
-		err = prepareWriter(ctx, c)
+		err = d.prepareWriter(ctx, c)
 	}
 	if err != nil {
 		_ = c.Close(ctx) // err says more
 		return nil, err
 	}
 	return c, nil
+}
+
+// link makes a connection for what passes between servers.
+func (d *postgres) link(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.ConnectConfig(ctx, d.config)
 }
 
 // assertDurable refuses a database that may forget what it has committed.
@@ -140,13 +152,55 @@ func assertDurable(ctx context.Context, c *pgx.Conn) error {
 // prepareWriter makes the planner go by the indexes, as every statement of the
 // writer is meant to: it may have seen the tables when they were empty. The
 // timeouts free others of a server that hangs, and this one of others that do.
-func prepareWriter(ctx context.Context, c *pgx.Conn) error {
+func (d *postgres) prepareWriter(ctx context.Context, c *pgx.Conn) error {
+	if d.serving {
+		if _, err := c.Exec(ctx, `SELECT pg_advisory_lock_shared(`+lockServing+`)`); err != nil {
+			return err
+		}
+	}
 	_, err := c.Exec(ctx, `
 		SET plan_cache_mode = force_generic_plan; SET jit = off;
 		SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 		SET statement_timeout = '30s'; SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = '60s'`,
 		pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return err
+	}
+	return d.setClock(ctx, c)
+}
+
+// setClock compares the database's clock with this machine's.
+func (d *postgres) setClock(ctx context.Context, c interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}) error {
+	var there int64
+	sent := time.Now()
+	err := c.QueryRow(ctx, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&there)
+	if err == nil {
+		here := sent.Add(time.Since(sent) / 2)
+		d.clock.Store(int64(time.UnixMicro(there).Sub(here)))
+	}
 	return err
+}
+
+func (d *postgres) readClock(ctx context.Context) error { return d.setClock(ctx, d.reads) }
+
+func (d *postgres) ahead() time.Duration { return time.Duration(d.clock.Load()) }
+
+// alone holds a lock that servers share, and sees whether it could have it for
+// itself.
+func (d *postgres) alone(c conn) (alone bool, err error) {
+	err = c.query(`SELECT CASE WHEN pg_try_advisory_xact_lock(`+lockServing+`) THEN 1 ELSE 0 END`, func(row scanner) error {
+		var n int
+		err := row.Scan(&n)
+		alone = n == 1
+		return err
+	}, nil)
+	if err != nil {
+		return false, err
+	}
+	d.serving = true
+	return alone, c.exec(`SELECT pg_advisory_lock_shared(`+lockServing+`)`, anyRows, nil)
 }
 
 func prepareReader(ctx context.Context, c *pgx.Conn) error {

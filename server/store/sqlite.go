@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -239,6 +240,9 @@ func (d *sqlite) fault(err error) fault {
 	}
 	return faultOther
 }
+
+func (d *sqlite) alone(conn) (bool, error) { return true, nil }
+func (d *sqlite) ahead() time.Duration     { return 0 }
 
 // maintain moves the log into the database file once it has grown. Readers may
 // go on; what they still need stays in the log.

@@ -75,6 +75,7 @@ func DefaultTiming() Timing {
 type Store struct {
 	dialect dialect
 	writer  *writer
+	bus     *bus // to the other servers on the database; nil if there can be none
 
 	open   sync.RWMutex // held to read, so that Close waits for reads; guards closed
 	closed bool
@@ -101,7 +102,11 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{dialect: d, writer: newWriter(c, d, o)}, nil
+	s := &Store{dialect: d, writer: newWriter(c, d, o)}
+	if p, ok := d.(*postgres); ok {
+		s.bus = newBus(p.link, p.readClock, o.Log)
+	}
+	return s, nil
 }
 
 func dialectOf(url string, o Options) (dialect, error) {
@@ -144,6 +149,10 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Now is the time by the database's clock, which servers share when they share
+// the database.
+func (s *Store) Now() time.Time { return time.Now().Add(s.dialect.ahead()) }
+
 // Failed is closed when the disk has failed a write. From then on every write
 // returns ErrFailed and Err says why; the process had better end.
 func (s *Store) Failed() <-chan struct{} { return s.writer.failed }
@@ -180,9 +189,13 @@ func (s *Store) query(ctx context.Context, query string, scan func(scanner) erro
 	if s.closed {
 		return ErrClosed
 	}
-	err := s.dialect.read(ctx, query, scan, args)
+	return s.unavailable(s.dialect.read(ctx, query, scan, args))
+}
+
+// unavailable marks the error of a read that could not reach the database.
+func (s *Store) unavailable(err error) error {
 	if s.dialect.fault(err) == faultLost {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }

@@ -126,6 +126,8 @@ func (t *tx) nextDue() (time.Time, error) {
 // Resume is called once when a server starts. While it was away nobody could
 // renew or acknowledge anything, so every session gets a whole lease more, and
 // every offer, cancellation and timeout that waits for a worker its wait anew.
+// If another server has been there meanwhile, nothing of this is so, and Resume
+// leaves everything as it is.
 func (s *Store) Resume(ctx context.Context, now time.Time) error {
 	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) { return struct{}{}, t.resume() })
 	return err
@@ -133,6 +135,9 @@ func (s *Store) Resume(ctx context.Context, now time.Time) error {
 
 func (t *tx) resume() error {
 	t.point("resume")
+	if alone, err := t.w.dialect.alone(t.w.conn); err != nil || !alone {
+		return err
+	}
 	err := t.exec(`UPDATE sessions SET expires_at = ?1 + lease WHERE expires_at < ?1 + lease`, micros(t.now))
 	if err != nil {
 		return err

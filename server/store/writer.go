@@ -31,6 +31,7 @@ type writer struct {
 	log     *slog.Logger
 	timing  Timing
 	routes  *routes
+	rumours rumours   // of what others have queued
 	points  points    // of the batch under way; used by the loop alone, as are the next two
 	low     bool      // the disk is full, and the reserve given up
 	restock time.Time // when it is asked for again
@@ -187,6 +188,7 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 		_, err = w.judge(err)
 		return all(errs, err), settled
 	}
+	w.rumours.tell(w.routes)
 	w.points.reset()
 	for i, op := range batch {
 		if op.ctx.Err() != nil {

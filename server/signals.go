@@ -1,0 +1,45 @@
+package server
+
+import "github.com/pullrun/pullrun/server/store"
+
+// heard acts on a signal as this server would have, had it moved the run or met
+// the worker itself.
+func (s *Server) heard(sig store.Signal) {
+	switch sig.Kind {
+	case store.RunQueued:
+		s.hub.queued(&news{run: sig.Run, told: true})
+	case store.RunChanged:
+		s.hub.changed(sig.Name, false)
+	case store.RunEnded:
+		s.hub.changed(sig.Name, true)
+	case store.WorkerNews:
+		s.hub.worker(sig.Name)
+	case store.WorkerLeft:
+		s.hub.forget(sig.Name)
+	case store.Resync:
+		s.hub.everybody()
+	}
+}
+
+// changed wakes the readers of a run, here and everywhere.
+func (s *Server) changed(cookie string, ended bool) {
+	s.hub.changed(cookie, ended)
+	kind := store.RunChanged
+	if ended {
+		kind = store.RunEnded
+	}
+	s.store.Publish(store.Signal{Kind: kind, Name: cookie})
+}
+
+// tell wakes the worker's poll, wherever it is parked.
+func (s *Server) tell(worker string) {
+	if !s.hub.worker(worker) {
+		s.store.Publish(store.Signal{Kind: store.WorkerNews, Name: worker})
+	}
+}
+
+// forget drops what is known of a worker whose session has ended, everywhere.
+func (s *Server) forget(worker string) {
+	s.hub.forget(worker)
+	s.store.Publish(store.Signal{Kind: store.WorkerLeft, Name: worker})
+}

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// bus carries messages between the servers on one PostgreSQL database, by
+// LISTEN and NOTIFY. It has two connections of its own: a transaction that
+// notifies takes a lock on the whole database when it commits, which must not be
+// one that writes runs.
+type bus struct {
+	dial     func(context.Context) (*pgx.Conn, error)
+	setClock func(context.Context) error
+	log      *slog.Logger
+	self     string // tells own letters from others'
+
+	wake chan struct{} // post sends, notify receives; has room for one
+
+	mu      sync.Mutex
+	pending map[message]bool // guarded by mu
+}
+
+// message is a signal on its way. Route and Seq are RunQueued's.
+type message struct {
+	Kind  SignalKind `json:"k"`
+	Name  string     `json:"n,omitempty"`
+	Route int64      `json:"r,omitempty"`
+	Seq   int64      `json:"s,omitempty"`
+}
+
+// letter is the payload of one NOTIFY.
+type letter struct {
+	From     string    `json:"from"`
+	Messages []message `json:"messages"`
+}
+
+const (
+	// maxPending is how many messages wait to be sent before they are dropped
+	// for a Resync, which asks the others to look at everything.
+	maxPending = 10_000
+	// maxLetter keeps a letter below the 8000 bytes that PostgreSQL takes.
+	maxLetter = 7500
+	// maxRelink is the longest wait before a lost connection is made again.
+	maxRelink = 5 * time.Second
+)
+
+func newBus(dial func(context.Context) (*pgx.Conn, error), setClock func(context.Context) error, log *slog.Logger) *bus {
+	return &bus{dial: dial, setClock: setClock, log: log, self: rand.Text(), wake: make(chan struct{}, 1), pending: map[message]bool{}}
+}
+
+func (b *bus) post(m message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.pending) >= maxPending {
+		clear(b.pending)
+		m = message{Kind: Resync}
+	}
+	b.pending[m] = true
+	select {
+	case b.wake <- struct{}{}:
+	default: // it has been woken
+	}
+}
+
+// take returns what is to be sent, as letters that fit.
+func (b *bus) take() ([]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer clear(b.pending)
+	var letters []string
+	var messages []message
+	size := 0
+	seal := func() error {
+		text, err := json.Marshal(letter{From: b.self, Messages: messages})
+		letters = append(letters, string(text))
+		messages, size = nil, 0
+		return err
+	}
+	for m := range b.pending {
+		if size += 64 + 6*len(m.Name); size > maxLetter && len(messages) > 0 { // as JSON at its longest
+			if err := seal(); err != nil {
+				return nil, err
+			}
+			size = 64 + 6*len(m.Name)
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	return letters, seal()
+}
+
+// run carries messages until ctx ends.
+func (b *bus) run(ctx context.Context, heard func(message)) {
+	var both sync.WaitGroup
+	defer both.Wait()
+	both.Go(func() { b.keep(ctx, "notify", b.notify) })
+	b.keep(ctx, "listen", func(ctx context.Context, c *pgx.Conn) error { return b.listen(ctx, c, heard) })
+}
+
+// keep does work on a connection, and does it again on a new one when the
+// connection is lost.
+func (b *bus) keep(ctx context.Context, what string, work func(context.Context, *pgx.Conn) error) {
+	wait := minRedial
+	var lost time.Time
+	for ctx.Err() == nil {
+		c, err := b.dial(ctx)
+		if err == nil {
+			if !lost.IsZero() {
+				b.log.InfoContext(ctx, "connection between servers is back", "what", what, "took", time.Since(lost))
+			}
+			lost, wait = time.Time{}, minRedial
+			err = work(ctx, c)
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			_ = c.Close(closing) // it is lost, or nobody needs it any more
+			cancel()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if lost.IsZero() {
+			lost = time.Now()
+			b.log.WarnContext(ctx, "connection between servers is lost", "what", what, "retry_in", wait, "err", err)
+		}
+		timer := time.NewTimer(wait/2 + mathrand.N(wait))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		wait = min(2*wait, maxRelink)
+	}
+}
+
+// channel is where the servers on the same tables meet.
+const channel = `'pullrun ' || hashtext(current_schema())`
+
+// notify sends what is pending. What gathers meanwhile goes together next time.
+func (b *bus) notify(ctx context.Context, c *pgx.Conn) error {
+	if _, err := c.Exec(ctx, `SET synchronous_commit = off`); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.wake:
+		}
+		letters, err := b.take()
+		if err != nil {
+			return err
+		}
+		if _, err := c.Exec(ctx, `SELECT pg_notify(`+channel+`, letter) FROM unnest($1::text[]) letter`, letters); err != nil {
+			b.post(message{Kind: Resync}) // in their place
+			return err
+		}
+	}
+}
+
+// listen hands on what others have sent.
+func (b *bus) listen(ctx context.Context, c *pgx.Conn, heard func(message)) error {
+	var name string
+	if err := c.QueryRow(ctx, `SELECT `+channel).Scan(&name); err != nil {
+		return err
+	}
+	if _, err := c.Exec(ctx, `LISTEN `+pgx.Identifier{name}.Sanitize()); err != nil {
+		return err
+	}
+	heard(message{Kind: Resync})
+	for {
+		n, err := c.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		var l letter
+		if err := json.Unmarshal([]byte(n.Payload), &l); err != nil {
+			return fmt.Errorf("letter from another server: %w", err)
+		}
+		if l.From == b.self {
+			continue
+		}
+		for _, m := range l.Messages {
+			heard(m)
+		}
+	}
+}
