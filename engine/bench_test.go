@@ -26,6 +26,13 @@ func repeat(task string, n int) string { return strings.Repeat(task, n) }
 func BenchmarkEmptyRun(b *testing.B)    { bench(b, "- return: 1\n", "", 1) }
 func BenchmarkTrivialCode(b *testing.B) { bench(b, repeat("- code: '1'\n", 1000), "", 1000) }
 
+// BenchmarkExpressions is the return of the README's first pipeline: a text
+// with two expressions, under a condition.
+func BenchmarkExpressions(b *testing.B) {
+	task := "- declare:\n    said: \"{{ name }}, the page has {{ len(page.text) }} characters\"\n  when: page.status_code == 200\n"
+	bench(b, repeat(task, 1000), `{"name": "Ada", "page": {"status_code": 200, "text": "hello"}}`, 1000)
+}
+
 func BenchmarkTrivialDeclare(b *testing.B) {
 	bench(b, repeat("- declare: {a: 1}\n", 1000), "", 1000)
 }
