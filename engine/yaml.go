@@ -198,7 +198,7 @@ func (c *converter) alias(y *yaml.Node, depth int) (*node, error) {
 // mapping gives the pairs of a map: first what it merges, then its own,
 // which come in the place of merged ones of the same key.
 func (c *converter) mapping(y *yaml.Node, depth int) ([]pair, error) {
-	all := pairList{at: map[string]int{}}
+	all := pairList{at: map[keyID]int{}}
 	for i := 0; i < len(y.Content); i += 2 {
 		if y.Content[i].Tag != mergeTag {
 			continue
@@ -213,7 +213,7 @@ func (c *converter) mapping(y *yaml.Node, depth int) ([]pair, error) {
 			}
 		}
 	}
-	own := map[string]bool{}
+	own := map[keyID]bool{}
 	for i := 0; i < len(y.Content); i += 2 {
 		if y.Content[i].Tag == mergeTag {
 			continue
@@ -240,13 +240,20 @@ func (c *converter) mapping(y *yaml.Node, depth int) ([]pair, error) {
 
 const mergeTag = "!!merge"
 
-// id tells keys apart: 1 is not "1".
-func (n *node) id() string { return expr.TypeName(n.scalar) + " " + expr.Repr(n.scalar) }
+// A keyID tells keys apart: 1 is not "1".
+type keyID struct{ typ, text string }
+
+func (n *node) id() keyID {
+	if s, ok := n.scalar.(string); ok {
+		return keyID{"str", s}
+	}
+	return keyID{expr.TypeName(n.scalar), expr.Repr(n.scalar)}
+}
 
 // A pairList holds pairs in order, each key once.
 type pairList struct {
 	pairs []pair
-	at    map[string]int // by the id of the key
+	at    map[keyID]int
 }
 
 func (l *pairList) set(p pair) {
