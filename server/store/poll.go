@@ -64,12 +64,12 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		h, named := held.take(l)
 		switch {
 		case named:
-			err = t.name(l, h)
+			_, err = t.name(l, h)
 			if !l.cancel.IsZero() && !h.Cancelling {
 				out.Cancels = append(out.Cancels, h)
 			}
 		case l.state == Offered && in.Draining:
-			err = t.moveLease(l, event{kind: evExpire})
+			_, _, err = t.moveLease(l, event{kind: evExpire})
 			leased--
 		case l.state == Offered:
 			var again []Offer
@@ -121,15 +121,16 @@ func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 		h, named := held.take(l)
 		switch {
 		case named:
-			err = t.name(l, h)
+			var claimed bool
+			claimed, err = t.name(l, h)
 			if !l.cancel.IsZero() && !h.Cancelling {
 				out.Cancels = append(out.Cancels, h)
 			}
-			if h.Claim && l.cancel.IsZero() {
+			if claimed {
 				out.Claimed = append(out.Claimed, h)
 			}
 		case l.state == Running && t.now.Sub(l.accepted) > t.w.timing.Offer:
-			err = t.moveLease(l, event{kind: evExpire})
+			_, _, err = t.moveLease(l, event{kind: evExpire})
 		}
 		if err != nil {
 			return out, err
@@ -141,26 +142,25 @@ func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 	return out, err
 }
 
-// name records what the worker says of a run that it has.
-func (t *tx) name(l lease, h Held) error {
+// name records what the worker says of a run that it has, and reports whether
+// the worker has claimed it.
+func (t *tx) name(l lease, h Held) (claimed bool, _ error) {
 	if l.state == Offered || h.Span != "" && h.Span != l.span {
-		if err := t.moveLease(l, event{kind: evAccept, fence: h.Fence, span: h.Span}); err != nil {
-			return err
+		if _, _, err := t.moveLease(l, event{kind: evAccept, fence: h.Fence, span: h.Span}); err != nil {
+			return false, err
 		}
 	}
-	if h.Claim {
-		return t.moveLease(l, event{kind: evClaim, fence: h.Fence})
+	if !h.Claim {
+		return false, nil
 	}
-	return nil
+	r, held, err := t.moveLease(l, event{kind: evClaim, fence: h.Fence})
+	return held && r.CancelAt.IsZero() && (r.Delivery != AtMostOnce || !r.ClaimedAt.IsZero()), err
 }
 
 // reoffer offers a run again that the worker did not receive, unless it ended.
 func (t *tx) reoffer(l lease) ([]Offer, error) {
-	r, _, err := t.run(`WHERE r.seq = ?1`, l.seq)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.move(&r, event{kind: evReoffer, fence: l.fence}); err != nil || r.State != Offered {
+	r, held, err := t.moveLease(l, event{kind: evReoffer, fence: l.fence})
+	if err != nil || !held || r.State != Offered {
 		return nil, err
 	}
 	if _, err := t.row(`SELECT body FROM variables WHERE run = ?1`, []any{&r.Variables}, r.Seq); err != nil {

@@ -59,12 +59,18 @@ func (t *tx) register(n NewSession) (Registered, error) {
 	held := newHolding(n.Holding)
 	for _, l := range leases {
 		e := event{kind: evExpire}
-		if h, ok := held.take(l); ok {
-			out.Adopted = append(out.Adopted, h)
+		h, named := held.take(l)
+		if named {
 			e = event{kind: evAdopt, fence: h.Fence, session: n.Session, span: h.Span}
 		}
-		if err := t.moveLease(l, e); err != nil {
+		_, still, err := t.moveLease(l, e)
+		switch {
+		case err != nil:
 			return out, err
+		case named && still:
+			out.Adopted = append(out.Adopted, h)
+		case named:
+			held[h.Cookie] = h
 		}
 	}
 	out.Lost, err = t.lost(held)
@@ -115,7 +121,7 @@ func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string
 			if l.state != Offered {
 				continue
 			}
-			if err := t.moveLease(l, event{kind: evExpire}); err != nil {
+			if _, _, err := t.moveLease(l, event{kind: evExpire}); err != nil {
 				return nil, err
 			}
 		}
@@ -201,7 +207,8 @@ type lease struct {
 	cancel   time.Time
 }
 
-// leases returns what the worker has, oldest run first.
+// leases returns what the worker has, oldest run first. It locks nothing, since
+// most of it is only looked at.
 func (t *tx) leases(worker string) ([]lease, error) {
 	var out []lease
 	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at
@@ -214,11 +221,14 @@ func (t *tx) leases(worker string) ([]lease, error) {
 	return out, err
 }
 
-// moveLease reads the leased run and moves it.
-func (t *tx) moveLease(l lease, e event) error {
+// moveLease reads the leased run and moves it. If the lease has ended since it
+// was listed, at the hands of another server, it leaves the run alone and
+// reports that the worker does not hold it.
+func (t *tx) moveLease(l lease, e event) (r Run, held bool, _ error) {
 	r, _, err := t.run(`WHERE r.seq = ?1`, l.seq)
-	if err == nil {
-		_, err = t.move(&r, e)
+	if err != nil || r.Fence != l.fence || !r.State.Leased() {
+		return r, false, err
 	}
-	return err
+	_, err = t.move(&r, e)
+	return r, true, err
 }

@@ -81,7 +81,7 @@ func (t *tx) sweepSessions() (expired []string, _ error) {
 		}
 		room := sweepStep - len(t.moved)
 		for _, l := range leases[:min(room, len(leases))] {
-			if err := t.moveLease(l, event{kind: evExpire}); err != nil {
+			if _, _, err := t.moveLease(l, event{kind: evExpire}); err != nil {
 				return nil, err
 			}
 		}
