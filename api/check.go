@@ -134,6 +134,16 @@ func (c *check) delivery(field string, d Delivery) {
 	}
 }
 
+func (c *check) concurrency(field string, in Concurrency) {
+	c.cookie(field+".key", in.Key)
+	c.between(field+".limit", int64(in.Limit), 0, MaxConcurrency)
+	switch in.Policy {
+	case "", ConcurrencyQueue, ConcurrencyReject, ConcurrencyCancelOlder:
+	default:
+		c.add(field+".policy", fmt.Sprintf("must be %q, %q or %q, got %q", ConcurrencyQueue, ConcurrencyReject, ConcurrencyCancelOlder, in.Policy))
+	}
+}
+
 func (c *check) object(field string, raw json.RawMessage) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" || raw[0] == '{' {

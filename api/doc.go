@@ -24,8 +24,9 @@ const (
 	MaxQueues         = 64  // queues of one worker
 	MaxPipelines      = 10_000
 	MaxCapacity       = 10_000
-	MaxPriority       = 100 // priorities go from -100 to 100
-	MaxAttempts       = 100 // leases that may be lost before a run is dead
+	MaxPriority       = 100   // priorities go from -100 to 100
+	MaxAttempts       = 100   // leases that may be lost before a run is dead
+	MaxConcurrency    = 1_000 // slots of a concurrency key
 	MaxHolding        = 10_000
 	MaxBatch          = 1_000 // submits or results in one call
 	MaxWaitSeconds    = 60    // Prefer: wait=

@@ -19,6 +19,7 @@ const (
 	CodeMethodNotAllowed  Code = "METHOD_NOT_ALLOWED"
 	CodeCookieNotFound    Code = "COOKIE_NOT_FOUND"
 	CodeCookieCollision   Code = "COOKIE_COLLISION"
+	CodeConcurrencyLimit  Code = "CONCURRENCY_LIMIT"
 	CodeWorkerNotFound    Code = "WORKER_NOT_FOUND"
 	CodeSessionNotFound   Code = "SESSION_NOT_FOUND"
 	CodeSessionSuperseded Code = "SESSION_SUPERSEDED"
@@ -40,6 +41,7 @@ var statuses = map[Code]int{
 	CodeMethodNotAllowed:  http.StatusMethodNotAllowed,
 	CodeCookieNotFound:    http.StatusNotFound,
 	CodeCookieCollision:   http.StatusConflict,
+	CodeConcurrencyLimit:  http.StatusConflict,
 	CodeWorkerNotFound:    http.StatusNotFound,
 	CodeSessionNotFound:   http.StatusNotFound,
 	CodeSessionSuperseded: http.StatusConflict,

@@ -25,12 +25,12 @@ import (
 var types = map[string]any{
 	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
-	"Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
+	"Concurrency": api.Concurrency{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
 	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	// Not objects: what fields are made of.
-	"Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"ResultCode": api.RC(""), "State": api.State(""),
 }
 
@@ -264,6 +264,21 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row(fmt.Sprintf("result's fence %d", n), ok, api.Result{Cookie: "c", Fence: n, RC: api.RCOK})
 		row(fmt.Sprintf("held fence %d", n), ok, api.Heartbeat{Session: "s", Holding: []api.Held{{Cookie: "c", Fence: n}}})
 		row(fmt.Sprintf("event n %d", n), ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: n, Kind: "log"}}})
+	}
+	keyed := func(c api.Concurrency) api.Submit {
+		return submit(func(in *api.Submit) { in.Concurrency = &c })
+	}
+	for key, ok := range map[string]bool{"": false, "a": true, "a b": false, a(api.MaxCookieBytes): true, a(api.MaxCookieBytes + 1): false} {
+		row("concurrency key "+key, ok, keyed(api.Concurrency{Key: key}))
+	}
+	for n, ok := range map[int]bool{-1: false, 0: true, api.MaxConcurrency: true, api.MaxConcurrency + 1: false} {
+		row(fmt.Sprintf("concurrency limit %d", n), ok, keyed(api.Concurrency{Key: "k", Limit: n}))
+	}
+	for policy, ok := range map[api.ConcurrencyPolicy]bool{api.ConcurrencyQueue: true, api.ConcurrencyReject: true, api.ConcurrencyCancelOlder: true, "wait": false} {
+		row("concurrency policy "+string(policy), ok, keyed(api.Concurrency{Key: "k", Policy: policy}))
+	}
+	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
+		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})
 	}
 	for d, ok := range map[api.Delivery]bool{api.AtLeastOnce: true, api.AtMostOnce: true, "exactly_once": false} {
 		row("delivery "+string(d), ok, submit(func(in *api.Submit) { in.Delivery = d }))

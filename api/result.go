@@ -77,7 +77,7 @@ const (
 
 // A Verdict answers one result of a batch.
 type Verdict struct {
-	Cookie  string      `json:"cookie"`
+	Cookie  string      `json:"cookie,omitempty"` // unless the result's was malformed
 	Fence   int64       `json:"fence"`
 	Verdict VerdictCode `json:"verdict"`
 	Detail  string      `json:"detail,omitempty"`

@@ -74,7 +74,28 @@ type Submit struct {
 	Delivery    Delivery `json:"delivery,omitempty"`
 	// Detach tells the worker that nobody waits for the result.
 	Detach bool `json:"detach,omitempty"`
+	// Concurrency bounds how many runs of a key are worked on at the same time.
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
 }
+
+// A Concurrency bounds how many runs of one key may be worked on at the same
+// time. A run of a key is given one of its slots while it is queued, the oldest
+// submit first, and holds it until it ends.
+type Concurrency struct {
+	Key    string            `json:"key"`
+	Limit  int               `json:"limit,omitempty"` // slots, as far as this run is concerned; 0 is 1
+	Policy ConcurrencyPolicy `json:"policy,omitempty"`
+}
+
+// A ConcurrencyPolicy says what a submit does that finds no slot of its key.
+type ConcurrencyPolicy string
+
+// The policies. The empty one is to queue.
+const (
+	ConcurrencyQueue       ConcurrencyPolicy = "queue"        // wait for a slot
+	ConcurrencyReject      ConcurrencyPolicy = "reject"       // refuse the submit
+	ConcurrencyCancelOlder ConcurrencyPolicy = "cancel_older" // cancel runs of the key, the oldest first
+)
 
 // Validate reports everything that is wrong with the submit, as an [Error]
 // with code INVALID_REQUEST.
@@ -95,6 +116,12 @@ func (s Submit) Validate() error {
 	c.atLeast("run_timeout_ms", s.RunTimeoutMS, 0)
 	c.between("max_attempts", int64(s.MaxAttempts), 0, MaxAttempts)
 	c.delivery("delivery", s.Delivery)
+	if s.Concurrency != nil {
+		c.concurrency("concurrency", *s.Concurrency)
+		if s.Concurrency.Policy == ConcurrencyReject && s.NotBefore != nil {
+			c.add("concurrency.policy", "reject is decided at once, so there can be no not_before")
+		}
+	}
 	return c.err()
 }
 
@@ -110,7 +137,9 @@ type Run struct {
 	Delivery    Delivery          `json:"delivery"`
 	Attempt     int               `json:"attempt"` // leases that were taken up
 	MaxAttempts int               `json:"max_attempts"`
-	Worker      string            `json:"worker,omitempty"` // who holds it, or held it last
+	Concurrency *Concurrency      `json:"concurrency,omitempty"`
+	Blocked     bool              `json:"blocked,omitempty"` // queued, and waits for a slot of its key
+	Worker      string            `json:"worker,omitempty"`  // who holds it, or held it last
 	TraceID     string            `json:"trace_id,omitempty"`
 	TraceURL    string            `json:"trace_url,omitempty"` // where people look at the trace
 
@@ -127,7 +156,8 @@ type Run struct {
 	Result     json.RawMessage `json:"result,omitempty"`
 }
 
-// A RunList is one page of runs, newest first.
+// A RunList is one page of runs, newest first, without their results, errors
+// and stacktraces.
 type RunList struct {
 	Runs []Run  `json:"runs"`
 	Next string `json:"next,omitempty"` // cursor of the following page
@@ -181,13 +211,15 @@ type Event struct {
 // wants: queued and leased together, so that busy workers are not scaled away.
 type QueueStats struct {
 	Queue       string `json:"queue"`
-	Queued      int64  `json:"queued"`
+	Queued      int64  `json:"queued"`    // wait for a worker
+	Blocked     int64  `json:"blocked"`   // wait for a slot of their concurrency key
+	Scheduled   int64  `json:"scheduled"` // wait for their time
 	Leased      int64  `json:"leased"`
 	Demand      int64  `json:"demand"`
 	OldestAgeMS int64  `json:"oldest_age_ms"` // of the queued ones; 0 when there is none
 }
 
-// A QueueList is every queue that has runs waiting or leased.
+// A QueueList is every queue that has runs that have not ended.
 type QueueList struct {
 	Queues []QueueStats `json:"queues"`
 }

@@ -143,6 +143,10 @@ type RunEvent struct {
 	Data   json.RawMessage `json:"data,omitempty"`
 }
 
+// EventState is the kind of event that tells a run's state. Only the server
+// sends it.
+const EventState = "state"
+
 // Events carries lines for the history of runs. They may be dropped.
 type Events struct {
 	Session string     `json:"session"`
@@ -159,6 +163,9 @@ func (e Events) Validate() error {
 		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
 		c.atLeast(at("events", i, "n"), ev.N, 1)
 		c.name(at("events", i, "kind"), ev.Kind)
+		if ev.Kind == EventState {
+			c.add(at("events", i, "kind"), quote(EventState)+" is the server's own; take another")
+		}
 		if len(ev.Data) > MaxEventDataBytes {
 			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))
 		}

@@ -26,12 +26,16 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	run.IdempotencyKey, run.Submitter = key, caller(r).Name
 	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
 	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
-	got, created, err := s.store.Submit(r.Context(), s.store.Now(), run)
+	out, created, err := s.store.Submit(r.Context(), s.store.Now(), run)
+	s.moved(out.Moved)
+	got := out.Run
 	switch {
 	case errors.Is(err, store.ErrCookieCollision):
 		return got, false, api.Errorf(api.CodeCookieCollision, "cookie %q names another run already: the body differs", run.Cookie)
 	case errors.Is(err, store.ErrKeyCollision):
 		return got, false, api.Errorf(api.CodeCookieCollision, "Idempotency-Key %q was used before for another run: the body differs", key)
+	case errors.Is(err, store.ErrNoSlot):
+		return got, false, api.Errorf(api.CodeConcurrencyLimit, "no slot of concurrency key %q is free, of %d", run.Concurrency.Key, run.Concurrency.Limit)
 	}
 	if err != nil {
 		return store.Run{}, false, err
@@ -42,7 +46,7 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 	}
 	send.End()
 	s.log.DebugContext(r.Context(), "run is accepted", "cookie", got.Cookie, "pipeline", got.Pipeline)
-	if got.State == store.Queued {
+	if got.State == store.Queued && !got.Blocked {
 		s.hub.queued(&news{run: &got})
 	}
 	return got, true, nil
@@ -70,6 +74,9 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 	}
 	if in.NotBefore != nil {
 		run.NotBefore = *in.NotBefore
+	}
+	if in.Concurrency != nil {
+		run.Concurrency = concurrencyIn(*in.Concurrency)
 	}
 	if run.Queue == "" {
 		run.Queue = api.DefaultQueue

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +25,12 @@ func sized(n int) string {
 // counted counts what is read of it.
 type counted struct {
 	io.Reader
-	n int
+	n atomic.Int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	c.n += n
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -69,8 +70,8 @@ func TestBodyLimit(t *testing.T) {
 
 	body := &counted{Reader: endless{}}
 	w.refused(api.CodeBodyTooLarge, "POST", "/v1/runs", body)
-	if body.n > 8<<20 {
-		t.Errorf("%d bytes of an endless body were sent", body.n)
+	if body.n.Load() > 8<<20 {
+		t.Errorf("%d bytes of an endless body were sent", body.n.Load())
 	}
 }
 

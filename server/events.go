@@ -89,7 +89,7 @@ func (s *stream) catchUp(ctx context.Context) (ended bool, err error) {
 	}
 	if !s.told || run.State != s.state {
 		s.told, s.state = true, run.State
-		s.event("", "state", s.viewRun(run))
+		s.event("", api.EventState, s.viewRun(run))
 	}
 	return run.State.Terminal(), ctx.Err()
 }

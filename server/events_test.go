@@ -160,6 +160,18 @@ func TestFollow(t *testing.T) {
 	w.refused(api.CodeInvalidRequest, "GET", "/v1/runs/c/events", nil, "Last-Event-ID", "-1")
 }
 
+// A worker cannot tell readers a run's state in the server's place.
+func TestStateEventsAreTheServers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	w.submit(api.Submit{Cookie: "c"})
+	lease := wk.take()
+	w.refused(api.CodeInvalidRequest, "POST", wk.path("/events"), api.Events{Session: wk.session, Events: []api.RunEvent{
+		{Cookie: "c", Fence: lease.Fence, N: 1, At: time.Now(), Kind: api.EventState, Data: json.RawMessage(`{"state":"DEAD"}`)},
+	}})
+}
+
 // A long history comes whole, and so does that of a second attempt.
 func TestFollowLongHistory(t *testing.T) {
 	t.Parallel()

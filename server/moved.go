@@ -15,11 +15,11 @@ func (s *Server) moved(moves []store.Moved) {
 		writeSpans(m)
 		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
 		s.changed(m.Run.Cookie, m.To.Terminal())
-		if m.To == store.Queued {
+		if m.To == store.Queued && !m.Run.Blocked {
 			s.hub.queued(&news{run: &m.Run})
 		}
-		if m.Worker != "" && !m.To.Leased() {
-			s.tell(m.Worker) // it has a free slot
+		if m.Worker != "" && (!m.To.Leased() || m.From == m.To) {
+			s.tell(m.Worker) // it has a free slot, or is to cancel the run
 		}
 	}
 }

@@ -13,7 +13,7 @@ func (s *Server) listQueues(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.QueueList{Queues: []api.QueueStats{}}
 	for _, q := range queues {
-		if q.Demand > 0 { // the store has those of the past too
+		if q.Demand+q.Blocked+q.Scheduled > 0 { // the store has those of the past too
 			out.Queues = append(out.Queues, viewQueue(q))
 		}
 	}

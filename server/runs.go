@@ -186,8 +186,6 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	if run.State.Terminal() {
 		return reply(w, http.StatusOK, s.viewRun(run))
 	}
-	s.tell(run.Worker)
-	s.changed(run.Cookie, false)
 	return reply(w, http.StatusAccepted, s.viewRun(run))
 }
 

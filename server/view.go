@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pullrun/pullrun/api"
@@ -15,15 +16,28 @@ func (s *Server) viewRun(r store.Run) api.Run {
 		Cookie: r.Cookie, Pipeline: r.Pipeline, State: api.State(r.State.String()),
 		Queue: r.Queue, Labels: r.Labels, Tags: r.Tags, Priority: r.Priority,
 		Delivery: viewDelivery(r.Delivery), Attempt: r.Attempts, MaxAttempts: r.MaxAttempts,
-		Worker: r.Worker, TraceID: carrier(r.Trace.Send).TraceID(),
+		Blocked: r.Blocked, Worker: r.Worker, TraceID: carrier(r.Trace.Send).TraceID(),
 		CreatedAt: r.SubmittedAt, NotBefore: optional(r.NotBefore),
 		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
 		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
+	}
+	if c := r.Concurrency; c.Key != "" {
+		run.Concurrency = &api.Concurrency{Key: c.Key, Limit: c.Limit, Policy: policies[c.Policy]}
 	}
 	if s.cfg.TraceURL != "" && run.TraceID != "" {
 		run.TraceURL = strings.ReplaceAll(s.cfg.TraceURL, "{trace}", run.TraceID)
 	}
 	return run
+}
+
+var policies = [...]api.ConcurrencyPolicy{
+	store.Wait: api.ConcurrencyQueue, store.Reject: api.ConcurrencyReject, store.CancelOlder: api.ConcurrencyCancelOlder,
+}
+
+// concurrencyIn is what a valid submit says of its key.
+func concurrencyIn(c api.Concurrency) store.Concurrency {
+	policy := max(0, slices.Index(policies[:], c.Policy))
+	return store.Concurrency{Key: c.Key, Limit: max(1, c.Limit), Policy: store.Policy(policy)}
 }
 
 func viewDelivery(d store.Delivery) api.Delivery {
@@ -47,7 +61,8 @@ func viewVerdict(v store.Verdict) (api.VerdictCode, string) {
 
 func viewQueue(q store.Queue) api.QueueStats {
 	return api.QueueStats{
-		Queue: q.Name, Queued: int64(q.Queued), Leased: int64(q.Leased), Demand: int64(q.Demand), OldestAgeMS: q.Oldest.Milliseconds(),
+		Queue: q.Name, Queued: int64(q.Queued), Blocked: int64(q.Blocked), Scheduled: int64(q.Scheduled),
+		Leased: int64(q.Leased), Demand: int64(q.Demand), OldestAgeMS: q.Oldest.Milliseconds(),
 	}
 }
 

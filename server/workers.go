@@ -75,7 +75,10 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 	var results []store.Result
 	var places []int // in out, of results
 	for i, res := range in.Results {
-		out[i] = api.Verdict{Cookie: res.Cookie, Fence: res.Fence, Verdict: api.VerdictRejected}
+		out[i] = api.Verdict{Fence: res.Fence, Verdict: api.VerdictRejected}
+		if api.ValidCookie(res.Cookie) {
+			out[i].Cookie = res.Cookie
+		}
 		if err := res.Validate(); err != nil {
 			out[i].Detail = err.Error()
 			continue

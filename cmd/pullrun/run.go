@@ -50,6 +50,9 @@ often it is submitted.`,
 	f.DurationVar(&o.runTimeout, "run-timeout", 0, "how long one attempt at it may take; 0 is what the worker allows")
 	f.IntVar(&o.submit.MaxAttempts, "max-attempts", 0, "how many workers may be lost over it; 0 is the server's default")
 	f.BoolVar(&o.atMostOnce, "at-most-once", false, "never start it a second time, even if its worker is lost")
+	f.StringVar(&o.concurrency.Key, "concurrency-key", "", "`key` of which only so many runs are worked on at the same time")
+	f.IntVar(&o.concurrency.Limit, "concurrency-limit", 1, "how many runs of the key that are, from 1 to 1000")
+	f.StringVar(&o.policy, "concurrency-policy", "queue", "what to do when they are there already: queue, reject or cancel_older")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result; 0 is for ever")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)
@@ -62,6 +65,8 @@ type runOptions struct {
 	submit                            api.Submit
 	queueTimeout, runTimeout, timeout time.Duration
 	atMostOnce                        bool
+	concurrency                       api.Concurrency
+	policy                            string
 	output                            string
 }
 
@@ -77,6 +82,12 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	o.submit.QueueTimeoutMS, o.submit.RunTimeoutMS = o.queueTimeout.Milliseconds(), o.runTimeout.Milliseconds()
 	if o.atMostOnce {
 		o.submit.Delivery = api.AtMostOnce
+	}
+	if o.concurrency.Key != "" {
+		o.concurrency.Policy = api.ConcurrencyPolicy(o.policy)
+		o.submit.Concurrency = &o.concurrency
+	} else if f := cmd.Flags(); f.Changed("concurrency-limit") || f.Changed("concurrency-policy") {
+		return usageError(errors.New("--concurrency-limit and --concurrency-policy want a --concurrency-key"))
 	}
 	if o.submit.Cookie == "" {
 		o.submit.Cookie = uuid.Must(uuid.NewV7()).String()

@@ -152,6 +152,31 @@ func TestAWorkerThatIsToldToEndFinishesFirst(t *testing.T) {
 	}
 }
 
+func TestRunsOfAKeyWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	detached := func(args ...string) (code int, out, log string) {
+		return call(t, s.env, append([]string{"run", "nothing", "--detach"}, args...)...)
+	}
+	for _, cookie := range []string{"a", "b"} {
+		if code, _, log := detached("--cookie", cookie, "--concurrency-key", "k"); code != exitDone {
+			t.Fatalf("run %s ended with %d\n%s", cookie, code, log)
+		}
+	}
+	if run, err := s.client.Get(t.Context(), "b", 0); err != nil || !run.Blocked {
+		t.Errorf("the second run of the key is %+v (%v), want it blocked", run, err)
+	}
+	if code, _, log := detached("--concurrency-key", "k", "--concurrency-policy", "reject"); code != exitRefused || !strings.Contains(log, `"k"`) {
+		t.Errorf("a run that rejects to wait ended with %d, want %d and the key\n%s", code, exitRefused, log)
+	}
+	if code, _, _ := detached("--concurrency-limit", "2"); code != exitUsage {
+		t.Errorf("a limit without a key ended with %d, want %d", code, exitUsage)
+	}
+	s.worker("w")
+	s.ended("b", api.StateSucceeded)
+}
+
 func TestTheSecondSignalHandsBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

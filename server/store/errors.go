@@ -33,6 +33,9 @@ var (
 	// ErrKeyCollision says that the submitter used the Idempotency-Key before,
 	// for a different run.
 	ErrKeyCollision = errors.New("idempotency key already used for a different run")
+	// ErrNoSlot says that the run was not to wait for a slot of its concurrency
+	// key, and that none is free.
+	ErrNoSlot = errors.New("no slot of the concurrency key is free")
 	// ErrTooManyRoutes says that queues, pipelines, labels and priorities are
 	// combined in more ways than the store keeps apart.
 	ErrTooManyRoutes = errors.New("too many combinations of queue, pipeline, labels and priority")

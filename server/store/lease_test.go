@@ -296,7 +296,7 @@ func TestCancel(t *testing.T) {
 	wantDiff(t, "Cancel(queued) again", moved, []string{})
 
 	r, moved = cancel("running")
-	wantDiff(t, "Cancel(running)", moved, []string{})
+	wantDiff(t, "Cancel(running)", moved, []string{"running RUNNING>RUNNING"})
 	if r.State != store.Running || !r.CancelAt.Equal(w.now) {
 		t.Errorf("Cancel(running) = %+v, want it asked for", r)
 	}

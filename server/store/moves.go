@@ -14,7 +14,7 @@ type mover struct {
 }
 
 func (m *mover) offer(e event) bool {
-	if m.State != Queued || m.passed(m.QueuedAt, m.QueueTimeout) {
+	if m.State != Queued || m.Blocked || m.passed(m.QueuedAt, m.QueueTimeout) {
 		return false
 	}
 	m.State = Offered
@@ -151,7 +151,7 @@ func (m *mover) due() bool {
 	}
 	switch m.State {
 	case Scheduled:
-		m.State, m.QueuedAt = Queued, m.now
+		m.enqueue()
 	case Queued:
 		m.end(TimedOut, rcTimeout, fmt.Sprintf("waited longer than %v in queue %q", m.QueueTimeout, m.Queue))
 	case Offered:
@@ -209,6 +209,20 @@ func (m *mover) setDue(before Run) {
 	}
 }
 
+// grant gives the run a slot of its key, if it waits for one and there is one.
+func (m *mover) grant(e event) bool {
+	if m.State != Queued || !m.Blocked || e.held >= m.Concurrency.Limit {
+		return false
+	}
+	m.Blocked = false
+	return true
+}
+
+// enqueue puts the run into its queue. One of a key waits for a slot there.
+func (m *mover) enqueue() {
+	m.State, m.QueuedAt, m.Blocked = Queued, m.now, m.Concurrency.Key != ""
+}
+
 // requeue puts the run back. An offer that nobody accepted leaves the time
 // since when it waits as it was.
 func (m *mover) requeue() {
@@ -230,6 +244,7 @@ func (m *mover) endCancelled() {
 
 func (m *mover) end(s State, rc, errText string) {
 	m.State, m.RC, m.Error, m.FinishedAt = s, rc, errText, m.now
+	m.Blocked = false
 }
 
 // endAttempt records the attempt. An offer that was never accepted is none.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -48,16 +50,19 @@ func TestIndexes(t *testing.T) {
 	everyCall(t, s)
 	statements := statements(s)
 	for _, tt := range []struct{ fragment, want string }{
-		{"r.state = 1 AND r.seq >= ?2", "runs_queued (route=? AND seq>?)"},
+		{"r.state = 1 AND r.blocked = 0 AND r.seq >= ?2", "runs_queued (route=? AND seq>?)"},
 		{"worker = ?1 AND state IN (2, 3)", "runs_leased (worker=?)"},
 		{"r.idempotency_key <> ''", "runs_key (submitter=? AND idempotency_key=?)"},
-		{"r.due <= ?1", "runs_due (due>? AND due<?)"},
+		{"AND due <= ?1", "runs_due (due>? AND due<?)"},
 		{"SELECT due FROM runs", "runs_due (due>?)"},
 		{"expires_at <= ?1 ORDER BY", "sessions_expiry (expires_at<?)"},
 		{"finished_at < ?1", "runs_finished (finished_at>? AND finished_at<?)"},
-		{"WHERE seq = ?17", "USING INTEGER PRIMARY KEY (rowid=?)"},
+		{"WHERE seq = ?18", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
 		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
+		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
+		{"AND blocked = 1 AND state = 1", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
+		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
 		{"SELECT run FROM tags", "(name=? AND value=?)"},
 	} {
 		i := slices.IndexFunc(statements, func(query string) bool { return strings.Contains(query, tt.fragment) })
@@ -80,9 +85,24 @@ func everyCall(t *testing.T, s *Store) {
 	tagged.Tags, tagged.IdempotencyKey = map[string]string{"a": "b"}, "k"
 	again := tagged
 	again.Cookie = "other"
+	keyed := newRun("keyed")
+	keyed.Concurrency = Concurrency{Key: "k", Limit: 1}
+	older := keyed
+	older.Cookie, older.Concurrency.Policy = "older", CancelOlder
+	rejected := keyed
+	rejected.Cookie, rejected.Concurrency.Policy = "rejected", Reject
 	for _, call := range []func() error{
 		func() error { _, _, err := s.Submit(ctx, scriptStart, tagged); return err },
 		func() error { _, _, err := s.Submit(ctx, scriptStart, again); return err },
+		func() error { _, _, err := s.Submit(ctx, scriptStart, keyed); return err },
+		func() error { _, _, err := s.Submit(ctx, scriptStart, older); return err },
+		func() error {
+			if _, _, err := s.Submit(ctx, scriptStart, rejected); !errors.Is(err, ErrNoSlot) {
+				return fmt.Errorf("Submit() of a run that does not wait = %w, want ErrNoSlot", err)
+			}
+			return nil
+		},
+		func() error { _, _, err := s.Cancel(ctx, scriptStart, "older", "", ""); return err },
 		func() error {
 			_, err := s.Poll(ctx, scriptStart, PollIn{Worker: "w", Session: "s", Max: 1})
 			return err

@@ -11,14 +11,8 @@ import (
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	return write(ctx, s.writer, before, func(t *tx) (int, error) {
 		t.point("purge")
-		var seqs []int64
-		err := t.rows(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`,
-			func(row scanner) error {
-				var seq int64
-				err := row.Scan(&seq)
-				seqs = append(seqs, seq)
-				return err
-			}, micros(before), limit)
+		seqs, err := t.seqs(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1
+			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, micros(before), limit)
 		if err != nil {
 			return 0, err
 		}

@@ -185,26 +185,31 @@ func (s *Store) Workers(ctx context.Context, now time.Time) ([]Worker, error) {
 
 // Queue is the load of one queue.
 type Queue struct {
-	Name   string
-	Queued int
-	Leased int
-	Demand int           // slots that would be busy if there were enough: queued and leased
-	Oldest time.Duration // how long the first in line has waited
+	Name      string
+	Queued    int           // wait for a worker
+	Blocked   int           // wait for a slot of their concurrency key
+	Scheduled int           // wait for their time
+	Leased    int           // offered or running
+	Demand    int           // slots of workers that would be busy if there were enough: queued and leased
+	Oldest    time.Duration // how long the oldest of those that wait for a worker has waited
 }
 
 // Queues returns every queue that ever had a run, by name.
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
 	var out []Queue
 	err := s.query(ctx, `
-		SELECT q.queue, CAST(coalesce(sum(w.n), 0) AS BIGINT), CAST(coalesce(sum(l.n), 0) AS BIGINT), coalesce(min(h.queued_at), 0)
+		SELECT q.queue, CAST(coalesce(sum(w.n), 0) AS BIGINT), CAST(coalesce(sum(b.n), 0) AS BIGINT),
+			CAST(coalesce(sum(s.n), 0) AS BIGINT), CAST(coalesce(sum(l.n), 0) AS BIGINT), coalesce(min(h.queued_at), 0)
 		FROM routes q
-		LEFT JOIN (SELECT route, count(*) AS n, min(seq) AS head FROM runs WHERE state = 1 GROUP BY route) w ON w.route = q.id
+		LEFT JOIN (SELECT route, count(*) AS n, min(seq) AS head FROM runs WHERE state = 1 AND blocked = 0 GROUP BY route) w ON w.route = q.id
+		LEFT JOIN (SELECT route, count(*) AS n FROM runs WHERE concurrency_key <> '' AND state < 4 AND blocked = 1 GROUP BY route) b ON b.route = q.id
+		LEFT JOIN (SELECT route, count(*) AS n FROM runs WHERE state = 0 GROUP BY route) s ON s.route = q.id
 		LEFT JOIN (SELECT route, count(*) AS n FROM runs WHERE state IN (2, 3) GROUP BY route) l ON l.route = q.id
 		LEFT JOIN runs h ON h.seq = w.head
 		GROUP BY q.queue ORDER BY q.queue`, func(row scanner) error {
 		var q Queue
 		var oldest time.Time
-		err := row.Scan(&q.Name, &q.Queued, &q.Leased, stamp{&oldest})
+		err := row.Scan(&q.Name, &q.Queued, &q.Blocked, &q.Scheduled, &q.Leased, stamp{&oldest})
 		q.Demand = q.Queued + q.Leased
 		if !oldest.IsZero() {
 			q.Oldest = max(0, now.Sub(oldest))

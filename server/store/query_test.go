@@ -104,7 +104,7 @@ func TestWorkersAndQueues(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantDiff(t, "Queues()", queues, []store.Queue{
-		{Name: "q", Queued: 3, Leased: 2, Demand: 5, Oldest: time.Minute},
+		{Name: "q", Queued: 3, Scheduled: 1, Leased: 2, Demand: 5, Oldest: time.Minute},
 		{Name: "r", Queued: 1, Demand: 1, Oldest: time.Minute},
 	})
 }

@@ -34,7 +34,7 @@ func (h *history) moved(moves []store.Moved) {
 		if m.To.Terminal() {
 			h.terminal[m.Run.Cookie] = append(h.terminal[m.Run.Cookie], m.To)
 		}
-		if m.To == store.Offered {
+		if m.To == store.Offered && m.From != m.To {
 			lease := fmt.Sprint(m.Run.Cookie, " under fence ", m.Run.Fence)
 			if h.leases[lease] {
 				h.wrong = append(h.wrong, lease+" was offered twice")

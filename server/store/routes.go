@@ -180,7 +180,7 @@ func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, er
 	var runs []Run
 	err := t.rows(`SELECT `+runColumns+`, v.body
 		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN variables v ON v.run = r.seq
-		WHERE r.route = ?1 AND r.state = 1 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
+		WHERE r.route = ?1 AND r.state = 1 AND r.blocked = 0 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
 		func(row scanner) error {
 			var run Run
 			if err := row.Scan(append(run.dest(), &run.Variables)...); err != nil {

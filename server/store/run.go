@@ -46,6 +46,8 @@ type NewRun struct {
 	Submitter      string
 	Tags           map[string]string
 	Trace          Trace
+
+	Concurrency Concurrency
 }
 
 // Run is a run as the store keeps it. Times are UTC in whole microseconds; the
@@ -55,6 +57,7 @@ type Run struct {
 	Seq int64 // order of submission
 
 	State    State
+	Blocked  bool  // is queued and may not be offered: it waits for a slot of its key
 	Fence    int64 // of the latest lease; zero before the first
 	Attempts int   // leases that were accepted and not handed back
 
@@ -112,8 +115,10 @@ const (
 	Abandoned Outcome = "abandoned" // the run was ended without the worker
 )
 
-// Moved is one change of a run's state. Each is reported once, by the call that
-// made it, after it was committed.
+// Moved is one change of a run's state, or something that leaves the state as it
+// was and concerns others: a queued run was given a slot of its key, a run that a
+// worker has is to be cancelled. Each is reported once, by the call that made it,
+// after it was committed.
 type Moved struct {
 	From, To State
 	Worker   string   // who held the lease before the move, if anybody

@@ -117,15 +117,17 @@ func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string
 		if err != nil {
 			return nil, err
 		}
+		busy := false
 		for _, l := range leases {
 			if l.state != Offered {
+				busy = true
 				continue
 			}
 			if _, _, err := t.moveLease(l, event{kind: evExpire}); err != nil {
 				return nil, err
 			}
 		}
-		return t.moved, t.endSession(worker, len(leases) > len(t.moved))
+		return t.moved, t.endSession(worker, busy)
 	})
 }
 

@@ -115,10 +115,10 @@ func (s *Store) waiting(ctx context.Context) ([]Signal, error) {
 	// From one route to the next by the index: the lines may be long.
 	err := s.query(ctx, `
 		WITH RECURSIVE head AS (
-			(SELECT route, seq FROM runs WHERE state = 1 ORDER BY route, seq LIMIT 1)
+			(SELECT route, seq FROM runs WHERE state = 1 AND blocked = 0 ORDER BY route, seq LIMIT 1)
 			UNION ALL
 			SELECT n.route, n.seq FROM head h CROSS JOIN LATERAL
-				(SELECT route, seq FROM runs WHERE state = 1 AND route > h.route ORDER BY route, seq LIMIT 1) n
+				(SELECT route, seq FROM runs WHERE state = 1 AND blocked = 0 AND route > h.route ORDER BY route, seq LIMIT 1) n
 		)
 		SELECT r.seq, r.cookie, q.id, q.queue, q.pipeline, q.labels
 		FROM head h JOIN runs r ON r.seq = h.seq JOIN routes q ON q.id = h.route`, func(row scanner) error {

@@ -66,10 +66,11 @@ const (
 	evCancel                   // somebody wants the run to stop
 	evDue                      // the time in Due has passed
 	evResume                   // the server was away, and with it every clock
+	evGrant                    // there may be a slot of its key for the run
 )
 
 var kindNames = [...]string{
-	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume",
+	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume", "grant",
 }
 
 func (k eventKind) String() string { return kindNames[k] }
@@ -85,6 +86,7 @@ type event struct {
 	rc         string // evFinish
 	errText    string // evFinish
 	by, reason string // evCancel; evRelease has a reason
+	held       int    // evGrant: slots of the key that other runs have
 }
 
 // fenced reports whether only the holder of the lease can cause this.
@@ -134,6 +136,8 @@ func next(r Run, e event, now time.Time, t Timing) (_ Run, ended *Attempt, chang
 		changed = m.due()
 	case evResume:
 		changed = m.resume()
+	case evGrant:
+		changed = m.grant(e)
 	}
 	if changed {
 		m.setDue(r)
@@ -143,11 +147,10 @@ func next(r Run, e event, now time.Time, t Timing) (_ Run, ended *Attempt, chang
 
 // start returns a new run in its first state.
 func start(n NewRun, now time.Time) Run {
-	r := Run{NewRun: n, SubmittedAt: now, State: Queued, QueuedAt: now}
-	if n.NotBefore.After(now) {
-		r.State, r.QueuedAt = Scheduled, time.Time{}
+	m := mover{Run: Run{NewRun: n, SubmittedAt: now, State: Scheduled}, now: now}
+	if !n.NotBefore.After(now) {
+		m.enqueue()
 	}
-	m := mover{Run: r, now: now}
 	m.setDue(Run{State: -1})
 	return m.Run
 }

@@ -16,6 +16,7 @@ var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var eventNames = map[string]eventKind{
 	"offer": evOffer, "reoffer": evReoffer, "accept": evAccept, "adopt": evAdopt, "claim": evClaim,
 	"finish": evFinish, "release": evRelease, "expire": evExpire, "cancel": evCancel, "due": evDue, "resume": evResume,
+	"grant": evGrant,
 }
 
 // TestScripts plays the conversations in testdata/state. A line is an event,
@@ -85,6 +86,12 @@ func (p *player) play(line string) error {
 				return err
 			}
 			e.fence = n
+		} else if held, ok := strings.CutPrefix(word, "held="); ok {
+			n, err := strconv.Atoi(held)
+			if err != nil {
+				return err
+			}
+			e.held = n
 		} else {
 			e.rc = word
 		}
@@ -109,6 +116,9 @@ func (p *player) submit(options, want []string) error {
 		case "not_before":
 			d, err = time.ParseDuration(value)
 			n.NotBefore = p.now.Add(d)
+		case "limit":
+			n.Concurrency.Key = "k"
+			n.Concurrency.Limit, err = strconv.Atoi(value)
 		case "queue_timeout":
 			n.QueueTimeout, err = time.ParseDuration(value)
 		case "run_timeout":
@@ -139,6 +149,10 @@ func (p *player) compare(want []string, ended *Attempt, changed bool) error {
 		"due":      "never",
 		"ended":    "none",
 		"claimed":  "no",
+		"blocked":  "no",
+	}
+	if p.run.Blocked {
+		got["blocked"] = "yes"
 	}
 	if !p.run.Due.IsZero() {
 		got["due"] = p.run.Due.Sub(p.now).String()
@@ -179,7 +193,7 @@ func everyRun() []Run {
 		return time.Time{}
 	}
 	for state := Scheduled; state <= Dead; state++ {
-		for bits := range 1 << 7 {
+		for bits := range 1 << 8 {
 			on := func(i int) bool { return bits&(1<<i) != 0 }
 			r := Run{NewRun: NewRun{MaxAttempts: 2}, State: state, Attempts: 1, SubmittedAt: scriptStart}
 			r.QueuedAt = at(state != Scheduled)
@@ -203,6 +217,10 @@ func everyRun() []Run {
 			}
 			if on(6) {
 				r.NotBefore = scriptStart.Add(time.Hour)
+			}
+			if on(7) {
+				r.Concurrency = Concurrency{Key: "k", Limit: 1}
+				r.Blocked = state == Queued && on(0)
 			}
 			runs = append(runs, r)
 		}
@@ -256,6 +274,7 @@ func TestInvariants(t *testing.T) {
 
 func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 	requeued := r.State.Leased() && after.State == Queued
+	keyed := r.Concurrency.Key != ""
 	switch {
 	case !changed && !reflect.DeepEqual(after, r):
 		return "says unchanged and is not"
@@ -285,6 +304,14 @@ func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 		return "a queued run has a worker"
 	case requeued && e.kind == evExpire && r.State == Running && r.Attempts >= r.MaxAttempts:
 		return "a run is queued beyond its attempts"
+	case after.Blocked && (!keyed || after.State != Queued):
+		return "a run waits for a slot that it does not need"
+	case changed && e.kind == evOffer && r.Blocked:
+		return "a run without a slot is offered"
+	case changed && keyed && r.State == Scheduled && after.State == Queued && !after.Blocked:
+		return "a run takes a slot without being given one"
+	case requeued && after.Blocked:
+		return "a run loses its slot to a lost worker"
 	case after.Attempts > r.Attempts+1 || after.Attempts < r.Attempts-1:
 		return "attempts jump"
 	case after.Attempts < r.Attempts && e.kind != evRelease:

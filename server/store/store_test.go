@@ -59,7 +59,7 @@ func (w *world) submit(cookie string, edit ...func(*store.NewRun)) store.Run {
 	if err != nil {
 		w.t.Fatalf("Submit(%q) = %v", cookie, err)
 	}
-	return r
+	return r.Run
 }
 
 // register opens session "s" of a worker with a lease of a minute for queue "q".

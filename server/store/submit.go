@@ -2,28 +2,41 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // Submit records a run. If one with the same cookie and digest is there, or one
 // of the same submitter with the same Idempotency-Key and digest, it returns
 // that, with created false; with another digest it returns ErrCookieCollision or
-// ErrKeyCollision.
-func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Run, created bool, _ error) {
+// ErrKeyCollision. It returns ErrNoSlot for a run that is not to wait for one.
+func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitted, created bool, _ error) {
 	type outcome struct {
-		run     Run
+		Submitted
 		created bool
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
 	out, err := add(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
-		o.run, o.created, err = t.submit(n)
+		o.Run, o.created, err = t.submit(n)
+		o.Moved = t.moved
 		return o, err
 	})
-	return out.run, out.created, err
+	return out.Submitted, out.created, err
+}
+
+// Submitted is the run that a submit made or named, and what that did to others.
+type Submitted struct {
+	Run
+	Moved []Moved
 }
 
 func (t *tx) submit(n NewRun) (Run, bool, error) {
 	t.point("submit")
+	if n.Concurrency.Key != "" && n.Concurrency.Policy == Reject {
+		if refused, err := t.noSlot(n.Concurrency); err != nil || refused {
+			return t.refuse(n, err)
+		}
+	}
 	labels, err := jsonObject(n.Labels)
 	if err != nil {
 		return Run{}, false, err
@@ -40,7 +53,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		return Run{}, false, err
 	}
 	if !inserted {
-		r, err := t.known(n)
+		r, _, err := t.known(n)
 		return r, false, err
 	}
 	if n.Variables != nil {
@@ -53,10 +66,43 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 			return Run{}, false, err
 		}
 	}
-	if r.State == Queued {
+	if r.State == Queued && !r.Blocked {
 		t.w.routes.wake(r.route, r.Seq)
 	}
-	return r, true, nil
+	return r, true, t.takeSlot(&r)
+}
+
+// refuse answers a submit that finds no slot, unless it has been answered before.
+func (t *tx) refuse(n NewRun, err error) (Run, bool, error) {
+	if err != nil {
+		return Run{}, false, err
+	}
+	r, found, err := t.known(n)
+	if err == nil && !found {
+		err = ErrNoSlot
+	}
+	return r, false, err
+}
+
+// takeSlot gives a new run a slot of its key, if there is one.
+func (t *tx) takeSlot(r *Run) error {
+	if r.Concurrency.Key == "" {
+		return nil
+	}
+	if r.Concurrency.Policy == CancelOlder {
+		if err := t.cancelOlder(r); err != nil {
+			return err
+		}
+	}
+	err := t.giveSlots(r.Concurrency.Key)
+	t.moved = slices.DeleteFunc(t.moved, func(m Moved) bool {
+		own := m.Run.Seq == r.Seq
+		if own {
+			r.Blocked = false
+		}
+		return own
+	})
+	return err
 }
 
 // insertRun writes a new row and sets r.Seq, unless the cookie or the key is
@@ -71,42 +117,41 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 			cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
 			idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
 			state, queued_at, due,
+			concurrency_key, concurrency_limit, concurrency_policy, blocked,
 			fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
 			cancel_at, cancel_by, cancel_reason, rc)
 		VALUES (
 			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+			?22, ?23, ?24, ?25,
 			0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
 		ON CONFLICT DO NOTHING RETURNING seq`, []any{&r.Seq},
 		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
 		r.QueueTimeout.Microseconds(), r.RunTimeout.Microseconds(), boolean(r.Detach),
 		r.IdempotencyKey, r.Submitter, tags,
 		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
-		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due))
+		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due),
+		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked))
 	t.wrote = t.wrote || inserted
 	return inserted, err
 }
 
-// known returns the run that stands in the way of n, if it is the same.
-func (t *tx) known(n NewRun) (Run, error) {
+// known returns the run that stands in the way of n, if there is one and it is
+// the same.
+func (t *tx) known(n NewRun) (_ Run, found bool, err error) {
+	collision := ErrCookieCollision
 	r, found, err := t.peek(`WHERE r.cookie = ?1`, n.Cookie)
-	if err != nil {
-		return Run{}, err
+	if err == nil && !found {
+		collision = ErrKeyCollision
+		r, found, err = t.peek(`WHERE r.submitter = ?1 AND r.idempotency_key = ?2 AND r.idempotency_key <> ''`,
+			n.Submitter, n.IdempotencyKey)
 	}
-	if found {
-		if r.Digest != n.Digest {
-			return Run{}, ErrCookieCollision
-		}
-		return r, nil
-	}
-	r, _, err = t.peek(`WHERE r.submitter = ?1 AND r.idempotency_key = ?2 AND r.idempotency_key <> ''`,
-		n.Submitter, n.IdempotencyKey)
-	if err == nil && r.Digest != n.Digest {
-		err = ErrKeyCollision
+	if err == nil && found && r.Digest != n.Digest {
+		err = collision
 	}
 	if err != nil {
-		return Run{}, err
+		return Run{}, found, err
 	}
-	return r, nil
+	return r, found, nil
 }
 
 func boolean(b bool) int {

@@ -30,7 +30,7 @@ func TestSubmitIsReadBack(t *testing.T) {
 	}
 	wantDiff(t, "Submit().NewRun", made.NewRun, n)
 	got := w.get("c")
-	if d := cmp.Diff(made, got, cmpopts.IgnoreUnexported(store.Run{})); d != "" {
+	if d := cmp.Diff(made.Run, got, cmpopts.IgnoreUnexported(store.Run{})); d != "" {
 		t.Errorf("Get() is not what Submit() returned: (-submit +get)\n%s", d)
 	}
 	if got.State != store.Scheduled || !got.SubmittedAt.Equal(t0) {

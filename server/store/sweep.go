@@ -79,7 +79,7 @@ func (t *tx) sweepSessions() (expired []string, _ error) {
 		if err != nil {
 			return nil, err
 		}
-		room := sweepStep - len(t.moved)
+		room := max(0, sweepStep-len(t.moved))
 		for _, l := range leases[:min(room, len(leases))] {
 			if _, _, err := t.moveLease(l, event{kind: evExpire}); err != nil {
 				return nil, err
@@ -97,12 +97,13 @@ func (t *tx) sweepSessions() (expired []string, _ error) {
 }
 
 func (t *tx) sweepRuns() error {
-	runs, err := t.runs(`WHERE r.due > 0 AND r.due <= ?1 ORDER BY r.due LIMIT ?2`, micros(t.now), sweepStep)
+	seqs, err := t.seqs(`SELECT seq FROM runs WHERE due > 0 AND due <= ?1 ORDER BY due LIMIT ?2 FOR UPDATE SKIP LOCKED`,
+		micros(t.now), sweepStep)
 	if err != nil {
 		return err
 	}
-	for i := range runs {
-		if _, err := t.move(&runs[i], event{kind: evDue}); err != nil {
+	for _, seq := range seqs {
+		if err := t.moveNow(seq, event{kind: evDue}); err != nil {
 			return err
 		}
 	}
@@ -152,6 +153,18 @@ func (t *tx) resume() error {
 		}
 	}
 	return nil
+}
+
+// seqs reads the numbers of runs.
+func (t *tx) seqs(query string, args ...any) ([]int64, error) {
+	var out []int64
+	err := t.rows(query, func(row scanner) error {
+		var seq int64
+		err := row.Scan(&seq)
+		out = append(out, seq)
+		return err
+	}, args...)
+	return out, err
 }
 
 // runs reads and locks runs by a condition, without variables and results. It

@@ -45,36 +45,51 @@ func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) 
 }
 
 // move does to r what the state machine says, writes it, and keeps a record of
-// the move for the caller. It reports whether anything changed.
-func (t *tx) move(r *Run, e event) (bool, error) {
+// the move for the caller. A slot that it frees goes on to the next run of the
+// key. It reports whether anything changed.
+func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	after, ended, changed := next(*r, e, t.now, t.w.timing)
 	if !changed {
 		return false, nil
 	}
 	t.point(e.kind.String())
-	if err := t.update(r, &after); err != nil {
+	if err = t.update(r, &after); err != nil {
 		return false, err
 	}
 	if ended != nil {
-		if err := t.insertAttempt(r.Seq, ended); err != nil {
+		if err = t.insertAttempt(r.Seq, ended); err != nil {
 			return false, err
 		}
 	}
 	if after.State.Terminal() {
-		if err := t.insertResult(&after); err != nil {
+		if err = t.insertResult(&after); err != nil {
 			return false, err
 		}
 	}
-	if after.State == Queued {
+	if after.State == Queued && !after.Blocked {
 		t.w.routes.wake(after.route, after.Seq)
 	}
-	if after.State != r.State {
+	freed, waits := r.holdsSlot() && !after.holdsSlot(), after.Blocked && !r.Blocked
+	if after.State != r.State || after.Blocked != r.Blocked || !after.CancelAt.Equal(r.CancelAt) {
 		bare := after
 		bare.Variables, bare.Stacktrace, bare.Result = nil, "", nil
 		t.moved = append(t.moved, Moved{From: r.State, To: after.State, Worker: r.Worker, Attempt: ended, Run: bare})
 	}
 	*r = after
-	return true, nil
+	if freed || waits {
+		err = t.giveSlots(r.Concurrency.Key)
+	}
+	return true, err
+}
+
+// moveNow reads a run and moves it. What was read of it before may be old: a
+// move of another run of its key may have given it a slot.
+func (t *tx) moveNow(seq int64, e event) error {
+	r, found, err := t.run(`WHERE r.seq = ?1`, seq)
+	if err == nil && found {
+		_, err = t.move(&r, e)
+	}
+	return err
 }
 
 // update writes after in the place of before, which has to be as it was read:
@@ -84,13 +99,13 @@ func (t *tx) update(before, after *Run) error {
 		UPDATE runs SET
 			state = ?1, fence = ?2, attempts = ?3, worker = ?4, session = ?5, span = ?6,
 			queued_at = ?7, offered_at = ?8, accepted_at = ?9, claimed_at = ?10, finished_at = ?11,
-			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16
-		WHERE seq = ?17 AND state + 0 = ?18 AND fence = ?19`,
+			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16, blocked = ?17
+		WHERE seq = ?18 AND state + 0 = ?19 AND fence = ?20 AND blocked = ?21`,
 		int(after.State), after.Fence, after.Attempts, after.Worker, after.Session, after.Span,
 		micros(after.QueuedAt), micros(after.OfferedAt), micros(after.AcceptedAt), micros(after.ClaimedAt),
 		micros(after.FinishedAt), micros(after.CancelAt), after.CancelBy, after.CancelReason,
-		micros(after.Due), after.RC,
-		before.Seq, int(before.State), before.Fence)
+		micros(after.Due), after.RC, boolean(after.Blocked),
+		before.Seq, int(before.State), before.Fence, boolean(before.Blocked))
 }
 
 func (t *tx) insertAttempt(seq int64, a *Attempt) error {

@@ -64,18 +64,31 @@ CREATE TABLE runs (
     cancel_by       TEXT    NOT NULL,
     cancel_reason   TEXT    NOT NULL,
     due             INTEGER NOT NULL,
-    rc              TEXT    NOT NULL
+    rc              TEXT    NOT NULL,
+
+    concurrency_key    TEXT    NOT NULL, -- empty is none
+    concurrency_limit  INTEGER NOT NULL,
+    concurrency_policy INTEGER NOT NULL,
+    blocked            INTEGER NOT NULL  -- 1 is queued without a slot of its key
 ) STRICT;
 
 -- The states in these predicates are the numbers of store.State. A statement
 -- uses a partial index only if it repeats the predicate literally.
-CREATE INDEX runs_queued ON runs (route, seq) WHERE state = 1;
+CREATE INDEX runs_queued ON runs (route, seq) WHERE state = 1 AND blocked = 0;
+CREATE INDEX runs_scheduled ON runs (route) WHERE state = 0;
+CREATE INDEX runs_key_live ON runs (concurrency_key, blocked, state, seq) WHERE concurrency_key <> '' AND state < 4;
 CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
 CREATE INDEX runs_due ON runs (due) WHERE due > 0;
 CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
 CREATE INDEX runs_pipeline ON runs (pipeline, seq);
 CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
+
+-- A row is locked by whoever gives out slots of its key.
+CREATE TABLE concurrency (
+    name    TEXT    PRIMARY KEY,
+    used_at INTEGER NOT NULL
+) STRICT;
 
 -- Payloads stand apart from the runs, whose rows are written at every move.
 CREATE TABLE variables (
