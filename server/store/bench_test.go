@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ func BenchmarkSubmit(b *testing.B) {
 type drainer struct {
 	w        *world
 	name     string
+	slots    int // that it asks for at once; zero is ten
 	finished func(cookie string)
 }
 
@@ -55,7 +57,7 @@ func (d *drainer) poll(b *testing.B, slots int, holding []store.Held) []store.Of
 
 // turn returns how many runs it finished.
 func (d *drainer) turn(b *testing.B) int {
-	offers := d.poll(b, 10, nil)
+	offers := d.poll(b, cmp.Or(d.slots, 10), nil)
 	if len(offers) == 0 {
 		return 0
 	}
