@@ -93,3 +93,44 @@ func TestStartVariablesCountAgainstTheLimit(t *testing.T) {
 	_, err := run(t.Context(), c, `{"a": "`+strings.Repeat("x", 2000)+`"}`)
 	failsWith(t, err, engine.LimitException)
 }
+
+// What a loop in parallel has come to counts before it is saved, and once.
+func TestResultsOfAParallelLoopCount(t *testing.T) {
+	const loop = "- loop: '{{ range(20) }}'\n  loop_parallel: 4\n  code: \"'x' * 10000\"\n"
+	for _, tt := range []struct {
+		name, text string
+		limit      int64
+		want       string
+	}{
+		{"too much", loop, 150_000, "limit on variables of 150000 bytes"},
+		{"enough", loop + "  append_result_into: xs\n- return: '{{ len(xs) }}'\n", 250_000, ""},
+		{"again and again", "- loop: '{{ range(10) }}'\n  tasks:\n" + indented(loop), 250_000, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, engine.LoadOptions{Limits: engine.Limits{Variables: tt.limit}}, map[string]string{"main.yml": tt.text})
+			_, err := run(t.Context(), c, "")
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("Run() = %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("  " + line)
+	}
+	return b.String()
+}
+
+// A path that makes a list much longer counts.
+func TestPathsThatMakeAListLongerCount(t *testing.T) {
+	text := "- declare: {a: [], b: [], c: []}\n- declare: {'a[60000].x': 1}\n- declare: {'b[60000].x': 1}\n- declare: {'c[60000].x': 1}\n"
+	c := load(t, engine.LoadOptions{Limits: engine.Limits{Variables: 8_000_000}}, map[string]string{"main.yml": text})
+	_, err := run(t.Context(), c, "")
+	if e := failsWith(t, err, engine.LimitException); e.At != "main/4" {
+		t.Errorf("Run() = %v, want it to end with the third list", err)
+	}
+}

@@ -69,8 +69,17 @@ func (m *meter) measure(v expr.Value) int64 {
 // maxValueDepth bounds how deep the engine looks into a value.
 const maxValueDepth = 1000
 
+// What values take at least, in bytes.
+const (
+	valueCost     = 16
+	containerCost = 48 // besides what is in it
+)
+
 func measure(v expr.Value, total *int64, limit int64, depth int) {
-	*total += 16
+	*total += valueCost
+	if isContainer(v) {
+		*total += containerCost
+	}
 	if *total > limit || depth > maxValueDepth {
 		return
 	}

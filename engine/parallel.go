@@ -17,10 +17,11 @@ var errSibling = errors.New("another iteration of the loop failed")
 func (s *strand) parallel(ctx context.Context, t *task, sc, inner *scope, args []arg, items []expr.Value, data bool, counts *LoopCounts) (outcome, error) {
 	p := &parallelLoop{
 		task: t, args: args, items: items, data: data,
-		base: inner.snapshot(), results: make([]outcome, len(items)),
+		base: inner.snapshot(), results: make([]result, len(items)),
 	}
 	p.ctx, p.stop = context.WithCancelCause(ctx)
 	defer p.stop(nil)
+	defer p.release(&s.run.meter)
 	var workers sync.WaitGroup
 	for range min(t.loop.parallel, len(items)) {
 		strand := &strand{run: s.run, observer: s.observer, prefix: s.stack()}
@@ -31,9 +32,11 @@ func (s *strand) parallel(ctx context.Context, t *task, sc, inner *scope, args [
 	if p.err != nil {
 		return outcome{}, p.err
 	}
-	for i, r := range p.results {
+	for i := range p.results {
+		r := &p.results[i]
+		r.release(&s.run.meter) // where it is saved it counts again
 		inner.showItem(items[i], data, i, len(items))
-		if err := s.save(ctx, t, sc, inner, r); err != nil {
+		if err := s.save(ctx, t, sc, inner, r.outcome); err != nil {
 			return outcome{}, err
 		}
 		out.value, out.data = r.value, r.data
@@ -51,11 +54,29 @@ type parallelLoop struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 
-	results []outcome // each written by the worker that has the item
+	results []result // each written by the worker that has the item
 
 	mu   sync.Mutex // guards what follows
 	next int
 	err  error // the first
+}
+
+// A result is what an iteration came to. Until it is saved, it counts among
+// the variables.
+type result struct {
+	outcome
+	size int64 // on the meter
+}
+
+func (r *result) release(m *meter) {
+	m.add(-r.size)
+	r.size = 0
+}
+
+func (p *parallelLoop) release(m *meter) {
+	for i := range p.results {
+		p.results[i].release(m)
+	}
 }
 
 // work takes items until there are none.
@@ -74,12 +95,17 @@ func (p *parallelLoop) work(s *strand, counts *LoopCounts) {
 		sc.showItem(p.items[i], p.data, i, len(p.items))
 		out, err := s.safely(func() (outcome, error) { return p.iteration(s, sc) })
 		sc.release()
+		if err == nil {
+			m := &s.run.meter
+			p.results[i] = result{out, m.measure(out.value)}
+			m.add(p.results[i].size)
+			err = s.checkRun()
+		}
 		if err != nil {
 			s.observer = observer
 			p.fail(s, err, told)
 			return
 		}
-		p.results[i] = out
 	}
 }
 

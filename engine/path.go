@@ -120,6 +120,28 @@ func (p varPath) assign(old expr.Value, steps []step, v expr.Value, merge bool) 
 	return d, nil
 }
 
+// longer gives by how many items assign makes a list longer.
+func (p varPath) longer(v expr.Value) int {
+	for _, s := range p.steps {
+		switch c := v.(type) {
+		case *expr.List:
+			if !s.list || s.index < c.Len() {
+				v = nil
+				if s.list {
+					v = c.At(s.index)
+				}
+				continue
+			}
+			return s.index + 1 - c.Len()
+		case *expr.Dict:
+			v, _ = c.GetString(s.key)
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
 // assignIndex is assign for a list. The last index of a path must exist;
 // one on the way makes the list longer.
 func (p varPath) assignIndex(old expr.Value, i int, steps []step, v expr.Value, merge bool) (expr.Value, error) {

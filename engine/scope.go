@@ -183,7 +183,8 @@ func (s *scope) assign(p varPath, v expr.Value, data, merge bool) error {
 		s.put(p.root, now, data)
 		return s.meter.fits()
 	}
-	s.grow(p.root, b, now, holdNothing, data, s.meter.measure(v))
+	added := s.meter.measure(v) + int64(p.longer(b.value))*(valueCost+containerCost)
+	s.grow(p.root, b, now, holdNothing, data, added)
 	return s.meter.fits()
 }
 
