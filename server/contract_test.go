@@ -5,11 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,11 +17,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/api"
-	"github.com/pullrun/pullrun/server"
 )
 
 // contract is openapi.yaml, to which the client of every test holds the server.
@@ -338,69 +332,4 @@ func (b *lockedBuffer) Bytes() []byte {
 func (b *lockedBuffer) last(n int) []byte {
 	all := b.Bytes()
 	return all[max(0, len(all)-n):]
-}
-
-// The document and the server have the same calls, and the document says which
-// scope each of them needs.
-func TestRoutesAreTheContract(t *testing.T) {
-	t.Parallel()
-	documented := make(map[string]*openapi3.Operation)
-	for path, item := range contract.Paths.Map() {
-		for method, op := range item.Operations() {
-			documented[method+" "+path] = op
-		}
-	}
-	routed := make(map[string]server.Scope)
-	for _, r := range newWorld(t).Routes() {
-		routed[r.Method+" "+r.Path] = r.Scope
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(routed))); diff != "" {
-		t.Errorf("calls of the document (-) and of the server (+):\n%s", diff)
-	}
-	for call, op := range documented {
-		scope := routed[call]
-		switch said := strings.ReplaceAll(op.Description, "\n", " "); {
-		case scope == "":
-			if op.Security == nil || len(*op.Security) > 0 {
-				t.Errorf("%s is open to everybody; the document wants a token", call)
-			}
-		case !strings.Contains(said, fmt.Sprintf("Scope: `%s`", scope)):
-			t.Errorf("%s needs the scope %q; the document says %q", call, scope, said)
-		}
-	}
-}
-
-// A problem has the codes that package api has, and no others.
-func TestCodesAreTheContract(t *testing.T) {
-	t.Parallel()
-	var documented []string
-	for _, code := range contract.Components.Schemas["Problem"].Value.Properties["code"].Value.Enum {
-		documented = append(documented, code.(string))
-	}
-	slices.Sort(documented)
-	if diff := cmp.Diff(documented, codesOfAPI(t)); diff != "" {
-		t.Errorf("codes of the document (-) and of package api (+):\n%s", diff)
-	}
-}
-
-// codesOfAPI reads the constants of type Code from the source.
-func codesOfAPI(t *testing.T) []string {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../api/error.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var codes []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Code" {
-			codes = append(codes, strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`))
-		}
-		return true
-	})
-	slices.Sort(codes)
-	return codes
 }
