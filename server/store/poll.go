@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -194,17 +195,45 @@ func (h holding) take(l lease) (Held, bool) {
 // lost returns what the worker names without a lease, but for runs whose result
 // it has sent since: a parked poll's list is old.
 func (t *tx) lost(h holding) ([]Held, error) {
+	cookies := slices.Sorted(maps.Keys(h))
 	var out []Held
-	for _, cookie := range slices.Sorted(maps.Keys(h)) {
-		var n int
-		settled, err := t.row(`SELECT 1 FROM runs r JOIN attempts a ON a.run = r.seq
-			WHERE r.cookie = ?1 AND a.fence = ?2 AND a.outcome = 'settled'`, []any{&n}, cookie, h[cookie].Fence)
+	for part := range slices.Chunk(cookies, 64) {
+		args := make([]any, len(part))
+		for i, cookie := range part {
+			args[i] = cookie
+		}
+		places := list(&args)
+		err := t.rows(`SELECT r.cookie, a.fence FROM runs r JOIN attempts a ON a.run = r.seq
+			WHERE a.outcome = 'settled' AND r.cookie IN `+places, func(row scanner) error {
+			var cookie string
+			var fence int64
+			err := row.Scan(&cookie, &fence)
+			if h[cookie].Fence == fence {
+				delete(h, cookie)
+			}
+			return err
+		}, args...)
 		if err != nil {
 			return nil, err
 		}
-		if !settled {
-			out = append(out, h[cookie])
+		for _, cookie := range part {
+			if held, left := h[cookie]; left {
+				out = append(out, held)
+			}
 		}
 	}
 	return out, nil
+}
+
+// list is a list of as many arguments as there are, made up to a power of two
+// by repeating the last, so that few statements are ever prepared.
+func list(args *[]any) string {
+	for n := len(*args); n&(n-1) != 0; n++ {
+		*args = append(*args, (*args)[n-1])
+	}
+	text := "(?1"
+	for i := range (*args)[1:] {
+		text += fmt.Sprintf(", ?%d", i+2)
+	}
+	return text + ")"
 }
