@@ -26,6 +26,7 @@ const (
 	MaxCapacity       = 10_000
 	MaxPriority       = 100   // priorities go from -100 to 100
 	MaxAttempts       = 100   // leases that may be lost before a run is dead
+	MaxRetries        = 100   // after results
 	MaxConcurrency    = 1_000 // slots of a concurrency key
 	MaxHolding        = 10_000
 	MaxBatch          = 1_000 // submits or results in one call

@@ -25,12 +25,12 @@ import (
 var types = map[string]any{
 	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
-	"Concurrency": api.Concurrency{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
+	"Attempt": api.Attempt{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
 	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	// Not objects: what fields are made of.
-	"ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"Outcome": api.Outcome(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"ResultCode": api.RC(""), "State": api.State(""),
 }
 
@@ -276,6 +276,21 @@ func TestLimitsAreTheContracts(t *testing.T) {
 	}
 	for policy, ok := range map[api.ConcurrencyPolicy]bool{api.ConcurrencyQueue: true, api.ConcurrencyReject: true, api.ConcurrencyCancelOlder: true, "wait": false} {
 		row("concurrency policy "+string(policy), ok, keyed(api.Concurrency{Key: "k", Policy: policy}))
+	}
+	for n, ok := range map[int]bool{0: false, 1: true, api.MaxRetries: true, api.MaxRetries + 1: false} {
+		row(fmt.Sprintf("retry max %d", n), ok, submit(func(in *api.Submit) { in.Retry = &api.Retry{Max: n} }))
+	}
+	for n, ok := range map[int64]bool{-1: false, 0: true, 1 << 40: true} {
+		row(fmt.Sprintf("retry backoff_ms %d", n), ok, submit(func(in *api.Submit) { in.Retry = &api.Retry{Max: 1, BackoffMS: n} }))
+		row(fmt.Sprintf("retry max_backoff_ms %d", n), ok, submit(func(in *api.Submit) { in.Retry = &api.Retry{Max: 1, MaxBackoffMS: n} }))
+	}
+	for code, ok := range map[api.RetryCode]bool{api.RetryTimeout: true, api.RetryBadPacket: true, "OK": false, "CANCELLED": false, "WORKER_WENT_AWAY": false} {
+		row("retry on "+string(code), ok, submit(func(in *api.Submit) { in.Retry = &api.Retry{Max: 1, On: []api.RetryCode{code}} }))
+	}
+	for n, ok := range map[int]bool{12: true, 13: false} {
+		row(fmt.Sprintf("retry on %d codes", n), ok, submit(func(in *api.Submit) {
+			in.Retry = &api.Retry{Max: 1, On: slices.Repeat([]api.RetryCode{api.RetryTimeout}, n)}
+		}))
 	}
 	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
 		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})

@@ -76,6 +76,8 @@ type Submit struct {
 	Detach bool `json:"detach,omitempty"`
 	// Concurrency bounds how many runs of a key are worked on at the same time.
 	Concurrency *Concurrency `json:"concurrency,omitempty"`
+	// Retry has the run tried again after certain results.
+	Retry *Retry `json:"retry,omitempty"`
 }
 
 // A Concurrency bounds how many runs of one key may be worked on at the same
@@ -122,6 +124,12 @@ func (s Submit) Validate() error {
 			c.add("concurrency.policy", "reject is decided at once, so there can be no not_before")
 		}
 	}
+	if s.Retry != nil {
+		c.retry("retry", *s.Retry)
+		if s.Delivery == AtMostOnce {
+			c.add("retry", "a run that starts at most once is not tried again")
+		}
+	}
 	return c.err()
 }
 
@@ -138,8 +146,11 @@ type Run struct {
 	Attempt     int               `json:"attempt"` // leases that were taken up
 	MaxAttempts int               `json:"max_attempts"`
 	Concurrency *Concurrency      `json:"concurrency,omitempty"`
-	Blocked     bool              `json:"blocked,omitempty"` // queued, and waits for a slot of its key
-	Worker      string            `json:"worker,omitempty"`  // who holds it, or held it last
+	Retry       *Retry            `json:"retry,omitempty"`
+	Retries     int               `json:"retries,omitempty"`  // attempts whose result did not end the run
+	Attempts    []Attempt         `json:"attempts,omitempty"` // that have ended; only where a single run is read
+	Blocked     bool              `json:"blocked,omitempty"`  // queued, and waits for a slot of its key
+	Worker      string            `json:"worker,omitempty"`   // who holds it, or held it last
 	TraceID     string            `json:"trace_id,omitempty"`
 	TraceURL    string            `json:"trace_url,omitempty"` // where people look at the trace
 

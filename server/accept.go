@@ -78,6 +78,9 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 	if in.Concurrency != nil {
 		run.Concurrency = concurrencyIn(*in.Concurrency)
 	}
+	if in.Retry != nil {
+		run.Retry = retryIn(*in.Retry)
+	}
 	if run.Queue == "" {
 		run.Queue = api.DefaultQueue
 	}

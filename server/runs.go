@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -96,7 +97,22 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, s.viewRun(run))
+	view, err := s.viewWhole(r.Context(), run)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, view)
+}
+
+// viewWhole is viewRun with what has to be looked up.
+func (s *Server) viewWhole(ctx context.Context, run store.Run) (api.Run, error) {
+	view := s.viewRun(run)
+	if run.Fence == 0 {
+		return view, nil
+	}
+	attempts, err := s.store.Attempts(ctx, run.Cookie)
+	view.Attempts = viewAttempts(attempts)
+	return view, err
 }
 
 // find reads a run, waiting for its end if there is a wait.
@@ -180,7 +196,11 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 		if run, err = s.store.Get(r.Context(), id); err != nil { // with its result
 			return err
 		}
-		return reply(w, http.StatusOK, s.viewRun(run))
+		view, err := s.viewWhole(r.Context(), run)
+		if err != nil {
+			return err
+		}
+		return reply(w, http.StatusOK, view)
 	}
 	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", in.Reason)
 	if run.State.Terminal() {

@@ -21,6 +21,7 @@ func (s *Server) viewRun(r store.Run) api.Run {
 		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
 		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
 	}
+	run.Retry, run.Retries = viewRetry(r.Retry), r.Retries
 	if c := r.Concurrency; c.Key != "" {
 		run.Concurrency = &api.Concurrency{Key: c.Key, Limit: c.Limit, Policy: policies[c.Policy]}
 	}
@@ -38,6 +39,40 @@ var policies = [...]api.ConcurrencyPolicy{
 func concurrencyIn(c api.Concurrency) store.Concurrency {
 	policy := max(0, slices.Index(policies[:], c.Policy))
 	return store.Concurrency{Key: c.Key, Limit: max(1, c.Limit), Policy: store.Policy(policy)}
+}
+
+// retryIn is what a valid submit says of retries.
+func retryIn(in api.Retry) store.Retry {
+	out := store.Retry{Max: in.Max, Backoff: milliseconds(in.BackoffMS), MaxBackoff: milliseconds(in.MaxBackoffMS)}
+	if len(in.On) == 0 {
+		in.On = api.DefaultRetryOn()
+	}
+	for _, code := range in.On {
+		out.On = append(out.On, string(code))
+	}
+	return out
+}
+
+func viewRetry(r store.Retry) *api.Retry {
+	if r.Max == 0 {
+		return nil
+	}
+	out := &api.Retry{Max: r.Max, BackoffMS: r.Backoff.Milliseconds(), MaxBackoffMS: r.MaxBackoff.Milliseconds()}
+	for _, code := range r.On {
+		out.On = append(out.On, api.RetryCode(code))
+	}
+	return out
+}
+
+func viewAttempts(list []store.Attempt) []api.Attempt {
+	var out []api.Attempt
+	for _, a := range list {
+		out = append(out, api.Attempt{
+			Number: a.Number, Worker: a.Worker, StartedAt: a.AcceptedAt, EndedAt: a.EndedAt,
+			Outcome: api.Outcome(a.Outcome), RC: api.RC(a.RC), Reason: a.Reason,
+		})
+	}
+	return out
 }
 
 func viewDelivery(d store.Delivery) api.Delivery {

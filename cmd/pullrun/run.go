@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
@@ -50,6 +51,10 @@ often it is submitted.`,
 	f.DurationVar(&o.runTimeout, "run-timeout", 0, "how long one attempt at it may take; 0 is what the worker allows")
 	f.IntVar(&o.submit.MaxAttempts, "max-attempts", 0, "how many workers may be lost over it; 0 is the server's default")
 	f.BoolVar(&o.atMostOnce, "at-most-once", false, "never start it a second time, even if its worker is lost")
+	f.IntVar(&o.retry.Max, "retries", 0, "how often to try again when an attempt fails or takes too long, up to 100")
+	f.DurationVar(&o.backoff, "retry-backoff", time.Second, "how long to wait before the first retry; twice as long before each that follows")
+	f.DurationVar(&o.maxBackoff, "retry-max-backoff", 5*time.Minute, "the longest wait between retries")
+	f.StringSliceVar(&o.retryOn, "retry-on", nil, "result `code` to try again after, such as TIMEOUT; may be repeated")
 	f.StringVar(&o.concurrency.Key, "concurrency-key", "", "`key` of which only so many runs are worked on at the same time")
 	f.IntVar(&o.concurrency.Limit, "concurrency-limit", 1, "how many runs of the key that are, from 1 to 1000")
 	f.StringVar(&o.policy, "concurrency-policy", "queue", "what to do when they are there already: queue, reject or cancel_older")
@@ -67,6 +72,9 @@ type runOptions struct {
 	atMostOnce                        bool
 	concurrency                       api.Concurrency
 	policy                            string
+	retry                             api.Retry
+	backoff, maxBackoff               time.Duration
+	retryOn                           []string
 	output                            string
 }
 
@@ -83,11 +91,8 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	if o.atMostOnce {
 		o.submit.Delivery = api.AtMostOnce
 	}
-	if o.concurrency.Key != "" {
-		o.concurrency.Policy = api.ConcurrencyPolicy(o.policy)
-		o.submit.Concurrency = &o.concurrency
-	} else if f := cmd.Flags(); f.Changed("concurrency-limit") || f.Changed("concurrency-policy") {
-		return usageError(errors.New("--concurrency-limit and --concurrency-policy want a --concurrency-key"))
+	if err := o.conditions(cmd.Flags()); err != nil {
+		return err
 	}
 	if o.submit.Cookie == "" {
 		o.submit.Cookie = uuid.Must(uuid.NewV7()).String()
@@ -118,6 +123,27 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	}
 	span.EndRun(submit, outcomeOf(run))
 	return o.show(run)
+}
+
+// conditions puts into the submit when the run is tried again, and beside which
+// others it may run.
+func (o *runOptions) conditions(f *pflag.FlagSet) error {
+	if o.retry.Max != 0 {
+		o.retry.BackoffMS, o.retry.MaxBackoffMS = o.backoff.Milliseconds(), o.maxBackoff.Milliseconds()
+		for _, code := range o.retryOn {
+			o.retry.On = append(o.retry.On, api.RetryCode(strings.ToUpper(code)))
+		}
+		o.submit.Retry = &o.retry
+	} else if f.Changed("retry-backoff") || f.Changed("retry-max-backoff") || f.Changed("retry-on") {
+		return usageError(errors.New("--retry-backoff, --retry-max-backoff and --retry-on want --retries"))
+	}
+	if o.concurrency.Key != "" {
+		o.concurrency.Policy = api.ConcurrencyPolicy(o.policy)
+		o.submit.Concurrency = &o.concurrency
+	} else if f.Changed("concurrency-limit") || f.Changed("concurrency-policy") {
+		return usageError(errors.New("--concurrency-limit and --concurrency-policy want a --concurrency-key"))
+	}
+	return nil
 }
 
 // wait waits for the run's end, and says what goes on where somebody watches.

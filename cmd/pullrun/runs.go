@@ -75,7 +75,7 @@ func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
 		table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "COOKIE\tPIPELINE\tSTATE\tATTEMPT\tWORKER\tSUBMITTED\tTOOK")
 		for _, run := range page.Runs {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\n", run.Cookie, run.Pipeline, run.State, run.Attempt, run.MaxAttempts,
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\n", run.Cookie, run.Pipeline, run.State, run.Attempt, mostAttempts(run),
 				cmp.Or(run.Worker, "-"), run.CreatedAt.Local().Format(time.DateTime), lasted(run))
 		}
 		_ = table.Flush() // a closed pipe is the reader's wish
@@ -83,6 +83,24 @@ func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
 			fmt.Fprintf(o.err, "more: --cursor %s\n", page.Next)
 		}
 	})
+}
+
+// mostAttempts is how often a run may be started: each loss of a worker and each
+// retry has one, but for the last.
+func mostAttempts(run api.Run) int {
+	if run.Retry == nil {
+		return run.MaxAttempts
+	}
+	return run.MaxAttempts + run.Retry.Max
+}
+
+// attempt is what came of an attempt, in one line.
+func attempt(a api.Attempt) string {
+	line := fmt.Sprintf("%s by %s after %s", cmp.Or(string(a.RC), string(a.Outcome)), a.Worker, took(a.EndedAt.Sub(a.StartedAt)))
+	if first, _, _ := strings.Cut(a.Reason, "\n"); first != "" {
+		line += ": " + first
+	}
+	return line
 }
 
 func lasted(run api.Run) string {
@@ -113,7 +131,10 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		row("pipeline", run.Pipeline)
 		row("state", string(run.State))
 		row("queue", run.Queue)
-		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, run.MaxAttempts))
+		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, mostAttempts(run)))
+		for _, a := range run.Attempts {
+			row(fmt.Sprintf("attempt %d", a.Number), attempt(a))
+		}
 		row("worker", run.Worker)
 		at("submitted", &run.CreatedAt)
 		at("not before", run.NotBefore)

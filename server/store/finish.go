@@ -27,7 +27,8 @@ type Result struct {
 type Verdict int
 
 const (
-	// Accepted means that the run ended with this result, or was handed back.
+	// Accepted means that the run ended with this result, is tried again after it,
+	// or was handed back.
 	Accepted Verdict = iota
 	// Duplicate means that the run has ended with just this result before.
 	Duplicate
@@ -91,14 +92,19 @@ func (t *tx) finish(res *Result) (Verdict, error) {
 	return Stale, t.insertLate(r.Seq, res)
 }
 
-// sameResult reports whether the run ended by this very result.
+// sameResult reports whether the run, or an attempt, ended by this very result.
 func (t *tx) sameResult(r *Run, res *Result) (bool, error) {
 	if res.Release {
 		var n int
 		return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3 AND outcome = 'released'`,
 			[]any{&n}, r.Seq, res.Fence, res.Worker)
 	}
-	if !r.State.Terminal() || r.Fence != res.Fence || r.RC != res.RC {
+	if !r.State.Terminal() || r.Fence != res.Fence { // it may be one that the run was tried again after
+		var n int
+		return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3
+			AND outcome = 'settled' AND rc = ?4 AND reason = ?5`, []any{&n}, r.Seq, res.Fence, res.Worker, res.RC, brief(res.Error))
+	}
+	if r.RC != res.RC {
 		return false, nil
 	}
 	var errText, stacktrace string

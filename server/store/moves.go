@@ -11,6 +11,7 @@ type mover struct {
 	now    time.Time
 	timing Timing
 	ended  *Attempt
+	ready  time.Time // when a run that was put back for a while is queued
 }
 
 func (m *mover) offer(e event) bool {
@@ -70,7 +71,8 @@ func (m *mover) claim() bool {
 	return true
 }
 
-// finish ends the run with the worker's result. A result that comes before the
+// finish ends the run with the worker's result, unless it is one after which the
+// run is tried again. A result that comes before the
 // poll that would have named the run accepts the offer as well.
 func (m *mover) finish(e event) bool {
 	m.accept(event{})
@@ -83,8 +85,8 @@ func (m *mover) finish(e event) bool {
 	case rcTimeout:
 		state = TimedOut
 	}
-	m.endAttempt(Settled, "", e.rc)
-	m.end(state, e.rc, e.errText)
+	m.endAttempt(Settled, brief(e.errText), e.rc)
+	m.fail(state, e.rc, e.errText)
 	return true
 }
 
@@ -118,18 +120,18 @@ func (m *mover) expire() bool {
 		return false
 	}
 	m.endAttempt(Expired, "lease lost", "")
-	lost := fmt.Sprintf("worker %q lost its lease on attempt %d of %d", m.Worker, m.Attempts, m.MaxAttempts)
+	lost := fmt.Sprintf("worker %q lost its lease on attempt %d of %d", m.Worker, m.lost(), m.MaxAttempts)
 	switch {
 	case !m.CancelAt.IsZero():
 		m.endCancelled()
 	case m.passed(m.AcceptedAt, m.RunTimeout):
-		m.end(TimedOut, rcTimeout, m.overran())
+		m.fail(TimedOut, rcTimeout, m.overran())
 	case !m.ClaimedAt.IsZero():
 		m.end(Dead, rcWorkerWentAway, lost+" after an at-most-once start")
-	case m.Attempts >= m.MaxAttempts:
+	case m.lost() >= m.MaxAttempts:
 		m.end(Dead, rcWorkerWentAway, lost)
 	default:
-		m.requeue()
+		m.redeliver()
 	}
 	return true
 }
@@ -161,7 +163,7 @@ func (m *mover) due() bool {
 		if !m.CancelAt.IsZero() {
 			m.endCancelled()
 		} else {
-			m.end(TimedOut, rcTimeout, m.overran())
+			m.fail(TimedOut, rcTimeout, m.overran())
 		}
 	}
 	return true
@@ -196,6 +198,8 @@ func (m *mover) setDue(before Run) {
 	}
 	m.Due = time.Time{}
 	switch {
+	case m.State == Scheduled && !m.ready.IsZero():
+		m.Due = m.ready
 	case m.State == Scheduled:
 		m.Due = m.NotBefore
 	case m.State == Queued && m.QueueTimeout > 0:

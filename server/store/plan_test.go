@@ -57,7 +57,7 @@ func TestIndexes(t *testing.T) {
 		{"SELECT due FROM runs", "runs_due (due>?)"},
 		{"expires_at <= ?1 ORDER BY", "sessions_expiry (expires_at<?)"},
 		{"finished_at < ?1", "runs_finished (finished_at>? AND finished_at<?)"},
-		{"WHERE seq = ?18", "USING INTEGER PRIMARY KEY (rowid=?)"},
+		{"WHERE seq = ?19", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
 		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
 		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},

@@ -48,6 +48,7 @@ type NewRun struct {
 	Trace          Trace
 
 	Concurrency Concurrency
+	Retry       Retry
 }
 
 // Run is a run as the store keeps it. Times are UTC in whole microseconds; the
@@ -60,6 +61,7 @@ type Run struct {
 	Blocked  bool  // is queued and may not be offered: it waits for a slot of its key
 	Fence    int64 // of the latest lease; zero before the first
 	Attempts int   // leases that were accepted and not handed back
+	Retries  int   // attempts whose result did not end the run
 
 	Worker  string // who holds the lease, or held it when the run ended
 	Session string
@@ -102,7 +104,7 @@ type Attempt struct {
 	EndedAt    time.Time
 	Outcome    Outcome
 	RC         string // of the result, when the outcome is Settled
-	Reason     string
+	Reason     string // why it ended so; of a result its error, cut to a few thousand bytes
 }
 
 // Outcome says how an attempt ended.

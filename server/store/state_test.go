@@ -116,6 +116,9 @@ func (p *player) submit(options, want []string) error {
 		case "not_before":
 			d, err = time.ParseDuration(value)
 			n.NotBefore = p.now.Add(d)
+		case "retry":
+			n.Retry = Retry{Backoff: time.Minute, MaxBackoff: 3 * time.Minute, On: []string{"EXCEPTION", rcTimeout}}
+			n.Retry.Max, err = strconv.Atoi(value)
 		case "limit":
 			n.Concurrency.Key = "k"
 			n.Concurrency.Limit, err = strconv.Atoi(value)
@@ -132,6 +135,17 @@ func (p *player) submit(options, want []string) error {
 	}
 	p.run = start(n, p.now)
 	return p.compare(want, nil, true)
+}
+
+// halves is the longest backoff, in half minutes or seconds, that may have been
+// shortened to d.
+func halves(d time.Duration) time.Duration {
+	for _, longest := range []time.Duration{time.Second, 2 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute} {
+		if d >= longest/2 && d <= longest {
+			return longest
+		}
+	}
+	return d
 }
 
 // compare checks the wanted facts, of which the first is the state.
@@ -151,11 +165,15 @@ func (p *player) compare(want []string, ended *Attempt, changed bool) error {
 		"claimed":  "no",
 		"blocked":  "no",
 	}
+	if p.run.Retries > 0 {
+		got["retries"] = fmt.Sprint(p.run.Retries)
+	}
 	if p.run.Blocked {
 		got["blocked"] = "yes"
 	}
 	if !p.run.Due.IsZero() {
 		got["due"] = p.run.Due.Sub(p.now).String()
+		got["wait"] = halves(p.run.Due.Sub(p.now)).String()
 	}
 	if ended != nil {
 		got["ended"] = string(ended.Outcome)
@@ -168,7 +186,7 @@ func (p *player) compare(want []string, ended *Attempt, changed bool) error {
 	}
 	for _, fact := range want[1:] {
 		name, value, _ := strings.Cut(fact, "=")
-		if name == "due" && value != "never" {
+		if (name == "due" || name == "wait") && value != "never" {
 			d, err := time.ParseDuration(value)
 			if err != nil {
 				return err
@@ -193,7 +211,7 @@ func everyRun() []Run {
 		return time.Time{}
 	}
 	for state := Scheduled; state <= Dead; state++ {
-		for bits := range 1 << 8 {
+		for bits := range 1 << 9 {
 			on := func(i int) bool { return bits&(1<<i) != 0 }
 			r := Run{NewRun: NewRun{MaxAttempts: 2}, State: state, Attempts: 1, SubmittedAt: scriptStart}
 			r.QueuedAt = at(state != Scheduled)
@@ -221,6 +239,10 @@ func everyRun() []Run {
 			if on(7) {
 				r.Concurrency = Concurrency{Key: "k", Limit: 1}
 				r.Blocked = state == Queued && on(0)
+			}
+			if on(8) {
+				r.Retry = Retry{Max: 1, On: []string{"EXCEPTION", rcTimeout}}
+				r.Retries = r.Attempts - 1
 			}
 			runs = append(runs, r)
 		}
@@ -273,7 +295,7 @@ func TestInvariants(t *testing.T) {
 }
 
 func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
-	requeued := r.State.Leased() && after.State == Queued
+	requeued := r.State.Leased() && (after.State == Queued || after.State == Scheduled)
 	keyed := r.Concurrency.Key != ""
 	switch {
 	case !changed && !reflect.DeepEqual(after, r):
@@ -302,7 +324,7 @@ func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 		return "an at-most-once run is queued after its claim"
 	case requeued && (after.Worker != "" || after.Session != "" || !after.AcceptedAt.IsZero()):
 		return "a queued run has a worker"
-	case requeued && e.kind == evExpire && r.State == Running && r.Attempts >= r.MaxAttempts:
+	case requeued && e.kind == evExpire && r.State == Running && r.Attempts-after.Retries >= r.MaxAttempts:
 		return "a run is queued beyond its attempts"
 	case after.Blocked && (!keyed || after.State != Queued):
 		return "a run waits for a slot that it does not need"
@@ -310,6 +332,10 @@ func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 		return "a run without a slot is offered"
 	case changed && keyed && r.State == Scheduled && after.State == Queued && !after.Blocked:
 		return "a run takes a slot without being given one"
+	case after.Retries != r.Retries && (after.Retries != r.Retries+1 || after.State != Scheduled || r.Retries >= r.Retry.Max):
+		return "a retry is counted that there is not"
+	case changed && after.State == Scheduled && after.Due.IsZero():
+		return "a run is put back for ever"
 	case requeued && after.Blocked:
 		return "a run loses its slot to a lost worker"
 	case after.Attempts > r.Attempts+1 || after.Attempts < r.Attempts-1:

@@ -112,17 +112,21 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	retry, err := jsonText(r.Retry)
+	if err != nil {
+		return false, err
+	}
 	inserted, err := t.row(`
 		INSERT INTO runs (
 			cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
 			idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
 			state, queued_at, due,
-			concurrency_key, concurrency_limit, concurrency_policy, blocked,
+			concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
 			fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
 			cancel_at, cancel_by, cancel_reason, rc)
 		VALUES (
 			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-			?22, ?23, ?24, ?25,
+			?22, ?23, ?24, ?25, ?26, 0,
 			0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
 		ON CONFLICT DO NOTHING RETURNING seq`, []any{&r.Seq},
 		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
@@ -130,7 +134,7 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 		r.IdempotencyKey, r.Submitter, tags,
 		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
 		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due),
-		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked))
+		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked), retry)
 	t.wrote = t.wrote || inserted
 	return inserted, err
 }

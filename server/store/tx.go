@@ -99,12 +99,12 @@ func (t *tx) update(before, after *Run) error {
 		UPDATE runs SET
 			state = ?1, fence = ?2, attempts = ?3, worker = ?4, session = ?5, span = ?6,
 			queued_at = ?7, offered_at = ?8, accepted_at = ?9, claimed_at = ?10, finished_at = ?11,
-			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16, blocked = ?17
-		WHERE seq = ?18 AND state + 0 = ?19 AND fence = ?20 AND blocked = ?21`,
+			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16, blocked = ?17, retries = ?18
+		WHERE seq = ?19 AND state + 0 = ?20 AND fence = ?21 AND blocked = ?22`,
 		int(after.State), after.Fence, after.Attempts, after.Worker, after.Session, after.Span,
 		micros(after.QueuedAt), micros(after.OfferedAt), micros(after.AcceptedAt), micros(after.ClaimedAt),
 		micros(after.FinishedAt), micros(after.CancelAt), after.CancelBy, after.CancelReason,
-		micros(after.Due), after.RC, boolean(after.Blocked),
+		micros(after.Due), after.RC, boolean(after.Blocked), after.Retries,
 		before.Seq, int(before.State), before.Fence, boolean(before.Blocked))
 }
 

@@ -69,7 +69,10 @@ CREATE TABLE runs (
     concurrency_key    TEXT COLLATE "C" NOT NULL, -- empty is none
     concurrency_limit  BIGINT NOT NULL,
     concurrency_policy BIGINT NOT NULL,
-    blocked            BIGINT NOT NULL  -- 1 is queued without a slot of its key
+    blocked            BIGINT NOT NULL, -- 1 is queued without a slot of its key
+
+    retry   TEXT COLLATE "C" NOT NULL, -- JSON object
+    retries BIGINT NOT NULL
 );
 
 -- The states in these predicates are the numbers of store.State. A statement

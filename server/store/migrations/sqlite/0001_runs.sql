@@ -69,7 +69,10 @@ CREATE TABLE runs (
     concurrency_key    TEXT    NOT NULL, -- empty is none
     concurrency_limit  INTEGER NOT NULL,
     concurrency_policy INTEGER NOT NULL,
-    blocked            INTEGER NOT NULL  -- 1 is queued without a slot of its key
+    blocked            INTEGER NOT NULL, -- 1 is queued without a slot of its key
+
+    retry   TEXT    NOT NULL, -- JSON object
+    retries INTEGER NOT NULL
 ) STRICT;
 
 -- The states in these predicates are the numbers of store.State. A statement
