@@ -56,6 +56,9 @@ type conn interface {
 	// query calls scan for each row of the answer. Within it no other statement
 	// runs.
 	query(query string, scan func(scanner) error, args []any) error
+	// ask is query for an answer that is not needed at once: scan is called
+	// before the next query or count returns.
+	ask(query string, scan func(scanner) error, args []any) error
 	// script runs statements without arguments.
 	script(text string) error
 	// commit commits and syncs, and returns when both are done.

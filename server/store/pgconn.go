@@ -29,6 +29,7 @@ type pgConn struct {
 type queued struct {
 	query string
 	want  int64
+	scan  func(scanner) error // of a statement that reads
 	args  []any
 }
 
@@ -87,6 +88,11 @@ func (c *pgConn) count(query string, args []any) (n int64, err error) {
 	})
 }
 
+func (c *pgConn) ask(query string, scan func(scanner) error, args []any) error {
+	c.queue = append(c.queue, queued{query: query, scan: scan, args: storable(args)})
+	return nil
+}
+
 func (c *pgConn) query(query string, scan func(scanner) error, args []any) error {
 	return c.send(func(b *pgx.Batch) {
 		b.Queue(c.texts.of(query), storable(args)...).Query(func(rows pgx.Rows) error { return eachRow(rows, scan) })
@@ -133,7 +139,12 @@ func (c *pgConn) script(text string) error {
 func (c *pgConn) send(last func(*pgx.Batch)) error {
 	var b pgx.Batch
 	for _, q := range c.queue {
-		b.Queue(c.texts.of(q.query), q.args...).Exec(func(tag pgconn.CommandTag) error {
+		sent := b.Queue(c.texts.of(q.query), q.args...)
+		if q.scan != nil {
+			sent.Query(func(rows pgx.Rows) error { return eachRow(rows, q.scan) })
+			continue
+		}
+		sent.Exec(func(tag pgconn.CommandTag) error {
 			if n := tag.RowsAffected(); q.want != anyRows && n != q.want {
 				return fmt.Errorf("wrote %d rows, want %d: %s", n, q.want, q.query)
 			}

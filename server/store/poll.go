@@ -51,15 +51,14 @@ func (s *Store) Poll(ctx context.Context, now time.Time, in PollIn) (PollOut, er
 func (t *tx) poll(in PollIn) (PollOut, error) {
 	t.point("poll")
 	var out PollOut
-	s, err := t.contact(in.Worker, in.Session)
-	if err != nil {
-		return out, err
-	}
-	leases, err := t.leases(in.Worker)
+	s, leases, err := t.contact(in.Worker, in.Session)
 	if err != nil {
 		return out, err
 	}
 	held := newHolding(in.Holding)
+	if err := t.fetch(held.moving(leases)); err != nil {
+		return out, err
+	}
 	leased := 0
 	for _, l := range leases {
 		h, named := held.take(l)
@@ -109,15 +108,14 @@ func (s *Store) Heartbeat(ctx context.Context, now time.Time, in PollIn) (BeatOu
 func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 	t.point("heartbeat")
 	var out BeatOut
-	s, err := t.contact(in.Worker, in.Session)
-	if err != nil {
-		return out, err
-	}
-	leases, err := t.leases(in.Worker)
+	s, leases, err := t.contact(in.Worker, in.Session)
 	if err != nil {
 		return out, err
 	}
 	held := newHolding(in.Holding)
+	if err := t.fetch(held.moving(leases)); err != nil {
+		return out, err
+	}
 	for _, l := range leases {
 		h, named := held.take(l)
 		switch {
@@ -179,6 +177,18 @@ func newHolding(list []Held) holding {
 		h[held.Cookie] = held
 	}
 	return h
+}
+
+// moving are the leases that are about to be moved: an offer is taken up or goes
+// back, and a run that was taken up has news.
+func (h holding) moving(leases []lease) (out []lease) {
+	for _, l := range leases {
+		held := h[l.cookie]
+		if l.state == Offered || held.Claim || held.Span != "" && held.Span != l.span {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // take removes and returns what the worker says of a lease, if it says anything

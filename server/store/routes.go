@@ -133,6 +133,7 @@ func (rs *routes) candidates(o *offering) []*route {
 
 // offering is what a worker has to offer.
 type offering struct {
+	session   string
 	queues    []string
 	labels    map[string]string
 	pipelines map[string]bool // nil is any

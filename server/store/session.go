@@ -49,6 +49,7 @@ func (t *tx) register(n NewSession) (Registered, error) {
 	if out.Superseded == n.Session { // the same request again
 		out.Superseded = ""
 	}
+	delete(t.w.offerings, n.Worker)
 	if err := t.insertSession(n); err != nil {
 		return out, err
 	}
@@ -110,10 +111,7 @@ func (t *tx) insertSession(n NewSession) error {
 func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string) ([]Moved, error) {
 	return write(ctx, s.writer, now, func(t *tx) ([]Moved, error) {
 		t.point("leave")
-		if _, err := t.contact(worker, session); err != nil {
-			return nil, err
-		}
-		leases, err := t.leases(worker)
+		_, leases, err := t.contact(worker, session)
 		if err != nil {
 			return nil, err
 		}
@@ -162,41 +160,63 @@ type session struct {
 }
 
 // contact finds the session, locks it, so that two calls of one worker never
-// count its slots at once, and renews its lease. Within a sixtieth of the lease
-// a renewal is left out, so that a busy worker's polls do not all write.
-func (t *tx) contact(worker, id string) (*session, error) {
+// count its slots at once, and renews its lease. It returns what the worker has
+// as well. Within a sixtieth of the lease a renewal is left out, so that a busy
+// worker's polls do not all write.
+func (t *tx) contact(worker, id string) (*session, []lease, error) {
 	s := &session{worker: worker}
-	found, err := t.row(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1 FOR UPDATE`,
-		[]any{&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt}}, worker)
+	found := false
+	err := t.ask(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1 FOR UPDATE`,
+		func(row scanner) error {
+			found = true
+			return row.Scan(&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt})
+		}, worker)
+	if err != nil {
+		return nil, nil, err
+	}
+	leases, err := t.leases(worker)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case !found:
-		return nil, ErrNoSession
+		return nil, nil, ErrNoSession
 	case s.id != id:
-		return nil, ErrSuperseded
+		return nil, nil, ErrSuperseded
 	}
 	if fresh := t.now.Add(s.lease); fresh.Sub(s.expires) > s.lease/60 {
 		err = t.exec(`UPDATE sessions SET seen_at = ?1, expires_at = ?2 WHERE worker = ?3`,
 			micros(t.now), micros(fresh), worker)
 	}
-	return s, err
+	return s, leases, err
 }
 
-// offering reads what the session offers.
+// offering returns what the session offers, which never changes.
 func (t *tx) offering(s *session) (*offering, error) {
-	var o offering
+	if known, ok := t.w.offerings[s.worker]; ok && known.session == s.id {
+		return known, nil
+	}
+	o := &offering{session: s.id}
 	var pipelines []Pipeline
 	_, err := t.row(`SELECT queues, labels, pipelines FROM sessions WHERE worker = ?1`,
 		[]any{object{&o.queues}, object{&o.labels}, object{&pipelines}}, s.worker)
+	if err != nil {
+		return nil, err
+	}
 	if pipelines != nil {
 		o.pipelines = make(map[string]bool, len(pipelines))
 		for _, p := range pipelines {
 			o.pipelines[p.Name] = true
 		}
 	}
-	return &o, err
+	if len(t.w.offerings) >= maxOfferings { // most are of workers that are gone
+		clear(t.w.offerings)
+	}
+	t.w.offerings[s.worker] = o
+	return o, nil
 }
+
+// maxOfferings bounds what the writer remembers of workers.
+const maxOfferings = 20_000
 
 // lease is what a worker's call needs of a run that the worker has.
 type lease struct {
@@ -223,14 +243,40 @@ func (t *tx) leases(worker string) ([]lease, error) {
 	return out, err
 }
 
-// moveLease reads the leased run and moves it. If the lease has ended since it
-// was listed, at the hands of another server, it leaves the run alone and
-// reports that the worker does not hold it.
-func (t *tx) moveLease(l lease, e event) (r Run, held bool, _ error) {
-	r, _, err := t.run(`WHERE r.seq = ?1`, l.seq)
+// fetch reads and locks the runs of leases that are about to be moved, all at
+// once.
+func (t *tx) fetch(leases []lease) error {
+	if len(leases) == 0 {
+		return nil
+	}
+	args := make([]any, len(leases))
+	for i, l := range leases {
+		args[i] = l.seq
+	}
+	places := list(&args)
+	t.fetched = make(map[int64]Run, len(leases))
+	return t.rows(selectRun+`WHERE r.seq IN `+places+` ORDER BY r.seq FOR UPDATE OF r`, func(row scanner) error {
+		var r Run
+		err := row.Scan(r.dest()...)
+		t.fetched[r.Seq] = r
+		return err
+	}, args...)
+}
+
+// moveLease moves the leased run. If the lease has ended since it was listed, at
+// the hands of another server, it leaves the run alone and reports that the
+// worker does not hold it.
+func (t *tx) moveLease(l lease, e event) (r Run, held bool, err error) {
+	r, here := t.fetched[l.seq]
+	if !here {
+		r, _, err = t.run(`WHERE r.seq = ?1`, l.seq)
+	}
 	if err != nil || r.Fence != l.fence || !r.State.Leased() {
 		return r, false, err
 	}
 	_, err = t.move(&r, e)
+	if here {
+		t.fetched[l.seq] = r
+	}
 	return r, true, err
 }

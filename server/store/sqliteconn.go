@@ -53,6 +53,10 @@ func (c *sqliteConn) query(query string, scan func(scanner) error, args []any) e
 	return each(rows, scan)
 }
 
+func (c *sqliteConn) ask(query string, scan func(scanner) error, args []any) error {
+	return c.query(query, scan, args)
+}
+
 func (c *sqliteConn) script(text string) error {
 	_, err := c.conn.ExecContext(context.Background(), text)
 	return err

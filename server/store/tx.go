@@ -9,6 +9,8 @@ type tx struct {
 	wrote  bool
 	moved  []Moved
 	points []string
+
+	fetched map[int64]Run // that were read and locked ahead of their moves, by number
 }
 
 // exec runs a statement that writes. It may be sent later, with the next one
@@ -33,6 +35,11 @@ func (t *tx) count(query string, args ...any) (int64, error) {
 // rows calls scan for each row of the answer. Within it no other statement runs.
 func (t *tx) rows(query string, scan func(scanner) error, args ...any) error {
 	return t.w.conn.query(query, scan, args)
+}
+
+// ask is rows for an answer that is not needed before the next one.
+func (t *tx) ask(query string, scan func(scanner) error, args ...any) error {
+	return t.w.conn.ask(query, scan, args)
 }
 
 // row scans the only row of the answer and reports whether there is one.

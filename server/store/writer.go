@@ -31,10 +31,13 @@ type writer struct {
 	log     *slog.Logger
 	timing  Timing
 	routes  *routes
-	rumours rumours   // of what others have queued
-	points  points    // of the batch under way; used by the loop alone, as are the next two
-	low     bool      // the disk is full, and the reserve given up
-	restock time.Time // when it is asked for again
+	// offerings are what workers offer, as far as it is known; used by the loop
+	// alone.
+	offerings map[string]*offering
+	rumours   rumours   // of what others have queued
+	points    points    // of the batch under way; used by the loop alone, as are the next two
+	low       bool      // the disk is full, and the reserve given up
+	restock   time.Time // when it is asked for again
 
 	ops    chan operation // callers send, the loop receives
 	failed chan struct{}  // closed by the loop when err is set
@@ -47,7 +50,7 @@ type writer struct {
 
 func newWriter(c conn, d dialect, o Options) *writer {
 	w := &writer{
-		conn: c, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(),
+		conn: c, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(), offerings: map[string]*offering{},
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := d.restock(); err != nil {
