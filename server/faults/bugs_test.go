@@ -70,7 +70,7 @@ var bugs = []bug{
 	},
 	{
 		name: "a lost worker keeps its runs", file: "sweep.go", rare: true,
-		old: `if err := t.moveLease(l, event{kind: evExpire}); err != nil {`, new: `if _ = l; false {`,
+		old: `if _, _, err := t.moveLease(l, event{kind: evExpire}); err != nil {`, new: `if _ = l; false {`,
 		points: []string{"sweep.after", "finish.after"},
 	},
 }

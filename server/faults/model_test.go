@@ -213,13 +213,31 @@ func linearizable(ops []op) porcupine.CheckResult {
 	for _, o := range ops {
 		last = max(last, o.ret)
 	}
-	list := make([]porcupine.Operation, len(ops))
-	for i, o := range ops {
-		list[i] = porcupine.Operation{Call: o.call, Return: o.ret, Output: o}
+	var list []porcupine.Operation
+	for _, o := range effective(ops) {
 		if o.unknown { // it may happen at any time from now on
-			list[i].Return = last + 1
+			o.ret = last + 1
 		}
+		list = append(list, porcupine.Operation{Call: o.call, Return: o.ret, Output: o})
 	}
-	slices.SortFunc(list, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
 	return porcupine.CheckOperationsTimeout(model, list, time.Minute)
+}
+
+// effective leaves out what explains nothing, and would make the search for an
+// order a long one: reads without an answer, and all but the first of what was
+// tried again without one. Whatever a repetition does at any time, the first,
+// which may still happen then, could have done.
+func effective(ops []op) []op {
+	ops = slices.Clone(ops)
+	slices.SortFunc(ops, func(a, b op) int { return cmp.Compare(a.call, b.call) })
+	tried := map[op]bool{}
+	return slices.DeleteFunc(ops, func(o op) bool {
+		if !o.unknown {
+			return false
+		}
+		o.call, o.ret, o.tries = 0, 0, 0
+		again := tried[o]
+		tried[o] = true
+		return again || o.kind == opGet
+	})
 }
