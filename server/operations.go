@@ -11,11 +11,9 @@ func (s *Server) listQueues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.QueueList{Queues: []api.QueueStats{}}
-	for _, q := range queues {
-		if q.Demand+q.Blocked+q.Scheduled > 0 { // the store has those of the past too
-			out.Queues = append(out.Queues, viewQueue(q))
-		}
+	out := api.QueueList{Queues: make([]api.QueueStats, len(queues))}
+	for i, q := range queues {
+		out.Queues[i] = viewQueue(q)
 	}
 	return reply(w, http.StatusOK, out)
 }
@@ -25,16 +23,11 @@ func (s *Server) getQueue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	queues, err := s.store.Queues(r.Context(), s.store.Now())
+	q, err := s.store.Queue(r.Context(), s.store.Now(), queue)
 	if err != nil {
 		return err
 	}
-	for _, q := range queues {
-		if q.Name == queue {
-			return reply(w, http.StatusOK, viewQueue(q))
-		}
-	}
-	return reply(w, http.StatusOK, api.QueueStats{Queue: queue})
+	return reply(w, http.StatusOK, viewQueue(q))
 }
 
 type health struct {

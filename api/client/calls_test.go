@@ -63,6 +63,10 @@ func TestCalls(t *testing.T) {
 			out, err := c.Queues(ctx)
 			return len(out) == 1, err
 		}, answer(200, api.QueueList{Queues: []api.QueueStats{{Queue: "q"}}}), "GET /base/v1/queues", ""},
+		{"queue", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.Queue(ctx, "q")
+			return out.Demand == 2, err
+		}, answer(200, api.QueueStats{Queue: "q", Demand: 2}), "GET /base/v1/queues/q", ""},
 		{"register", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Register(ctx, api.Register{Name: "w", Capacity: 1})
 			return out.Session == "s", err

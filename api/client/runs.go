@@ -184,12 +184,3 @@ func (c *Client) Shutdown(ctx context.Context, worker string) error {
 	}
 	return nil
 }
-
-// Queues lists the queues that have runs waiting or leased.
-func (c *Client) Queues(ctx context.Context) ([]api.QueueStats, error) {
-	var out api.QueueList
-	if err := c.do(ctx, c.quick, call{method: http.MethodGet, path: "/v1/queues", answer: into(&out, nil)}); err != nil {
-		return nil, errorf(err, "list queues")
-	}
-	return out.Queues, nil
-}

@@ -64,6 +64,14 @@ func TestIndexes(t *testing.T) {
 		{"AND blocked = 1 AND state = 1", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
 		{"SELECT run FROM tags", "(name=? AND value=?)"},
+		{"blocked = 0  GROUP BY", "COVERING INDEX runs_queued"},
+		{"blocked = 0  GROUP BY", "COVERING INDEX runs_key_live"},
+		{"blocked = 0  GROUP BY", "COVERING INDEX runs_scheduled"},
+		{"blocked = 0  GROUP BY", "INDEX runs_leased"},
+		{"blocked = 0 AND route IN", "COVERING INDEX runs_queued (route=?)"},
+		{"blocked = 0 AND route IN", "COVERING INDEX runs_key_live"},
+		{"blocked = 0 AND route IN", "COVERING INDEX runs_scheduled (route=?)"},
+		{"blocked = 0 AND route IN", "INDEX runs_leased"},
 	} {
 		i := slices.IndexFunc(statements, func(query string) bool { return strings.Contains(query, tt.fragment) })
 		if i < 0 {
@@ -136,6 +144,7 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, err := s.Events(ctx, "tagged", 0, 1); return err },
 		func() error { _, err := s.Workers(ctx, scriptStart); return err },
 		func() error { _, err := s.Queues(ctx, scriptStart); return err },
+		func() error { _, err := s.Queue(ctx, scriptStart, "q"); return err },
 		func() error { _, _, err := s.List(ctx, Filter{States: []State{Failed, Dead}}, 0, 1); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Pipeline: "p"}, 0, 1); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b"}}, 0, 1); return err },
