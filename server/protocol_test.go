@@ -96,32 +96,29 @@ func TestOfferLapses(t *testing.T) {
 // fence. What it sends later changes nothing.
 func TestLeaseExpires(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(s *setup) { s.Lease = 500 * time.Millisecond })
-	dead := w.register("dead", 1)
-	w.submit(api.Submit{Cookie: "c", MaxAttempts: 2})
-	lease := dead.take()
-	var other *worker
-	var got []api.Packet
-	w.eventually("the run is leased again", func() bool {
-		other = w.register("other", 1) // its lease is short as well
-		got = other.poll()
-		return len(got) > 0
+	simulated(t, func(w *world) {
+		dead := w.register("dead", 1)
+		w.submit(api.Submit{Cookie: "c", MaxAttempts: 2})
+		lease := dead.take()
+		time.Sleep(w.setup.Lease + 5*time.Second) // what the contract allows
+		other := w.register("other", 1)
+		got := other.poll()
+		if len(got) != 1 || got[0].Fence != 2 || got[0].Attempt != 2 {
+			w.t.Fatalf("another worker's poll = %+v, want the RUN with fence 2 of attempt 2", got)
+		}
+		w.refused(api.CodeSessionNotFound, "POST", dead.path("/poll"), dead.asks(0, nil))
+		w.refused(api.CodeSessionNotFound, "POST", dead.path("/heartbeat"), api.Heartbeat{Session: dead.session, Holding: []api.Held{}})
+		if got := dead.post(ok(lease)); got.Verdict != api.VerdictStale || got.Detail == "" {
+			w.t.Errorf("result of the lost lease: %+v, want stale, and why", got)
+		}
+		other.finish(held(got[0]))
+		if run := w.state(api.StateSucceeded, "c"); run.Worker != "other" || run.Attempt != 2 {
+			w.t.Errorf("run is %+v, want attempt 2 of the other worker", run)
+		}
+		if w.logged("worker has gone away, its runs are queued again") == 0 {
+			w.t.Error("nobody was told that a worker has gone")
+		}
 	})
-	if len(got) != 1 || got[0].Fence != 2 || got[0].Attempt != 2 {
-		t.Errorf("another worker's poll = %+v, want the RUN with fence 2 of attempt 2", got)
-	}
-	w.refused(api.CodeSessionNotFound, "POST", dead.path("/poll"), dead.asks(0, nil))
-	w.refused(api.CodeSessionNotFound, "POST", dead.path("/heartbeat"), api.Heartbeat{Session: dead.session, Holding: []api.Held{}})
-	if got := dead.post(ok(lease)); got.Verdict != api.VerdictStale || got.Detail == "" {
-		t.Errorf("result of the lost lease: %+v, want stale, and why", got)
-	}
-	other.finish(held(got[0]))
-	if run := w.state(api.StateSucceeded, "c"); run.Worker != "other" || run.Attempt != 2 {
-		t.Errorf("run is %+v, want attempt 2 of the other worker", run)
-	}
-	if w.logged("worker has gone away, its runs are queued again") == 0 {
-		t.Error("nobody was told that a worker has gone")
-	}
 }
 
 // A run whose workers are lost as often as it may be is dead.
