@@ -60,7 +60,7 @@ type Submit struct {
 	Labels map[string]string `json:"labels,omitempty"` // a worker must have all of them
 	Tags   map[string]string `json:"tags,omitempty"`   // for search only
 	// Priority orders runs that wait for the same workers; the highest goes
-	// first.
+	// first. Waiting raises it, as the server is set up.
 	Priority  int        `json:"priority,omitempty"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	// QueueTimeoutMS and RunTimeoutMS bound, in milliseconds, how long the

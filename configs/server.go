@@ -22,6 +22,7 @@ type Server struct {
 	OfferTimeout    time.Duration `mapstructure:"offer_timeout" doc:"How long a run that was sent waits for the worker's acknowledgement before it goes back to the queue."`
 	CancelTimeout   time.Duration `mapstructure:"cancel_timeout" doc:"How long a cancelled run waits for its worker before it ends without it. Must be longer than the workers' cancel_grace."`
 	MaxAttempts     int           `mapstructure:"max_attempts" doc:"How many workers may be lost over a run before it is given up, from 1 to 100, where the submitter does not say."`
+	Dispatch        Dispatch      `mapstructure:"dispatch" doc:"In which order runs are given to workers."`
 	Limits          ServerLimits  `mapstructure:"limits" doc:"What is taken from callers. Beyond it they are told so."`
 	Retention       time.Duration `mapstructure:"retention" doc:"How long a finished run and its result are kept. Zero keeps them for ever."`
 	ShutdownTimeout time.Duration `mapstructure:"shutdown_timeout" doc:"How long a stopping server lets requests finish; held polls are answered at once. Zero ends them at once."`
@@ -41,6 +42,11 @@ type Token struct {
 	Token     Secret   `mapstructure:"token" doc:"The token itself, at least 16 characters, such as openssl rand -hex 32 makes."`
 	TokenFile string   `mapstructure:"token_file" doc:"File that holds the token. Not together with token."`
 	Scopes    []string `mapstructure:"scopes" doc:"What the token is good for: submit, work, read, admin."`
+}
+
+// Dispatch says in which order runs are given to workers.
+type Dispatch struct {
+	Aging time.Duration `mapstructure:"aging" doc:"How long a run waits for its priority to count as one higher, so that no run waits for ever behind those of a higher priority. Zero leaves priorities as they are."`
 }
 
 // ServerLimits bounds what a server takes.
@@ -63,6 +69,7 @@ func DefaultServer() Server {
 		OfferTimeout:    10 * time.Second,
 		CancelTimeout:   30 * time.Second,
 		MaxAttempts:     3,
+		Dispatch:        Dispatch{Aging: time.Minute},
 		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Polls: 10_000},
 		StoreReserve:    64 * MiB,
 		Retention:       7 * day,
@@ -119,6 +126,9 @@ func (s Server) checkTimes(c *check) {
 	}
 	atLeast(c, "offer_timeout", s.OfferTimeout, time.Second)
 	atLeast(c, "cancel_timeout", s.CancelTimeout, time.Second)
+	if s.Dispatch.Aging != 0 {
+		atLeast(c, "dispatch.aging", s.Dispatch.Aging, time.Second)
+	}
 }
 
 func (s Server) checkTokens(c *check) {

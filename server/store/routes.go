@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
+	"time"
 )
 
 // maxRoutes bounds what a claim has to look through, and the memory for it.
@@ -29,9 +29,11 @@ const noRun = math.MaxInt64
 // route is a row of routes with the writer's knowledge of it.
 type route struct {
 	routeKey
-	id   int64
-	need map[string]string // the labels
-	next int64             // no queued run has a lower number; noRun if none is queued
+	id    int64
+	need  map[string]string // the labels
+	next  int64             // no queued run has a lower number; noRun if none is queued
+	since time.Time         // when the run of that number was queued; zero if it is not known
+	turn  int               // when the route had its last turn
 }
 
 // routes is the writer's copy of the table. next lets a claim start where the
@@ -41,11 +43,11 @@ type routes struct {
 	byID    map[int64]*route
 	byKey   map[routeKey]*route
 	byQueue map[string][]*route
-	turn    int // rotates routes of equal priority
+	turns   turns
 }
 
 func newRoutes() *routes {
-	rs := &routes{}
+	rs := &routes{turns: turns{queues: map[string]int{}}}
 	rs.forget()
 	return rs
 }
@@ -103,32 +105,11 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 	return r, nil
 }
 
-// wake notes that a run was queued.
-func (rs *routes) wake(id, seq int64) {
-	if r, ok := rs.byID[id]; ok {
-		r.next = min(r.next, seq)
+// wake notes that a run was queued, and since when, if that is known.
+func (rs *routes) wake(id, seq int64, since time.Time) {
+	if r, ok := rs.byID[id]; ok && seq < r.next {
+		r.next, r.since = seq, since
 	}
-}
-
-// candidates returns the routes that may have runs for a worker that offers o,
-// highest priority first. Those of equal priority take turns.
-func (rs *routes) candidates(o *offering) []*route {
-	var out []*route
-	for _, queue := range o.queues {
-		for _, r := range rs.byQueue[queue] {
-			if r.next != noRun && o.fits(r) {
-				out = append(out, r)
-			}
-		}
-	}
-	if len(out) < 2 {
-		return out
-	}
-	rs.turn++
-	turn := rs.turn % len(out)
-	out = append(out[turn:], out[:turn]...)
-	slices.SortStableFunc(out, func(a, b *route) int { return b.priority - a.priority })
-	return out
 }
 
 // offering is what a worker has to offer.
@@ -163,13 +144,21 @@ func (t *tx) claim(s *session, n int) ([]Offer, error) {
 	if err != nil {
 		return nil, err
 	}
+	line, err := t.line(o)
+	if err != nil {
+		return nil, err
+	}
 	var offers []Offer
-	for _, r := range t.w.routes.candidates(o) {
-		if len(offers) == n {
+	for _, r := range line {
+		before := len(offers)
+		if before == n {
 			break
 		}
 		if offers, err = t.claimFrom(r, s, offers, n); err != nil {
 			return nil, err
+		}
+		if len(offers) > before {
+			t.w.routes.turns.taken(r)
 		}
 	}
 	return offers, nil
@@ -193,9 +182,9 @@ func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, er
 	if err != nil {
 		return nil, err
 	}
-	r.next = noRun
+	r.claimed(noRun)
 	if len(runs) == want {
-		r.next = runs[want-1].Seq + 1
+		r.claimed(runs[want-1].Seq + 1)
 	}
 	for i := range runs {
 		run := &runs[i]

@@ -191,7 +191,7 @@ func (r *rumours) tell(rs *routes) {
 		rs.forget()
 	}
 	for id, seq := range r.seqs {
-		rs.wake(id, seq)
+		rs.wake(id, seq, time.Time{})
 	}
 	r.seqs, r.all = nil, false
 }

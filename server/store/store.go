@@ -49,6 +49,10 @@ type Options struct {
 	Log *slog.Logger
 	// Timing holds the waits of the state machine; DefaultTiming has the usual.
 	Timing Timing
+	// Aging is how long the first run of a line waits for its priority to count
+	// as one higher, so that it is not kept waiting for ever by others of a
+	// higher one. Zero leaves priorities as they are.
+	Aging time.Duration
 	// Probe is for fault tests; nil is none. It is called with "NAME.before" just
 	// before a commit and "NAME.after" just after it, when no caller has been
 	// told, once for each kind of operation (submit, poll, heartbeat, finish,

@@ -24,6 +24,9 @@ type world struct {
 	t   testing.TB
 	url string
 	now time.Time
+
+	aging   time.Duration // of the store
+	holding []store.Held  // by worker "w", as claims leaves it
 }
 
 func newWorld(t testing.TB) *world {
@@ -36,7 +39,7 @@ func newWorld(t testing.TB) *world {
 // open opens the database, for the first time or again, and closes it with the test.
 func (w *world) open() {
 	w.t.Helper()
-	s, err := store.Open(w.t.Context(), w.url, store.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(w.t.Context(), w.url, store.Options{Log: slog.New(slog.DiscardHandler), Aging: w.aging})
 	if err != nil {
 		w.t.Fatalf("Open(%s) = %v", w.url, err)
 	}
@@ -46,6 +49,15 @@ func (w *world) open() {
 			w.t.Errorf("Close() = %v", err)
 		}
 	})
+}
+
+// reopen closes the store and opens it again.
+func (w *world) reopen() {
+	w.t.Helper()
+	if err := w.Close(); err != nil {
+		w.t.Fatalf("Close() = %v", err)
+	}
+	w.open()
 }
 
 // submit submits a run of pipeline "p" to queue "q", as edit changes it.

@@ -67,7 +67,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		}
 	}
 	if r.State == Queued && !r.Blocked {
-		t.w.routes.wake(r.route, r.Seq)
+		t.w.routes.wake(r.route, r.Seq, r.QueuedAt)
 	}
 	return r, true, t.takeSlot(&r)
 }

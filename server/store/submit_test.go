@@ -187,6 +187,75 @@ func TestPriorityAndTurns(t *testing.T) {
 	}
 }
 
+// Queues take turns whatever number of pipelines they have, and these take turns
+// within their queue.
+func TestQueuesTakeTurns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 8 {
+		for _, line := range []string{"q/a", "q/b", "q/c", "r/a"} {
+			w.submit(fmt.Sprint(line[:1], line[2:], i), func(n *store.NewRun) { n.Queue, n.Pipeline = line[:1], line[2:] })
+		}
+	}
+	w.register("w", 100, func(n *store.NewSession) { n.Queues = []string{"q", "r"} })
+	order := claims(w, 12)
+	got := map[string]int{}
+	for _, cookie := range order {
+		got[cookie[:2]]++
+	}
+	wantDiff(t, fmt.Sprint("runs of each line in ", order), got, map[string]int{"qa": 2, "qb": 2, "qc": 2, "ra": 6})
+}
+
+// claims has worker "w" take n runs, one at a time, and returns their cookies.
+func claims(w *world, n int) (order []string) {
+	w.t.Helper()
+	for range n {
+		out, err := w.Poll(w.t.Context(), w.now, store.PollIn{Worker: "w", Session: "s", Holding: w.holding, Max: 1})
+		if err != nil || len(out.Offers) != 1 {
+			w.t.Fatalf("Poll() = %+v, %v, want one offer", out, err)
+		}
+		w.holding = append(w.holding, held(out.Offers)...)
+		order = append(order, out.Offers[0].Run.Cookie)
+	}
+	return order
+}
+
+// A run is overtaken by others of a higher priority only until it has waited for
+// as many aging times as theirs is higher.
+func TestAging(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		aging time.Duration
+		wait  time.Duration // until the runs of a higher priority come
+		want  []string
+	}{
+		{"it has waited long enough", time.Minute, 6 * time.Minute, []string{"old", "high 0", "high 1", "new"}},
+		{"it has not waited long enough", time.Minute, 4*time.Minute + 59*time.Second, []string{"high 0", "high 1", "old", "new"}},
+		{"there is no aging", 0, 100 * time.Hour, []string{"high 0", "high 1", "old", "new"}},
+	} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restarted %t", tt.name, restarted), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.aging = tt.aging
+				w.reopen()
+				w.submit("old")
+				w.now = w.now.Add(tt.wait)
+				w.submit("new")
+				for i := range 2 {
+					w.submit(fmt.Sprint("high ", i), func(n *store.NewRun) { n.Priority = 5 })
+				}
+				if restarted {
+					w.reopen()
+				}
+				w.register("w", 9)
+				wantDiff(t, "order", claims(w, 4), tt.want)
+			})
+		}
+	}
+}
+
 // A run that comes back goes to the head of its queue, behind which others were
 // claimed meanwhile.
 func TestReturnedRunIsNext(t *testing.T) {

@@ -30,6 +30,7 @@ type writer struct {
 	dialect dialect
 	log     *slog.Logger
 	timing  Timing
+	aging   time.Duration
 	routes  *routes
 	// offerings are what workers offer, as far as it is known; used by the loop
 	// alone.
@@ -50,7 +51,7 @@ type writer struct {
 
 func newWriter(c conn, d dialect, o Options) *writer {
 	w := &writer{
-		conn: c, dialect: d, log: o.Log, timing: o.Timing, routes: newRoutes(), offerings: map[string]*offering{},
+		conn: c, dialect: d, log: o.Log, timing: o.Timing, aging: o.Aging, routes: newRoutes(), offerings: map[string]*offering{},
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := d.restock(); err != nil {
