@@ -31,11 +31,11 @@ func (w *walk) order(a, b Value, op string) (int, error) {
 		}
 	case string:
 		if y, ok := b.(string); ok {
-			return compare3(x, y), nil
+			return compare3(x, y), w.compares(len(x), len(y))
 		}
 	case Bytes:
 		if y, ok := b.(Bytes); ok {
-			return compare3(x, y), nil
+			return compare3(x, y), w.compares(len(x), len(y))
 		}
 	case Tuple:
 		if y, ok := b.(Tuple); ok {

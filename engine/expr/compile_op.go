@@ -178,7 +178,7 @@ func (ev *eval) compare(op compareOp, a, b Value) (bool, error) {
 	}
 	if s, ok := a.(*Set); ok {
 		if t, ok := b.(*Set); ok {
-			return setCompare(op, s, t), nil
+			return ev.setCompare(op, s, t)
 		}
 	}
 	n, err := ev.order(a, b, op.String())
@@ -205,16 +205,14 @@ func holds(op compareOp, c int) bool {
 	return c >= 0
 }
 
-func setCompare(op compareOp, s, t *Set) bool {
-	switch op {
-	case opLt:
-		return s.Len() < t.Len() && s.subset(t)
-	case opLe:
-		return s.subset(t)
-	case opGt:
-		return t.Len() < s.Len() && t.subset(s)
+func (ev *eval) setCompare(op compareOp, s, t *Set) (bool, error) {
+	if op == opGt || op == opGe {
+		s, t = t, s
 	}
-	return t.subset(s)
+	if (op == opLt || op == opGt) && s.Len() == t.Len() {
+		return false, nil
+	}
+	return s.subset(ev, t)
 }
 
 // contains is `item in v`.
@@ -236,6 +234,9 @@ func (ev *eval) contains(v, item Value) (bool, error) {
 		_, ok := v.Get(item)
 		return ok, nil
 	case Bytes:
+		if err := ev.spend(len(v) / 64); err != nil {
+			return false, err
+		}
 		return bytesContain(v, item)
 	case container:
 		return v.contains(ev, item)

@@ -20,6 +20,14 @@ func (w *walk) down() error {
 	return w.ev.step()
 }
 
+// compares counts the work of comparing two long texts.
+func (w *walk) compares(a, b int) error {
+	if n := min(a, b) / 1024; n > 0 {
+		return w.ev.spend(n)
+	}
+	return nil
+}
+
 // Equal reports whether a == b in Python's sense: 1, 1.0 and True are equal.
 // Values too deep or too large to compare are not.
 func Equal(a, b Value) bool {
@@ -47,7 +55,7 @@ func (w *walk) equal(a, b Value) (bool, error) {
 		return b == nil, nil
 	case string:
 		y, ok := b.(string)
-		return ok && x == y, nil
+		return ok && x == y, w.compares(len(x), len(y))
 	case bool, int64, float64, *big.Int:
 		c, ok := compareNumbers(a, b)
 		if !ok {
@@ -56,7 +64,7 @@ func (w *walk) equal(a, b Value) (bool, error) {
 		return c == 0, nil
 	case Bytes:
 		y, ok := b.(Bytes)
-		return ok && x == y, nil
+		return ok && x == y, w.compares(len(x), len(y))
 	case Tuple:
 		y, ok := b.(Tuple)
 		if !ok {

@@ -197,7 +197,7 @@ func (p *percent) value(f formatSpec, v Value) (string, error) {
 			return "", err
 		}
 		s := converted.(string)
-		if f.precision >= 0 && f.precision < textLen(s) {
+		if f.precision >= 0 {
 			s = s[:textOffset(s, f.precision)]
 		}
 		return f.pad("", s), nil

@@ -134,7 +134,7 @@ func (f formatSpec) text(s string) (string, error) {
 	case f.align == '=' && !f.zero:
 		return "", raise(excValueError, "'=' alignment not allowed in string format specifier")
 	}
-	if f.precision >= 0 && f.precision < textLen(s) {
+	if f.precision >= 0 {
 		s = s[:textOffset(s, f.precision)]
 	}
 	if f.align == 0 || f.align == '=' {

@@ -13,6 +13,9 @@ type (
 	tupleKey string
 )
 
+// bigKeyBase is a power of two, for which an integer is written in linear time.
+const bigKeyBase = 32
+
 // maxTupleKey bounds the key of a tuple, which grows exponentially when
 // tuples share parts.
 const maxTupleKey = 1 << 20
@@ -32,7 +35,7 @@ func keyOf(v Value) (any, error) {
 	case float64:
 		return floatKey(v), nil
 	case *big.Int:
-		return bigKey(v.Text(62)), nil
+		return bigKey(v.Text(bigKeyBase)), nil
 	case Tuple:
 		k, err := appendTupleKey(nil, v, 0)
 		return tupleKey(k), err
@@ -54,7 +57,7 @@ func floatKey(f float64) any {
 		return int64(f)
 	}
 	b, _ := big.NewFloat(f).Int(nil)
-	return bigKey(b.Text(62))
+	return bigKey(b.Text(bigKeyBase))
 }
 
 // appendTupleKey writes the keys of the items so that different tuples

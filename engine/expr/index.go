@@ -102,22 +102,15 @@ func position(key Value, n int, what string) (int, error) {
 }
 
 func (ev *eval) character(s string, key Value) (Value, error) {
-	ascii := isASCII(s)
-	n := len(s)
-	if !ascii {
-		n = textLen(s)
-	}
-	i, err := position(key, n, "string")
+	x, err := ev.indexed(s)
 	if err != nil {
 		return nil, err
 	}
-	if ascii {
-		return s[i : i+1], nil
-	}
-	if err := ev.spend(len(s) / 64); err != nil {
+	i, err := position(key, x.n, "string")
+	if err != nil {
 		return nil, err
 	}
-	from := textOffset(s, i)
+	from := x.offset(i)
 	return s[from : from+textOffset(s[from:], 1)], nil
 }
 
@@ -244,23 +237,21 @@ func (ev *eval) sliceItems(items []Value, s Slice) ([]Value, error) {
 }
 
 func (ev *eval) textSlice(s string, sl Slice) (Value, error) {
-	ascii := isASCII(s)
-	n := len(s)
-	if !ascii {
-		n = textLen(s)
+	x, err := ev.indexed(s)
+	if err != nil {
+		return nil, err
 	}
-	sp, err := sl.span(n)
+	sp, err := sl.span(x.n)
 	if err != nil {
 		return nil, err
 	}
 	if sp.step == 1 {
-		from := textOffset(s, sp.start)
-		return s[from : from+textOffset(s[from:], sp.n)], nil
+		return s[x.offset(sp.start):x.offset(sp.start+sp.n)], nil
 	}
 	if err := ev.grow(len(s)); err != nil {
 		return nil, err
 	}
-	if ascii {
+	if x.ascii {
 		out := make([]byte, sp.n)
 		for i := range out {
 			out[i] = s[sp.start+i*sp.step]

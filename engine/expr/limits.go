@@ -102,6 +102,9 @@ type eval struct {
 	random  *mersenne
 	regexes map[regexKey]*regex // compiled by this evaluation
 
+	texts    []textIndex // at most keptTexts
+	nextText int         // the one to be replaced
+
 	home     *homeMark
 	mutating bool     // the program says that it changes what it is given
 	atEnd    []func() // stop the generators that were started

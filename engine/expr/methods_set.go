@@ -135,7 +135,7 @@ func setIsSubset(ev *eval, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a[0].(*Set).subset(o), nil
+	return a[0].(*Set).subset(ev, o)
 }
 
 func setIsSuperset(ev *eval, a []Value) (Value, error) {
@@ -143,7 +143,7 @@ func setIsSuperset(ev *eval, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.subset(a[0].(*Set)), nil
+	return o.subset(ev, a[0].(*Set))
 }
 
 func setIsDisjoint(ev *eval, a []Value) (Value, error) {

@@ -202,16 +202,20 @@ func strJoin(ev *eval, a []Value) (Value, error) {
 
 // within gives the part of text between two optional positions, and the
 // octet offset of its start; ok is false if the start is beyond the end.
-func within(s string, start, end Value) (part string, offset int, ok bool, err error) {
+func (ev *eval) within(s string, start, end Value) (part string, offset int, ok bool, err error) {
 	if isNone(start) && isNone(end) {
 		return s, 0, true, nil
 	}
-	from, to, err := argSpan(start, end, textLen(s))
+	x, err := ev.indexed(s)
+	if err != nil {
+		return "", 0, false, err
+	}
+	from, to, err := argSpan(start, end, x.n)
 	if err != nil || from > to {
 		return "", 0, false, err
 	}
-	low := textOffset(s, from)
-	return s[low : low+textOffset(s[low:], to-from)], low, true, nil
+	low := x.offset(from)
+	return s[low:x.offset(to)], low, true, nil
 }
 
 func strFind(find func(s, sub string) int, must bool) func(*eval, []Value) (Value, error) {
@@ -224,7 +228,7 @@ func strFind(find func(s, sub string) int, must bool) func(*eval, []Value) (Valu
 		if err := ev.spend(len(s) / 64); err != nil {
 			return nil, err
 		}
-		part, offset, ok, err := within(s, a[2], a[3])
+		part, offset, ok, err := ev.within(s, a[2], a[3])
 		if err != nil {
 			return nil, err
 		}
@@ -246,7 +250,7 @@ func strCount(ev *eval, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, _, ok, err := within(s, a[2], a[3])
+	part, _, ok, err := ev.within(s, a[2], a[3])
 	if err != nil || !ok {
 		return int64(0), err
 	}
@@ -254,8 +258,8 @@ func strCount(ev *eval, a []Value) (Value, error) {
 }
 
 func strAffix(has func(s, affix string) bool, name string) func(*eval, []Value) (Value, error) {
-	return func(_ *eval, a []Value) (Value, error) {
-		part, _, ok, err := within(a[0].(string), a[2], a[3])
+	return func(ev *eval, a []Value) (Value, error) {
+		part, _, ok, err := ev.within(a[0].(string), a[2], a[3])
 		if err != nil {
 			return nil, err
 		}

@@ -167,13 +167,16 @@ func (ev *eval) scan(re *regex, text, pos, endpos Value) (*scan, error) {
 	}
 	from := 0
 	if given(pos) || given(endpos) {
-		n := textLen(s)
-		low, high, err := argSpan(pos, endpos, n)
+		x, err := ev.indexed(s)
 		if err != nil {
 			return nil, err
 		}
-		s = s[:textOffset(s, high)]
-		from = textOffset(s, min(low, textLen(s)))
+		low, high, err := argSpan(pos, endpos, x.n)
+		if err != nil {
+			return nil, err
+		}
+		from = x.offset(min(low, high))
+		s = s[:x.offset(high)]
 	}
 	return &scan{m: re.machine(ev, s), text: s, pos: from}, nil
 }

@@ -6,6 +6,12 @@ import "unicode/utf8"
 // the two are the same and positions need no search.
 
 func isASCII(s string) bool {
+	for len(s) >= 8 {
+		if s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7] >= utf8.RuneSelf {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -17,18 +23,90 @@ func isASCII(s string) bool {
 // textLen gives the number of code points.
 func textLen(s string) int { return utf8.RuneCountInString(s) }
 
-// textOffset gives the octet position of code point i, which is at most the
-// length.
+// textOffset gives the octet position of code point i, or the length if there
+// are no more than i.
 func textOffset(s string, i int) int {
-	if isASCII(s) {
+	for at := range s {
+		if i == 0 {
+			return at
+		}
+		i--
+	}
+	return len(s)
+}
+
+// A textIndex finds the code points of a text without going through all of it
+// each time.
+type textIndex struct {
+	text  string
+	ascii bool
+	n     int   // code points
+	marks []int // octet positions of every markEvery-th code point, unless ASCII
+}
+
+const markEvery = 64
+
+// newTextIndex goes through a text. One that is short has no marks.
+func newTextIndex(s string) textIndex {
+	x := textIndex{text: s, ascii: isASCII(s), n: len(s)}
+	if x.ascii {
+		return x
+	}
+	x.n = textLen(s)
+	if x.n <= markEvery {
+		return x
+	}
+	x.marks = make([]int, 0, x.n/markEvery+1)
+	n := 0
+	for at := range s {
+		if n%markEvery == 0 {
+			x.marks = append(x.marks, at)
+		}
+		n++
+	}
+	return x
+}
+
+// offset gives the octet position of code point i, which is at most n.
+func (x *textIndex) offset(i int) int {
+	if x.ascii {
 		return i
 	}
 	at := 0
-	for ; i > 0; i-- {
-		_, n := utf8.DecodeRuneInString(s[at:])
-		at += n
+	if m := i / markEvery; m < len(x.marks) {
+		at, i = x.marks[m], i%markEvery
 	}
-	return at
+	return at + textOffset(x.text[at:], i)
+}
+
+// keptTexts is how many indexes an evaluation keeps, for loops that go through
+// some texts by position.
+const keptTexts = 4
+
+// indexed gives the index of a text.
+func (ev *eval) indexed(s string) (textIndex, error) {
+	if len(s) <= markEvery {
+		return newTextIndex(s), nil
+	}
+	for i := range ev.texts {
+		if ev.texts[i].text == s {
+			return ev.texts[i], nil
+		}
+	}
+	if err := ev.spend(len(s) / 64); err != nil {
+		return textIndex{}, err
+	}
+	x := newTextIndex(s)
+	if err := ev.grow(len(x.marks) * 8); err != nil {
+		return textIndex{}, err
+	}
+	if len(ev.texts) < keptTexts {
+		ev.texts = append(ev.texts, x)
+	} else {
+		ev.texts[ev.nextText] = x
+		ev.nextText = (ev.nextText + 1) % keptTexts
+	}
+	return x, nil
 }
 
 // textIter runs over the characters.

@@ -49,10 +49,13 @@ func (s *Set) contains(_ *eval, item Value) (bool, error) {
 	return s.has(item), nil
 }
 
-func (s *Set) equal(_ *walk, other Value) (bool, error) {
+func (s *Set) equal(w *walk, other Value) (bool, error) {
 	switch o := other.(type) {
 	case *Set:
-		return s.Len() == o.Len() && s.subset(o), nil
+		if s.Len() != o.Len() {
+			return false, nil
+		}
+		return s.subset(w.ev, o)
 	case *dictView:
 		if o.kind == valuesOf {
 			return false, nil
@@ -61,21 +64,24 @@ func (s *Set) equal(_ *walk, other Value) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		return s.Len() == b.Len() && s.subset(b), nil
+		return s.equal(w, b)
 	}
 	return false, nil
 }
 
-func (s *Set) subset(o *Set) bool {
+func (s *Set) subset(ev *eval, o *Set) (bool, error) {
 	if s.Len() > o.Len() {
-		return false
+		return false, nil
 	}
 	for v := range s.d.All() {
+		if err := ev.step(); err != nil {
+			return false, err
+		}
 		if !o.has(v) {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 func (s *Set) operate(ev *eval, op binaryOp, other Value, reversed bool) (Value, bool, error) {
@@ -95,6 +101,9 @@ func (s *Set) operate(ev *eval, op binaryOp, other Value, reversed bool) (Value,
 		a, b = o, s
 	}
 	if err := ev.grow((a.Len() + b.Len()) * entryCost); err != nil {
+		return nil, false, err
+	}
+	if err := ev.spend(a.Len() + b.Len()); err != nil {
 		return nil, false, err
 	}
 	switch op {
