@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,8 +49,9 @@ const (
 	// maxPending is how many messages wait to be sent before they are dropped
 	// for a Resync, which asks the others to look at everything.
 	maxPending = 10_000
-	// maxLetter keeps a letter below the 8000 bytes that PostgreSQL takes.
-	maxLetter = 7500
+	// maxLetter keeps a letter, with one name more, below the 8000 bytes that
+	// PostgreSQL takes.
+	maxLetter = 6000
 	// maxRelink is the longest wait before a lost connection is made again.
 	maxRelink = 5 * time.Second
 )
@@ -71,33 +74,31 @@ func (b *bus) post(m message) {
 	}
 }
 
-// take returns what is to be sent, as letters that fit.
-func (b *bus) take() ([]string, error) {
+// take returns what is to be sent.
+func (b *bus) take() []message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer clear(b.pending)
-	var letters []string
-	var messages []message
-	size := 0
-	seal := func() error {
-		text, err := json.Marshal(letter{From: b.self, Messages: messages})
-		letters = append(letters, string(text))
-		messages, size = nil, 0
-		return err
-	}
-	for m := range b.pending {
-		if size += 64 + 6*len(m.Name); size > maxLetter && len(messages) > 0 { // as JSON at its longest
-			if err := seal(); err != nil {
-				return nil, err
-			}
-			size = 64 + 6*len(m.Name)
+	messages := slices.Collect(maps.Keys(b.pending))
+	clear(b.pending)
+	return messages
+}
+
+// letters writes messages as letters that PostgreSQL takes.
+func (b *bus) letters(messages []message) ([]string, error) {
+	var out []string
+	for len(messages) > 0 {
+		n, size := 0, 0
+		for n < len(messages) && (n == 0 || size < maxLetter) {
+			size += 64 + 6*len(messages[n].Name) // as JSON at its longest
+			n++
 		}
-		messages = append(messages, m)
+		text, err := json.Marshal(letter{From: b.self, Messages: messages[:n]})
+		if err != nil {
+			return nil, err
+		}
+		out, messages = append(out, string(text)), messages[n:]
 	}
-	if len(messages) == 0 {
-		return nil, nil
-	}
-	return letters, seal()
+	return out, nil
 }
 
 // run carries messages until ctx ends.
@@ -156,12 +157,15 @@ func (b *bus) notify(ctx context.Context, c *pgx.Conn) error {
 			return nil
 		case <-b.wake:
 		}
-		letters, err := b.take()
+		messages := b.take()
+		letters, err := b.letters(messages)
 		if err != nil {
 			return err
 		}
 		if _, err := c.Exec(ctx, `SELECT pg_notify(`+channel+`, letter) FROM unnest($1::text[]) letter`, letters); err != nil {
-			b.post(message{Kind: Resync}) // in their place
+			for _, m := range messages {
+				b.post(m) // once more does no harm
+			}
 			return err
 		}
 	}

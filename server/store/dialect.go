@@ -47,6 +47,8 @@ type conn interface {
 	// begin begins a transaction. If there is no connection any more it makes
 	// a new one.
 	begin() error
+	// lock locks the sessions of workers, if anybody else could change them.
+	lock(workers []string)
 	// exec runs a statement that has to write want rows, or any number if want
 	// is anyRows. It may wait and be sent with a later call, which then returns
 	// its error: commit at the latest.
@@ -84,5 +86,6 @@ const (
 	faultDisk                  // a write or a sync failed, or the file is damaged
 	faultRefused               // a statement failed, and with it the transaction
 	faultConflict              // others were in the way; nothing was recorded
+	faultTimeout               // others were in the way for too long, likewise
 	faultLost                  // the connection is gone, and with it the transaction
 )

@@ -48,7 +48,11 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 		verdicts []Verdict
 		moved    []Moved
 	}
-	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+	workers := make([]string, len(results))
+	for i := range results {
+		workers[i] = results[i].Worker
+	}
+	out, err := writeFor(ctx, s.writer, now, workers, func(t *tx) (outcome, error) {
 		t.point("finish")
 		o := outcome{verdicts: make([]Verdict, len(results))}
 		for i, res := range results {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -39,6 +40,12 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
+// missedError says that a statement has not written what it had to. The rows
+// are locked before, so it takes a bug, or a person with an SQL prompt.
+type missedError struct{ text string }
+
+func (e *missedError) Error() string { return e.text }
+
 const (
 	minRedial = 50 * time.Millisecond
 	maxRedial = 2 * time.Second
@@ -74,6 +81,12 @@ func (c *pgConn) connect() error {
 	return nil
 }
 
+func (c *pgConn) lock(workers []string) {
+	c.queue = append(c.queue, queued{
+		query: `SELECT 1 FROM sessions WHERE worker = ANY(?1) ORDER BY worker FOR UPDATE`, want: anyRows, args: []any{workers},
+	})
+}
+
 func (c *pgConn) exec(query string, want int64, args []any) error {
 	c.queue = append(c.queue, queued{query: query, want: want, args: storable(args)})
 	return nil
@@ -104,7 +117,7 @@ func (c *pgConn) commit() error {
 		c.queue = c.queue[:0]
 		return nil
 	}
-	return c.send(func(b *pgx.Batch) {
+	err := c.send(func(b *pgx.Batch) {
 		b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 			if tag.String() != "COMMIT" {
 				return &pgconn.PgError{Severity: "ERROR", Code: "25P02", Message: "the transaction had failed"}
@@ -112,6 +125,10 @@ func (c *pgConn) commit() error {
 			return nil
 		})
 	})
+	if missed := new(missedError); errors.As(err, &missed) { // and was committed all the same
+		return &lostError{err}
+	}
+	return err
 }
 
 func (c *pgConn) rollback() {
@@ -146,7 +163,7 @@ func (c *pgConn) send(last func(*pgx.Batch)) error {
 		}
 		sent.Exec(func(tag pgconn.CommandTag) error {
 			if n := tag.RowsAffected(); q.want != anyRows && n != q.want {
-				return fmt.Errorf("wrote %d rows, want %d: %s", n, q.want, q.query)
+				return &missedError{fmt.Sprintf("wrote %d rows, want %d: %s", n, q.want, q.query)}
 			}
 			return nil
 		})

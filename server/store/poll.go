@@ -45,7 +45,7 @@ type BeatOut struct {
 // what it does not name, and then offers queued runs to the slots that are free.
 // It returns ErrNoSession or ErrSuperseded if the session is not the worker's.
 func (s *Store) Poll(ctx context.Context, now time.Time, in PollIn) (PollOut, error) {
-	return write(ctx, s.writer, now, func(t *tx) (PollOut, error) { return t.poll(in) })
+	return writeFor(ctx, s.writer, now, []string{in.Worker}, func(t *tx) (PollOut, error) { return t.poll(in) })
 }
 
 func (t *tx) poll(in PollIn) (PollOut, error) {
@@ -102,7 +102,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 // Heartbeat renews the session, records claims, and takes runs away that the
 // worker has had for longer than an offer may take and does not name any more.
 func (s *Store) Heartbeat(ctx context.Context, now time.Time, in PollIn) (BeatOut, error) {
-	return write(ctx, s.writer, now, func(t *tx) (BeatOut, error) { return t.heartbeat(in) })
+	return writeFor(ctx, s.writer, now, []string{in.Worker}, func(t *tx) (BeatOut, error) { return t.heartbeat(in) })
 }
 
 func (t *tx) heartbeat(in PollIn) (BeatOut, error) {

@@ -62,7 +62,7 @@ func (d *postgres) open(ctx context.Context) (_ conn, err error) {
 	if d.conn.conn, err = pgx.ConnectConfig(ctx, d.config); err != nil {
 		return nil, err
 	}
-	if err := assertDurable(ctx, d.conn.conn); err != nil {
+	if err := d.assertDurable(ctx, d.conn.conn); err != nil {
 		return nil, err
 	}
 	if err := d.migrate(all); err != nil {
@@ -102,7 +102,7 @@ func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = assertDurable(ctx, c)
+	err = d.assertDurable(ctx, c)
 	if err == nil {
 		err = d.prepareWriter(ctx, c)
 	}
@@ -116,37 +116,6 @@ func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
 // link makes a connection for what passes between servers.
 func (d *postgres) link(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, d.config)
-}
-
-// assertDurable refuses a database that may forget what it has committed.
-func assertDurable(ctx context.Context, c *pgx.Conn) error {
-	var version int
-	var standby, readOnly bool
-	var fsync, fullPages, encoding, commit string
-	err := c.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
-		current_setting('default_transaction_read_only')::bool, current_setting('fsync'), current_setting('full_page_writes'),
-		current_setting('server_encoding'), set_config('synchronous_commit',
-			CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`).
-		Scan(&version, &standby, &readOnly, &fsync, &fullPages, &encoding, &commit)
-	switch {
-	case err != nil:
-		return err
-	case version < 140000:
-		return fmt.Errorf("the server has version %d.%d, at least 14 is needed", version/10000, version%10000)
-	case standby:
-		return errors.New("the server is a standby, which only reads; name the primary, or add target_session_attrs=read-write")
-	case readOnly:
-		return errors.New("transactions are read-only (default_transaction_read_only); set it to off for this user")
-	case fsync != "on":
-		return errors.New("fsync is off, so that a power cut would lose acknowledged runs; set fsync = on in postgresql.conf")
-	case fullPages != "on":
-		return errors.New("full_page_writes is off, so that a power cut could damage the tables; set full_page_writes = on in postgresql.conf")
-	case encoding != "UTF8":
-		return fmt.Errorf("the database's encoding is %s; create it with ENCODING 'UTF8'", encoding)
-	case commit == "off":
-		return errors.New("synchronous_commit stays off; set synchronous_commit = on for this user")
-	}
-	return nil
 }
 
 // prepareWriter makes the planner go by the indexes, as every statement of the
@@ -212,12 +181,32 @@ func prepareReader(ctx context.Context, c *pgx.Conn) error {
 }
 
 func (d *postgres) read(ctx context.Context, query string, scan func(scanner) error, args []any) error {
-	rows, err := d.reads.Query(ctx, d.texts.of(query), storable(args)...)
+	seen := false
+	look := func() error {
+		return d.readOnce(ctx, query, func(row scanner) error { seen = true; return scan(row) }, args)
+	}
+	err := look()
+	if d.fault(err) == faultLost && !seen { // the pool did not know that the connection was gone
+		err = look()
+	}
+	return err
+}
+
+func (d *postgres) readOnce(ctx context.Context, query string, scan func(scanner) error, args []any) error {
+	c, err := d.reads.Acquire(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = &lostError{err}
+		}
+		return err
+	}
+	defer c.Release()
+	rows, err := c.Query(ctx, d.texts.of(query), storable(args)...)
 	if err == nil {
 		err = eachRow(rows, scan)
 	}
-	if code := new(pgconn.PgError); err != nil && ctx.Err() == nil && !errors.As(err, &code) && pgconn.SafeToRetry(err) {
-		return &lostError{err}
+	if err != nil && ctx.Err() == nil && c.Conn().IsClosed() {
+		err = &lostError{err}
 	}
 	return err
 }
@@ -225,20 +214,24 @@ func (d *postgres) read(ctx context.Context, query string, scan func(scanner) er
 func (d *postgres) fault(err error) fault {
 	var lost *lostError
 	var refused *pgconn.PgError
+	var missed *missedError
 	switch {
 	case errors.As(err, &lost):
 		return faultLost
+	case errors.As(err, &missed):
+		return faultRefused
 	case !errors.As(err, &refused):
 		return faultNone
 	}
 	switch code := refused.Code; {
 	case code == "53100": // disk full
 		return faultFull
-	case strings.HasPrefix(code, "XX00"): // data or index corrupted
+	case code == "XX001", code == "XX002": // data, index corrupted
 		return faultPage
-	case code == "40001", code == "40P01", code == "55P03", code == "57014":
-		// cannot serialize, deadlock, a lock or a statement took too long
+	case code == "40001", code == "40P01": // cannot serialize, deadlock
 		return faultConflict
+	case code == "55P03", code == "57014": // a lock, a statement took too long
+		return faultTimeout
 	case refused.Severity == "FATAL", refused.Severity == "PANIC",
 		code == "25006", // read-only: the server has become a standby
 		strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/server/store"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // history is what the callers of a store were told.
@@ -47,7 +48,7 @@ func (h *history) moved(moves []store.Moved) {
 // clumsy is a worker that forgets offers, sends results twice and others than it
 // did, hands runs back, and dies and comes back.
 type clumsy struct {
-	s       *store.Store
+	stores  []*store.Store // it calls any of them
 	h       *history
 	rand    *rand.Rand
 	name    string
@@ -55,11 +56,13 @@ type clumsy struct {
 	holding []store.Held
 }
 
+func (c *clumsy) s() *store.Store { return c.stores[c.rand.IntN(len(c.stores))] }
+
 func (c *clumsy) now() time.Time { return t0.Add(time.Duration(c.rand.IntN(50)) * time.Second) }
 
 func (c *clumsy) register(t *testing.T) {
 	c.session++
-	out, err := c.s.Register(t.Context(), c.now(), store.NewSession{
+	out, err := c.s().Register(t.Context(), c.now(), store.NewSession{
 		Worker: c.name, Session: fmt.Sprint(c.session), Capacity: 4, Queues: []string{"q"}, Lease: time.Minute, Holding: c.holding,
 	})
 	if err != nil {
@@ -76,7 +79,7 @@ func (c *clumsy) turn(t *testing.T) {
 		}
 		c.register(t)
 	}
-	out, err := c.s.Poll(t.Context(), c.now(), store.PollIn{
+	out, err := c.s().Poll(t.Context(), c.now(), store.PollIn{
 		Worker: c.name, Session: fmt.Sprint(c.session), Holding: c.holding, Max: 4,
 	})
 	if errors.Is(err, store.ErrNoSession) {
@@ -103,7 +106,7 @@ func (c *clumsy) turn(t *testing.T) {
 			results = append(results, res, res, other)
 		}
 	}
-	verdicts, moved, err := c.s.Finish(t.Context(), c.now(), results)
+	verdicts, moved, err := c.s().Finish(t.Context(), c.now(), results)
 	if err != nil {
 		t.Errorf("Finish() = %v", err)
 		return
@@ -131,11 +134,15 @@ func TestOneResult(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	h := newHistory()
+	stores := []*store.Store{w.Store}
+	if storetest.Kind() == storetest.Postgres {
+		stores = append(stores, w.beside().Store, w.beside().Store)
+	}
 	const runs, workers = 150, 4
 	quit := make(chan struct{})
 	var work, noise sync.WaitGroup
 	for i := range workers {
-		c := &clumsy{s: w.Store, h: h, rand: rand.New(rand.NewPCG(1, uint64(i))), name: fmt.Sprint("w", i)}
+		c := &clumsy{stores: stores, h: h, rand: rand.New(rand.NewPCG(1, uint64(i))), name: fmt.Sprint("w", i)}
 		c.register(t)
 		noise.Go(func() {
 			for {
@@ -148,32 +155,35 @@ func TestOneResult(t *testing.T) {
 			}
 		})
 	}
-	noise.Go(func() {
-		clock := rand.New(rand.NewPCG(2, 2))
-		for {
-			select {
-			case <-quit:
-				return
-			default:
+	for i, s := range stores {
+		noise.Go(func() {
+			clock := rand.New(rand.NewPCG(2, uint64(i)))
+			for {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				out, err := s.Sweep(t.Context(), t0.Add(time.Duration(clock.IntN(120))*time.Second))
+				if err != nil {
+					t.Errorf("Sweep() = %v", err)
+					return
+				}
+				h.moved(out.Moved)
 			}
-			out, err := w.Sweep(t.Context(), t0.Add(time.Duration(clock.IntN(120))*time.Second))
-			if err != nil {
-				t.Errorf("Sweep() = %v", err)
-				return
-			}
-			h.moved(out.Moved)
-		}
-	})
+		})
+	}
 	for c := range 4 {
+		s := stores[c%len(stores)]
 		work.Go(func() {
 			for i := c; i < runs; i += 4 {
 				for range 2 {
-					if _, _, err := w.Submit(t.Context(), t0, store.NewRun{Cookie: cookie(i), Pipeline: "p", Queue: "q", MaxAttempts: 1000}); err != nil {
+					if _, _, err := s.Submit(t.Context(), t0, store.NewRun{Cookie: cookie(i), Pipeline: "p", Queue: "q", MaxAttempts: 1000}); err != nil {
 						t.Errorf("Submit() = %v", err)
 					}
 				}
 				if i%5 == 0 {
-					_, moved, err := w.Cancel(t.Context(), t0, cookie(i), "", "")
+					_, moved, err := s.Cancel(t.Context(), t0, cookie(i), "", "")
 					if err != nil {
 						t.Errorf("Cancel() = %v", err)
 					}
@@ -185,6 +195,9 @@ func TestOneResult(t *testing.T) {
 	work.Wait()
 	close(quit)
 	noise.Wait()
+	if len(stores) > 1 {
+		w = w.beside() // it has to look, as it has heard nothing of what the others queued
+	}
 	finishAll(w, h)
 	h.check(t, w, runs)
 }

@@ -36,7 +36,7 @@ type Registered struct {
 // runs that the earlier one leased go on if Holding names them with their fence,
 // and are taken away if not.
 func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Registered, error) {
-	return write(ctx, s.writer, now, func(t *tx) (Registered, error) { return t.register(n) })
+	return writeFor(ctx, s.writer, now, []string{n.Worker}, func(t *tx) (Registered, error) { return t.register(n) })
 }
 
 func (t *tx) register(n NewSession) (Registered, error) {
@@ -109,7 +109,7 @@ func (t *tx) insertSession(n NewSession) error {
 // queue and it is offered nothing more. The session ends when it holds nothing;
 // call Leave again then, or let the lease run out.
 func (s *Store) Leave(ctx context.Context, now time.Time, worker, session string) ([]Moved, error) {
-	return write(ctx, s.writer, now, func(t *tx) ([]Moved, error) {
+	return writeFor(ctx, s.writer, now, []string{worker}, func(t *tx) ([]Moved, error) {
 		t.point("leave")
 		_, leases, err := t.contact(worker, session)
 		if err != nil {
@@ -139,7 +139,7 @@ func (t *tx) endSession(worker string, busy bool) error {
 
 // Shutdown marks a worker to be told to shut down. It is offered nothing more.
 func (s *Store) Shutdown(ctx context.Context, now time.Time, worker string) error {
-	_, err := write(ctx, s.writer, now, func(t *tx) (struct{}, error) {
+	_, err := writeFor(ctx, s.writer, now, []string{worker}, func(t *tx) (struct{}, error) {
 		t.point("shutdown")
 		n, err := t.count(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
 		if err == nil && n == 0 {

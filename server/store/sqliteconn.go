@@ -21,6 +21,8 @@ func (c *sqliteConn) rollback() {
 	_ = c.exec("ROLLBACK", anyRows, nil) // fails if there is no transaction left, which is what is wanted
 }
 
+func (c *sqliteConn) lock([]string) {}
+
 func (c *sqliteConn) exec(query string, want int64, args []any) error {
 	n, err := c.count(query, args)
 	if err == nil && want != anyRows && n != want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,8 +20,11 @@ type operation struct {
 	ctx  context.Context
 	now  time.Time
 	adds bool // to the database, for somebody who can be refused
-	work func(*tx) error
-	done chan error // the writer sends once; room for one
+	// workers are whose runs it is about. Their sessions are locked before any
+	// run is, and in order, so that servers do not wait for each other in turn.
+	workers []string
+	work    func(*tx) error
+	done    chan error // the writer sends once; room for one
 }
 
 // writer owns the only connection that writes. While one batch is being synced
@@ -67,6 +71,11 @@ func newWriter(c conn, d dialect, o Options) *writer {
 // it has no effect, because nobody could say what became of the commit.
 func write[T any](ctx context.Context, w *writer, now time.Time, work func(*tx) (T, error)) (T, error) {
 	return do(ctx, w, operation{now: now}, work)
+}
+
+// writeFor is write for what workers do.
+func writeFor[T any](ctx context.Context, w *writer, now time.Time, workers []string, work func(*tx) (T, error)) (T, error) {
+	return do(ctx, w, operation{now: now, workers: workers}, work)
 }
 
 // add is write for what only adds to the database. It is refused with ErrFull
@@ -193,6 +202,7 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 		return all(errs, err), settled
 	}
 	w.rumours.tell(w.routes)
+	w.lockSessions(batch)
 	w.points.reset()
 	for i, op := range batch {
 		if op.ctx.Err() != nil {
@@ -221,6 +231,18 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 	}
 	w.points.after()
 	return errs, settled
+}
+
+// lockSessions locks those that the batch is about.
+func (w *writer) lockSessions(batch []operation) {
+	var workers []string
+	for _, op := range batch {
+		workers = append(workers, op.workers...)
+	}
+	if len(workers) > 0 {
+		slices.Sort(workers)
+		w.conn.lock(slices.Compact(workers))
+	}
 }
 
 // setback says what is to become of a batch that was taken back after err.
@@ -260,7 +282,7 @@ func (w *writer) judge(err error) (fault, error) {
 	case faultPage:
 		w.log.Error("damaged page", "err", err)
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	case faultConflict, faultLost:
+	case faultConflict, faultTimeout, faultLost:
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case faultDisk:
 		w.fail(err)
@@ -282,9 +304,12 @@ func (w *writer) judgeCommit(errs []error, err error) ([]error, verdict) {
 		return errs, settled
 	case faultLost:
 		return all(errs, fmt.Errorf("%w: commit: %w", ErrUnavailable, err)), settled
-	case faultConflict:
+	case faultConflict, faultTimeout:
 		return w.setback(all(errs, fmt.Errorf("%w: %w", ErrUnavailable, err)), err, f)
 	case faultRefused: // a statement that was sent with it
+		return all(errs, err), apart
+	case faultPage: // likewise: a commit itself reads nothing
+		_, err = w.judge(err)
 		return all(errs, err), apart
 	}
 	w.fail(err)
