@@ -103,21 +103,19 @@ func (t *tx) sameResult(r *Run, res *Result) (bool, error) {
 		return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3 AND outcome = 'released'`,
 			[]any{&n}, r.Seq, res.Fence, res.Worker)
 	}
-	if !r.State.Terminal() || r.Fence != res.Fence { // it may be one that the run was tried again after
-		var n int
-		return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3
-			AND outcome = 'settled' AND rc = ?4 AND reason = ?5`, []any{&n}, r.Seq, res.Fence, res.Worker, res.RC, brief(res.Error))
+	if r.State.Terminal() && r.Fence == res.Fence && r.RC == res.RC {
+		var errText, stacktrace string
+		var result []byte
+		_, err := t.row(`SELECT error, stacktrace, result FROM results WHERE run = ?1`,
+			[]any{&errText, &stacktrace, &result}, r.Seq)
+		if err != nil || errText == res.Error {
+			same := stacktrace == res.Stacktrace && bytes.Equal(result, res.Result) && (result == nil) == (res.Result == nil)
+			return same, err
+		}
 	}
-	if r.RC != res.RC {
-		return false, nil
-	}
-	var errText, stacktrace string
-	var result []byte
-	_, err := t.row(`SELECT error, stacktrace, result FROM results WHERE run = ?1`,
-		[]any{&errText, &stacktrace, &result}, r.Seq)
-	same := errText == res.Error && stacktrace == res.Stacktrace &&
-		bytes.Equal(result, res.Result) && (result == nil) == (res.Result == nil)
-	return same, err
+	var n int // it may be one that the run was to be tried again after
+	return t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3
+		AND outcome = 'settled' AND rc = ?4 AND reason = ?5`, []any{&n}, r.Seq, res.Fence, res.Worker, res.RC, brief(res.Error))
 }
 
 func (t *tx) insertLate(seq int64, res *Result) error {

@@ -343,3 +343,31 @@ func TestResultOfAnotherWorkerIsStale(t *testing.T) {
 		t.Errorf("LateResults() has %d, %v, want the first 16", len(late), err)
 	}
 }
+
+// TestRepeatOfAFailureThatWasToBeTriedAgain holds that a result whose answer was
+// lost is known again, whatever has become of the run since.
+func TestRepeatOfAFailureThatWasToBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	w.submit("a", func(n *store.NewRun) { n.Retry = store.Retry{Max: 1, On: []string{"EXCEPTION"}} })
+	h := w.run("w")
+	res := store.Result{Cookie: "a", Fence: h.Fence, Worker: "w", RC: "EXCEPTION", Error: "boom"}
+	other := res
+	other.Error = "bang"
+	check := func(when string, want ...store.Verdict) {
+		t.Helper()
+		for i, r := range []store.Result{res, other} {
+			if got := w.finish(r); got != want[i] {
+				t.Errorf("%s: Finish(%s) = %v, want %v", when, r.Error, got, want[i])
+			}
+		}
+	}
+	check("while the run has the lease", store.Accepted, store.Stale)
+	check("while it waits", store.Duplicate, store.Stale)
+	if _, _, err := w.Cancel(t.Context(), w.now, "a", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.wantState("a", store.Cancelled)
+	check("after it was cancelled", store.Duplicate, store.Stale)
+}
