@@ -81,11 +81,17 @@ func submitIsKept(ops []op) string {
 	return ""
 }
 
-// oneResult: of all results of a run one at most is accepted.
+// triedAgain reports whether the run may go on after the result of an attempt.
+func triedAgain(ops []op, result op) bool {
+	return result.view.state == api.StateFailed && slices.ContainsFunc(ops, func(o op) bool { return o.want.retries > 0 })
+}
+
+// oneResult: of all results of a run one at most is accepted, but for failures
+// that it was tried again after.
 func oneResult(ops []op) string {
 	var leases []string
 	for _, o := range ops {
-		if o.kind == opResult && !o.back && o.code == string(api.VerdictAccepted) {
+		if o.kind == opResult && !o.back && o.code == string(api.VerdictAccepted) && !triedAgain(ops, o) {
 			leases = append(leases, fmt.Sprintf("%s/%d", o.lease.worker, o.lease.fence))
 		}
 	}
@@ -107,7 +113,8 @@ func resultIsRead(ops []op) string {
 		}
 	}
 	for _, o := range ops {
-		if o.kind == opResult && !o.back && o.code == string(api.VerdictAccepted) && ended != nil && o.view != ended.view {
+		accepted := o.kind == opResult && !o.back && o.code == string(api.VerdictAccepted) && !triedAgain(ops, o)
+		if accepted && ended != nil && o.view != ended.view {
 			return fmt.Sprintf("%s %q was accepted, %s %q is read", o.view.state, o.view.value, ended.view.state, ended.view.value)
 		}
 	}

@@ -44,9 +44,10 @@ type op struct {
 
 // want is what a submit asks for, as far as it matters here.
 type want struct {
-	body string // tells submits of one cookie apart
-	once bool   // at most once
-	max  int    // attempts
+	body    string // tells submits of one cookie apart
+	once    bool   // at most once
+	max     int    // attempts
+	retries int    // how often it is tried again when it has failed
 }
 
 // A lease is what a worker was offered.

@@ -149,15 +149,18 @@ func (c *caller) fresh(ctx context.Context) {
 	in := api.Submit{
 		Pipeline: "p", Cookie: fmt.Sprint(c.name, "-", len(c.mine)), Variables: []byte(`{"n":1}`), MaxAttempts: 50,
 		Priority: c.rand.IntN(3),
+		Retry:    &api.Retry{Max: 1, BackoffMS: 20, MaxBackoffMS: 200, On: []api.RetryCode{api.RetryTimeout}}, // which nobody sends
 	}
 	switch c.rand.IntN(8) {
 	case 0, 1:
-		in.Delivery = api.AtMostOnce
+		in.Delivery, in.MaxAttempts, in.Retry = api.AtMostOnce, 3, nil
 	case 2:
 		in.MaxAttempts = 1 + c.rand.IntN(2)
 	case 3:
 		soon := time.Now().Add(200 * time.Millisecond).Truncate(time.Microsecond)
 		in.NotBefore = &soon
+	case 4:
+		in.Retry.Max, in.Retry.On = 2, []api.RetryCode{api.RetryException}
 	}
 	c.mine, c.wants = append(c.mine, in.Cookie), append(c.wants, in)
 	for ctx.Err() == nil && !c.submit(ctx, in) {
@@ -174,6 +177,9 @@ func (c *caller) submit(ctx context.Context, in api.Submit) bool {
 	o := op{kind: opSubmit, cookie: in.Cookie, want: want{
 		body: string(in.Variables), once: in.Delivery == api.AtMostOnce, max: in.MaxAttempts,
 	}}
+	if in.Retry != nil && slices.Contains(in.Retry.On, api.RetryException) {
+		o.want.retries = in.Retry.Max
+	}
 	return c.made(ctx, o, func(ctx context.Context) (api.Run, error) { return c.client.Submit(ctx, in, 0) })
 }
 

@@ -18,10 +18,12 @@ func TestPromises(t *testing.T) {
 	running := view{state: api.StateRunning}
 	stopping := view{state: api.StateRunning, cancelling: true}
 	dead := view{state: api.StateDead, value: "|lost"}
+	failed := view{state: api.StateFailed, value: "|1"}
 	ask := want{body: "{}", max: 2}
 
 	submit := op{kind: opSubmit, want: ask, view: queued}
 	lost := op{kind: opSubmit, want: ask, unknown: true}
+	again := op{kind: opSubmit, want: want{body: "{}", max: 2, retries: 1}, view: queued}
 	collision := op{kind: opSubmit, want: want{body: "other", max: 2}, code: string(api.CodeCookieCollision)}
 	missing := op{kind: opGet, code: string(api.CodeCookieNotFound)}
 	get := func(v view) op { return op{kind: opGet, view: v} }
@@ -78,6 +80,10 @@ func TestPromises(t *testing.T) {
 		{"a claimed run is lost", []op{submit, offer(w1), claim(w1), get(dead)}, false},
 		{"a claimed run is offered again", []op{submit, offer(w1), claim(w1), offer(w2), get(dead)}, true},
 		{"a lost lease is claimed", []op{submit, offer(w1), offer(w2), claim(w1), get(dead)}, true},
+		{"a failure is tried again", []op{again, offer(w1), result(w1, failed, "accepted"), result(w1, failed, "duplicate"), offer(w2), result(w2, done, "accepted"), get(done)}, false},
+		{"a failure is tried again under its lease", []op{again, offer(w1), result(w1, failed, "accepted"), result(w1, done, "accepted"), get(done)}, true},
+		{"a failure is tried again too often", []op{again, offer(w1), result(w1, failed, "accepted"), offer(w2), result(w2, failed, "accepted"), get(queued), get(failed)}, true},
+		{"a failure is the end", []op{submit, offer(w1), result(w1, failed, "accepted"), offer(w2), result(w2, done, "accepted"), get(done)}, true},
 		{"a run is stuck", []op{submit, offer(w1), get(running)}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

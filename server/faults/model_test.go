@@ -2,7 +2,9 @@ package faults
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -20,6 +22,8 @@ type run struct {
 	newest    lease // that a worker was told of
 	leases    int   // how many there were
 	gone      int64 // leases up to this fence are over
+	retries   int
+	tried     string // results after which it was tried again
 	claimed   bool
 	cancelled bool // a cancellation was asked for
 
@@ -158,13 +162,8 @@ func (r run) claim(o op) []run {
 func (r run) holds(l lease) bool { return r.end == "" && r.newest == l && l.fence > r.gone }
 
 func (r run) result(o op) []run {
-	done := r
-	if o.back {
-		done.gone = o.lease.fence
-	} else {
-		done.end, done.value = o.view.state, o.view.value
-	}
-	known := r.end == o.view.state && r.value == o.view.value && r.newest == o.lease
+	done := r.ended(o)
+	known := r.end == o.view.state && r.value == o.view.value && r.newest == o.lease || strings.Contains(r.tried, tried(o))
 	if o.back {
 		known = o.lease.fence <= r.gone
 	}
@@ -186,6 +185,23 @@ func (r run) result(o op) []run {
 	}
 	return only(r, !r.there)
 }
+
+// ended is the run after a result that was accepted.
+func (r run) ended(o op) run {
+	switch {
+	case o.back:
+		r.gone = o.lease.fence
+	case o.view.state == api.StateFailed && r.retries < r.want.retries && !r.cancelled:
+		r.gone, r.tried = o.lease.fence, r.tried+tried(o)
+		r.retries++
+	default:
+		r.end, r.value = o.view.state, o.view.value
+	}
+	return r
+}
+
+// tried notes a result in a way that can be found again.
+func tried(o op) string { return fmt.Sprintf("%s/%d %s;", o.lease.worker, o.lease.fence, o.view.value) }
 
 func only(r run, ok bool) []run {
 	if !ok {
