@@ -25,12 +25,12 @@ import (
 var types = map[string]any{
 	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
-	"Attempt": api.Attempt{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
+	"Attempt": api.Attempt{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
 	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	// Not objects: what fields are made of.
-	"Outcome": api.Outcome(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"ResultCode": api.RC(""), "State": api.State(""),
 }
 

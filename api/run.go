@@ -148,6 +148,7 @@ type Run struct {
 	Concurrency *Concurrency      `json:"concurrency,omitempty"`
 	Retry       *Retry            `json:"retry,omitempty"`
 	Retries     int               `json:"retries,omitempty"`  // attempts whose result did not end the run
+	Waiting     *Waiting          `json:"waiting,omitempty"`  // why it is not being worked on; only where a single run is read
 	Attempts    []Attempt         `json:"attempts,omitempty"` // that have ended; only where a single run is read
 	Blocked     bool              `json:"blocked,omitempty"`  // queued, and waits for a slot of its key
 	Worker      string            `json:"worker,omitempty"`   // who holds it, or held it last

@@ -107,6 +107,11 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 // viewWhole is viewRun with what has to be looked up.
 func (s *Server) viewWhole(ctx context.Context, run store.Run) (api.Run, error) {
 	view := s.viewRun(run)
+	waiting, err := s.store.Waiting(ctx, s.store.Now(), &run)
+	if err != nil {
+		return view, err
+	}
+	view.Waiting = viewWaiting(&run, waiting)
 	if run.Fence == 0 {
 		return view, nil
 	}

@@ -180,6 +180,7 @@ func TestSubmitIsKept(t *testing.T) {
 		Cookie: "a:b.C_-9", Pipeline: "päivä 1", State: api.StateQueued, Queue: "q", Labels: map[string]string{"zone/a": "x"},
 		Tags: map[string]string{"for": "tests"}, Priority: -3, Delivery: api.AtMostOnce, MaxAttempts: 2, NotBefore: &past,
 		CreatedAt: run.CreatedAt, TraceID: run.TraceID, TraceURL: run.TraceURL,
+		Waiting: &api.Waiting{Reason: api.WaitingNoWorker, Message: `no worker takes runs from queue "q"`},
 	}
 	if diff := cmp.Diff(want, w.get("a:b.C_-9")); diff != "" {
 		t.Errorf("run (-want +got):\n%s", diff)

@@ -130,6 +130,9 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		row("run", run.Cookie)
 		row("pipeline", run.Pipeline)
 		row("state", string(run.State))
+		if run.Waiting != nil {
+			row("waits", run.Waiting.Message)
+		}
 		row("queue", run.Queue)
 		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, mostAttempts(run)))
 		for _, a := range run.Attempts {

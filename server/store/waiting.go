@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// WaitReason is why a run is not being worked on.
+type WaitReason string
+
+const (
+	WaitsForTime     WaitReason = "not_before"              // that its submitter asked for
+	WaitsForRetry    WaitReason = "retry_backoff"           // after an attempt
+	WaitsForSlot     WaitReason = "concurrency_limit"       // of its key
+	WaitsForQueue    WaitReason = "no_worker"               // takes from its queue
+	WaitsForLabels   WaitReason = "no_worker_with_labels"   // that it needs
+	WaitsForPipeline WaitReason = "no_worker_with_pipeline" // that it is of
+	WaitsForDrained  WaitReason = "workers_draining"        // all that could take it
+	WaitsForWorkers  WaitReason = "workers_busy"            // all that could take it
+	WaitsForOffer    WaitReason = "offered_soon"            // there is room
+	WaitsForAnswer   WaitReason = "offered"                 // a worker was sent it
+)
+
+// Waiting says what a run waits for. What does not belong to the reason is zero.
+type Waiting struct {
+	Reason   WaitReason
+	Until    time.Time
+	Holders  []string          // runs that have a slot of its key, the oldest first; at most maxHolders
+	Missing  map[string]string // labels that the worker lacks that has most of them
+	Workers  int               // that could take the run
+	Slots    int               // of those workers
+	Position int               // of the run, from 1, among those that wait for the same; at most maxPosition
+}
+
+// What a reader is told at most.
+const (
+	maxHolders  = 10
+	maxPosition = 1000
+)
+
+// Waiting works out what a run waits for, or returns nil if it does not wait.
+func (s *Store) Waiting(ctx context.Context, now time.Time, r *Run) (*Waiting, error) {
+	switch {
+	case r.State == Scheduled && r.Attempts > 0:
+		return &Waiting{Reason: WaitsForRetry, Until: r.Due}, nil
+	case r.State == Scheduled:
+		return &Waiting{Reason: WaitsForTime, Until: r.Due}, nil
+	case r.State == Offered:
+		return &Waiting{Reason: WaitsForAnswer}, nil
+	case r.State != Queued:
+		return nil, nil
+	case r.Blocked:
+		return s.waitingForSlot(ctx, r)
+	}
+	workers, err := s.Workers(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	w := waitingForWorker(r, workers)
+	if w.Reason == WaitsForWorkers || w.Reason == WaitsForOffer {
+		w.Position, err = s.position(ctx, r)
+	}
+	return w, err
+}
+
+func (s *Store) waitingForSlot(ctx context.Context, r *Run) (*Waiting, error) {
+	w := &Waiting{Reason: WaitsForSlot}
+	err := s.query(ctx, `SELECT cookie FROM runs WHERE concurrency_key = ?1 AND blocked = 0
+			AND concurrency_key <> '' AND state < 4 AND state IN (1, 2, 3) ORDER BY seq LIMIT ?2`,
+		func(row scanner) error {
+			var cookie string
+			err := row.Scan(&cookie)
+			w.Holders = append(w.Holders, cookie)
+			return err
+		}, r.Concurrency.Key, maxHolders)
+	if err != nil {
+		return nil, err
+	}
+	err = s.query(ctx, `SELECT count(*) + 1 FROM (SELECT 1 FROM runs WHERE concurrency_key = ?1 AND blocked = 1 AND state = 1
+			AND concurrency_key <> '' AND state < 4 AND seq < ?2 LIMIT ?3) AS before`,
+		func(row scanner) error { return row.Scan(&w.Position) }, r.Concurrency.Key, r.Seq, maxPosition-1)
+	return w, err
+}
+
+// position counts the runs of the queue that go first, by priority and age.
+func (s *Store) position(ctx context.Context, r *Run) (n int, _ error) {
+	err := s.query(ctx, `SELECT count(*) + 1 FROM (
+			SELECT 1 FROM routes q JOIN runs r ON r.route = q.id AND r.state = 1 AND r.blocked = 0
+			WHERE q.queue = ?1 AND (q.priority > ?2 OR q.priority = ?2 AND r.seq < ?3) LIMIT ?4) AS before`,
+		func(row scanner) error { return row.Scan(&n) }, r.Queue, r.Priority, r.Seq, maxPosition-1)
+	return n, err
+}
+
+// waitingForWorker finds the first thing that keeps the workers from taking a
+// run: a worker has to have its queue, its labels and its pipeline, go on
+// working, and have room.
+func waitingForWorker(r *Run, workers []Worker) *Waiting {
+	w := &Waiting{Reason: WaitsForQueue}
+	free := 0
+	for i := range workers {
+		one := &workers[i]
+		if one.Lost || !one.takesFrom(r.Queue) {
+			continue
+		}
+		reason := WaitsForWorkers
+		lacks := one.lacks(r.Labels)
+		switch {
+		case len(lacks) > 0:
+			reason = WaitsForLabels
+			if w.Missing == nil || len(lacks) < len(w.Missing) {
+				w.Missing = lacks
+			}
+		case !one.has(r.Pipeline):
+			reason = WaitsForPipeline
+		case !one.DrainingAt.IsZero() || !one.ShutdownAt.IsZero():
+			reason = WaitsForDrained
+		default:
+			w.Slots += one.Capacity
+			free += max(0, one.Capacity-one.Leased)
+		}
+		if nearness[reason] > nearness[w.Reason] {
+			w.Reason, w.Workers = reason, 0
+		}
+		if reason == w.Reason {
+			w.Workers++
+		}
+	}
+	if w.Reason != WaitsForLabels {
+		w.Missing = nil
+	}
+	if w.Reason == WaitsForQueue || w.Reason == WaitsForLabels || w.Reason == WaitsForPipeline {
+		w.Workers = 0
+	}
+	if free > 0 {
+		w.Reason = WaitsForOffer
+	}
+	return w
+}
+
+// nearness orders what keeps a worker from taking a run by how little it is.
+var nearness = map[WaitReason]int{WaitsForQueue: 0, WaitsForLabels: 1, WaitsForPipeline: 2, WaitsForDrained: 3, WaitsForWorkers: 4}
+
+func (w *Worker) takesFrom(queue string) bool { return slices.Contains(w.Queues, queue) }
+
+// lacks returns the labels that the worker does not have.
+func (w *Worker) lacks(labels map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, value := range labels {
+		if have, ok := w.Labels[name]; !ok || have != value {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+func (w *Worker) has(pipeline string) bool {
+	return w.Pipelines == nil || slices.ContainsFunc(w.Pipelines, func(p Pipeline) bool { return p.Name == pipeline })
+}

@@ -1,0 +1,91 @@
+package server_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// A run that waits says why, and the reasons change with the world around it.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	later := time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC)
+	w.submit(api.Submit{Cookie: "later", NotBefore: &later})
+	w.submit(api.Submit{Cookie: "c", Queue: "q", Labels: map[string]string{"gpu": "yes", "zone": "x"}})
+	step := func(cookie string, want api.Waiting) {
+		t.Helper()
+		got := w.get(cookie).Waiting
+		if got == nil {
+			t.Fatalf("run %s does not say why it waits, want %+v", cookie, want)
+		}
+		if diff := cmp.Diff(want, *got); diff != "" {
+			t.Errorf("run %s waits (-want +got):\n%s", cookie, diff)
+		}
+	}
+	step("later", api.Waiting{Reason: api.WaitingNotBefore, Until: &later, Message: "it is not to begin before 2100-01-02T03:04:05Z"})
+	w.register("elsewhere", 1)
+	step("c", api.Waiting{Reason: api.WaitingNoWorker, Message: `no worker takes runs from queue "q"`})
+	in := func(labels map[string]string, pipelines ...string) func(*api.Register) {
+		return func(r *api.Register) {
+			r.Queues, r.Labels = []string{"q"}, labels
+			for _, p := range pipelines {
+				r.Pipelines = append(r.Pipelines, api.PipelineInfo{Name: p})
+			}
+		}
+	}
+	w.register("plain", 1, in(nil))
+	w.register("zoned", 1, in(map[string]string{"zone": "x", "gpu": "no"}))
+	step("c", api.Waiting{
+		Reason: api.WaitingNoLabels, Missing: map[string]string{"gpu": "yes"},
+		Message: `no worker of queue "q" has all of its labels; the one that has most lacks gpu=yes`,
+	})
+	fit := map[string]string{"gpu": "yes", "zone": "x"}
+	w.register("other", 1, in(fit, "p2"))
+	step("c", api.Waiting{Reason: api.WaitingNoPipeline, Message: `no worker that takes such runs from queue "q" has pipeline "p"`})
+	wk := w.register("one", 1, in(fit, "p", "p2"))
+	step("c", api.Waiting{Reason: api.WaitingOfferedSoon, Workers: 1, Slots: 1, Position: 1, Message: "a worker has a free slot: it is sent soon"})
+
+	w.submit(api.Submit{Cookie: "first", Queue: "q", Labels: fit, Priority: 1})
+	got := wk.poll()
+	step("first", api.Waiting{Reason: api.WaitingOffered, Message: `it was sent to worker "one", which has not acknowledged it yet`})
+	wk.poll(held(got[0]))
+	if got := w.get("first"); got.Waiting != nil {
+		t.Errorf("a run that is RUNNING waits: %+v", got.Waiting)
+	}
+	w.submit(api.Submit{Cookie: "before", Queue: "q", Labels: fit, Priority: 1})
+	step("c", api.Waiting{Reason: api.WaitingBusy, Workers: 1, Slots: 1, Position: 2, Message: "the only slot for it is taken; it is number 2 in line"})
+	w.want(http.StatusAccepted, "POST", wk.path("/shutdown"), nil)
+	step("c", api.Waiting{Reason: api.WaitingDraining, Workers: 1, Message: "the only worker that could take it is draining"})
+	if list := into[api.RunList](t, w.want(200, "GET", "/v1/runs", nil)); list.Runs[0].Waiting != nil {
+		t.Errorf("a listed run says why it waits, which is only for a single one: %+v", list.Runs[0])
+	}
+}
+
+func TestWaitingForASlotOrARetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 2)
+	w.submit(of("a", ""))
+	w.submit(of("b", ""))
+	w.submit(of("c", ""))
+	got := w.get("c").Waiting
+	want := &api.Waiting{
+		Reason: api.WaitingConcurrency, Holders: []string{"a"}, Position: 2,
+		Message: `the only slot of concurrency key "k" is taken, by a; it is number 2 of those that wait`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("waiting for a slot (-want +got):\n%s", diff)
+	}
+	wk.take()
+	w.submit(api.Submit{Cookie: "r", Retry: &api.Retry{Max: 1, BackoffMS: 3_600_000}})
+	lease := wk.take(api.Held{Cookie: "a", Fence: 1})
+	wk.post(api.Result{Cookie: "r", Fence: lease.Fence, RC: api.RCException})
+	if got := w.get("r").Waiting; got == nil || got.Reason != api.WaitingRetry || got.Until == nil || !got.Until.After(time.Now()) {
+		t.Errorf("waiting for a retry = %+v, want a time", got)
+	}
+}
