@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,11 +95,15 @@ func TestPinnedHorizon(t *testing.T) {
 		t.Fatal(err)
 	}
 	for round := range rounds {
+		var wg sync.WaitGroup
 		for i := range each {
-			if _, _, err := s.Submit(t.Context(), now, newRun(fmt.Sprint(round, "-", i))); err != nil {
-				t.Fatal(err)
-			}
+			wg.Go(func() {
+				if _, _, err := s.Submit(t.Context(), now, newRun(fmt.Sprint(round, "-", i))); err != nil {
+					t.Errorf("Submit() = %v", err)
+				}
+			})
 		}
+		wg.Wait()
 		out, err := s.Poll(t.Context(), now, PollIn{Worker: "w", Session: "s", Max: each})
 		if err != nil || len(out.Offers) != each {
 			t.Fatalf("Poll() has %d offers, %v", len(out.Offers), err)
@@ -135,7 +140,7 @@ func touched(t *testing.T, s *Store, route, seq int64) int {
 	t.Helper()
 	claim := ""
 	s.dialect.(*postgres).texts.texts.Range(func(_, value any) bool {
-		if text := value.(string); strings.Contains(text, "r.state = 1 AND r.seq >= $2") {
+		if text := value.(string); strings.Contains(text, "r.seq >= $2 ORDER BY r.seq LIMIT") {
 			claim = text
 		}
 		return true
