@@ -55,10 +55,18 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 	out, err := writeFor(ctx, s.writer, now, workers, func(t *tx) (outcome, error) {
 		t.point("finish")
 		o := outcome{verdicts: make([]Verdict, len(results))}
+		runs, err := t.ofResults(results)
+		if err != nil {
+			return outcome{}, err
+		}
 		for i, res := range results {
 			res.Error, res.Stacktrace = plain(res.Error), plain(res.Stacktrace) // as a repeat will find them
-			var err error
-			if o.verdicts[i], err = t.finish(&res); err != nil {
+			r, found := runs[res.Cookie]
+			if !found {
+				o.verdicts[i] = Unknown
+				continue
+			}
+			if o.verdicts[i], err = t.finish(r, &res); err != nil {
 				return outcome{}, err
 			}
 		}
@@ -68,14 +76,24 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 	return out.verdicts, out.moved, err
 }
 
-func (t *tx) finish(res *Result) (Verdict, error) {
-	r, found, err := t.run(`WHERE r.cookie = ?1`, res.Cookie)
-	if err != nil {
-		return 0, err
+// ofResults reads and locks the runs that results are of, by cookie.
+func (t *tx) ofResults(results []Result) (map[string]*Run, error) {
+	if len(results) == 0 {
+		return nil, nil
 	}
-	if !found {
-		return Unknown, nil
+	cookies := make([]any, len(results))
+	for i, res := range results {
+		cookies[i] = res.Cookie
 	}
+	list, err := t.runsIn("cookie", cookies)
+	runs := make(map[string]*Run, len(list))
+	for i := range list {
+		runs[list[i].Cookie] = &list[i]
+	}
+	return runs, err
+}
+
+func (t *tx) finish(r *Run, res *Result) (Verdict, error) {
 	if r.Worker == res.Worker {
 		e := event{kind: evFinish, fence: res.Fence, rc: res.RC, errText: res.Error}
 		if res.Release {
@@ -83,11 +101,11 @@ func (t *tx) finish(res *Result) (Verdict, error) {
 		} else {
 			r.Stacktrace, r.Result = res.Stacktrace, res.Result
 		}
-		if accepted, err := t.move(&r, e); accepted || err != nil {
+		if accepted, err := t.move(r, e); accepted || err != nil {
 			return Accepted, err
 		}
 	}
-	if same, err := t.sameResult(&r, res); same || err != nil {
+	if same, err := t.sameResult(r, res); same || err != nil {
 		return Duplicate, err
 	}
 	if res.Release { // says nothing that is worth keeping

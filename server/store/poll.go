@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -233,17 +232,4 @@ func (t *tx) lost(h holding) ([]Held, error) {
 		}
 	}
 	return out, nil
-}
-
-// list is a list of as many arguments as there are, made up to a power of two
-// by repeating the last, so that few statements are ever prepared.
-func list(args *[]any) string {
-	for n := len(*args); n&(n-1) != 0; n++ {
-		*args = append(*args, (*args)[n-1])
-	}
-	text := "(?1"
-	for i := range (*args)[1:] {
-		text += fmt.Sprintf(", ?%d", i+2)
-	}
-	return text + ")"
 }

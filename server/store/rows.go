@@ -102,6 +102,31 @@ func (t *tx) run(where string, args ...any) (r Run, found bool, err error) {
 	return t.peek(where+` FOR UPDATE OF r`, args...)
 }
 
+// runsIn is run for all runs of which a column has one of the values.
+func (t *tx) runsIn(column string, values []any) (runs []Run, _ error) {
+	places := list(&values)
+	err := t.rows(selectRun+`WHERE r.`+column+` IN `+places+` ORDER BY r.seq FOR UPDATE OF r`, func(row scanner) error {
+		var r Run
+		err := row.Scan(r.dest()...)
+		runs = append(runs, r)
+		return err
+	}, values...)
+	return runs, err
+}
+
+// list is a list of as many arguments as there are, made up to a power of two
+// by repeating the last, so that few statements are ever prepared.
+func list(args *[]any) string {
+	for n := len(*args); n&(n-1) != 0; n++ {
+		*args = append(*args, (*args)[n-1])
+	}
+	text := "(?1"
+	for i := range (*args)[1:] {
+		text += fmt.Sprintf(", ?%d", i+2)
+	}
+	return text + ")"
+}
+
 // peek is run without the lock.
 func (t *tx) peek(where string, args ...any) (r Run, found bool, err error) {
 	found, err = t.row(selectRun+where, r.dest(), args...)

@@ -253,14 +253,12 @@ func (t *tx) fetch(leases []lease) error {
 	for i, l := range leases {
 		args[i] = l.seq
 	}
-	places := list(&args)
-	t.fetched = make(map[int64]Run, len(leases))
-	return t.rows(selectRun+`WHERE r.seq IN `+places+` ORDER BY r.seq FOR UPDATE OF r`, func(row scanner) error {
-		var r Run
-		err := row.Scan(r.dest()...)
+	runs, err := t.runsIn("seq", args)
+	t.fetched = make(map[int64]Run, len(runs))
+	for _, r := range runs {
 		t.fetched[r.Seq] = r
-		return err
-	}, args...)
+	}
+	return err
 }
 
 // moveLease moves the leased run. If the lease has ended since it was listed, at
