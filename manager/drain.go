@@ -11,6 +11,15 @@ import (
 // been told to stop.
 const handBack = 5 * time.Second
 
+// Refuse takes no more runs: what the server sends from now on is handed back.
+// Call it before the server is told of a drain, so that a run that is on its way
+// meanwhile is not worked on here and elsewhere.
+func (m *Manager) Refuse() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.draining = true
+}
+
 // Drain takes no more runs and waits for those that are held, until ctx is
 // done. Then it stops them and hands them back to the server, and gives up what
 // cannot be posted soon after. When it returns nothing is left but engines that

@@ -89,6 +89,24 @@ func TestADrainingWorkerTakesNothingMore(t *testing.T) {
 	})
 }
 
+func TestRefuseTakesNothingMore(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		s := &server{}
+		m := start(t, standard, s)
+		m.Handle(run("a", "minute"))
+		synctest.Wait()
+		m.Refuse()
+		m.Handle(run("b", "echo"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.expect(t, "b/1 NO_CAPACITY this worker is draining", `a/1 OK "done"`)
+		if err := m.Drain(t.Context()); err != nil {
+			t.Errorf("Drain() = %v", err)
+		}
+	})
+}
+
 // Whatever comes, in whatever order, no more pipelines run than there are
 // slots, and each that has started is answered once.
 func TestStorm(t *testing.T) {

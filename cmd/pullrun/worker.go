@@ -136,6 +136,7 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 	var refused error
 	select {
 	case <-drain.Done():
+		m.Refuse()
 		if err := p.Drain(now); err != nil {
 			log.Warn("the server could not be told that this worker is draining", "err", err)
 		}
