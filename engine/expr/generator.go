@@ -4,11 +4,13 @@ import "iter"
 
 // A generator runs a function that yields: as a coroutine, which waits in
 // yield until the next value is wanted. The evaluation that started it stops
-// it at its end, so that no coroutine is left behind.
+// it at its end, so that no coroutine is left behind; see [Iter.end].
 type generator struct {
 	fr   *frame
 	fn   *Func
+	it   *Iter
 	pull func() (Value, bool)
+	stop func()
 	push func(Value) bool
 	err  error
 	done bool
@@ -17,7 +19,9 @@ type generator struct {
 func newGenerator(fr *frame, f *Func) *Iter {
 	g := &generator{fr: fr, fn: f}
 	fr.gen = g
-	return newIter(typeGenerator, g)
+	g.it = newIter(typeGenerator, g)
+	g.it.gen = g
+	return g.it
 }
 
 func (g *generator) next(ev *eval) (Value, bool, error) {
@@ -33,9 +37,8 @@ func (g *generator) next(ev *eval) (Value, bool, error) {
 	defer ev.leave()
 	g.fr.ev = ev
 	if g.pull == nil {
-		var stop func()
-		g.pull, stop = iter.Pull(g.body)
-		ev.atEnd = append(ev.atEnd, stop)
+		g.pull, g.stop = iter.Pull(g.body)
+		ev.atEnd = append(ev.atEnd, g.it)
 	}
 	v, ok := g.pull()
 	if !ok {

@@ -106,8 +106,8 @@ type eval struct {
 	nextText int         // the one to be replaced
 
 	home     *homeMark
-	mutating bool     // the program says that it changes what it is given
-	atEnd    []func() // stop the generators that were started
+	mutating bool    // the program says that it changes what it is given
+	atEnd    []*Iter // generators that were started
 }
 
 const pollEvery = 1024
@@ -165,6 +165,18 @@ func (ev *eval) schedule() {
 	if b := ev.budget; b != nil {
 		ev.pollAt = min(ev.pollAt, ev.steps+max(b.limit-b.used.Load(), 0)+1)
 	}
+}
+
+// finish stops what the evaluation has left running and settles. It gives
+// the error that the evaluation ends with.
+func (ev *eval) finish(err error) error {
+	for _, it := range ev.atEnd {
+		it.end(ev)
+	}
+	if over := ev.settle(); err == nil {
+		err = over
+	}
+	return err
 }
 
 // settle tells the budget what was taken since it was last told.

@@ -132,19 +132,11 @@ func (p *Program) Eval(ctx context.Context, s Scope, o Options) (v Value, err er
 		if r := recover(); r != nil {
 			v, err = nil, internalError(r)
 		}
-		for _, stop := range ev.atEnd {
-			stop()
+		if err = ev.finish(err); err != nil {
+			v, err = nil, atLine(err, 1)
 		}
 	}()
-	fr := &frame{ev: ev, slots: newSlots(p.slots)}
-	v, err = p.run(fr)
-	if over := ev.settle(); err == nil {
-		err = over
-	}
-	if err != nil {
-		return nil, atLine(err, 1)
-	}
-	return v, nil
+	return p.run(&frame{ev: ev, slots: newSlots(p.slots)})
 }
 
 // internalError reports a bug of ours, which fails the evaluation only.
@@ -161,10 +153,9 @@ func Collect(ctx context.Context, v Value, o Options) (items []Value, err error)
 		if r := recover(); r != nil {
 			items, err = nil, internalError(r)
 		}
+		if err = ev.finish(err); err != nil {
+			items = nil
+		}
 	}()
-	items, err = ev.collect(v)
-	if over := ev.settle(); err == nil {
-		err = over
-	}
-	return items, err
+	return ev.collect(v)
 }

@@ -78,7 +78,5 @@ func viewIsDisjoint(ev *eval, a []Value) (Value, error) {
 }
 
 func generatorClose(_ *eval, a []Value) (Value, error) {
-	it := a[0].(*Iter)
-	it.it = nextFunc(func(*eval) (Value, bool, error) { return nil, false, nil })
-	return nil, nil
+	return nil, a[0].(*Iter).close()
 }

@@ -14,6 +14,9 @@ type Iter struct {
 	kind *Type
 	it   iterator
 	busy atomic.Bool
+
+	gen  *generator  // if it is one
+	left atomic.Bool // the evaluation that started the generator is over
 }
 
 func newIter(kind *Type, it iterator) *Iter { return &Iter{kind: kind, it: it} }
@@ -26,8 +29,36 @@ func (it *Iter) next(ev *eval) (Value, bool, error) {
 	if !it.busy.CompareAndSwap(false, true) {
 		return nil, false, raise(excValueError, "generator already executing")
 	}
-	defer it.busy.Store(false)
+	defer func() {
+		it.busy.Store(false)
+		if it.left.Load() { // while this step was under way
+			ev.atEnd = append(ev.atEnd, it)
+		}
+	}()
 	return it.it.next(ev)
+}
+
+// end stops a generator. If another evaluation is at a step of it, that one
+// ends it: it looks at left after it has let go, and here it is set before
+// the claim.
+func (it *Iter) end(ev *eval) {
+	it.left.Store(true)
+	if !it.busy.CompareAndSwap(false, true) {
+		return
+	}
+	defer it.busy.Store(false)
+	it.gen.fr.ev = ev
+	it.gen.stop()
+}
+
+// close ends an iterator early.
+func (it *Iter) close() error {
+	if !it.busy.CompareAndSwap(false, true) {
+		return raise(excValueError, "generator already executing")
+	}
+	defer it.busy.Store(false)
+	it.it = nextFunc(func(*eval) (Value, bool, error) { return nil, false, nil })
+	return nil
 }
 
 // nextFunc lets a function be an iterator.
