@@ -53,6 +53,7 @@ type Dispatch struct {
 type ServerLimits struct {
 	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
 	Result Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
+	Queued int  `mapstructure:"queued" doc:"Most runs that may wait in one queue, whether for a worker, for a slot of their concurrency key or for their time. With several servers on one database it is approximate. Zero is no limit."`
 	Rate   int  `mapstructure:"rate" doc:"Most calls that a token may make in a second, other than those of a worker. Zero is no limit."`
 	Polls  int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
 }
@@ -70,7 +71,7 @@ func DefaultServer() Server {
 		CancelTimeout:   30 * time.Second,
 		MaxAttempts:     3,
 		Dispatch:        Dispatch{Aging: time.Minute},
-		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Polls: 10_000},
+		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
 		StoreReserve:    64 * MiB,
 		Retention:       7 * day,
 		ShutdownTimeout: 10 * time.Second,
@@ -108,6 +109,7 @@ func (s Server) Validate() error {
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)
 	atLeast(&c, "limits.result", s.Limits.Result, KiB)
+	atLeast(&c, "limits.queued", s.Limits.Queued, 0)
 	atLeast(&c, "limits.rate", s.Limits.Rate, 0)
 	atLeast(&c, "limits.polls", s.Limits.Polls, 1)
 	if s.TraceURL != "" && !strings.Contains(s.TraceURL, "{trace}") {

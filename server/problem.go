@@ -17,6 +17,9 @@ import (
 // retryAfter is what a caller is asked to wait when nothing better is known.
 const retryAfter = time.Second
 
+// queueFullRetry is when a submit that a queue had no room for may come again.
+const queueFullRetry = 5 * time.Second
+
 // fail answers a call with its error. It is the only place that turns errors
 // into responses.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -69,8 +72,10 @@ func asProblem(r *http.Request, err error) *api.Error {
 		return api.Errorf(api.CodeSessionNotFound, "worker %q has no such session: register again", r.PathValue("id"))
 	case errors.Is(err, store.ErrSuperseded):
 		return api.Errorf(api.CodeSessionSuperseded, "another worker has registered as %q", r.PathValue("id"))
-	case errors.Is(err, store.ErrTooManyRoutes):
-		return api.Errorf(api.CodeQueueFull, "%w", err)
+	case errors.Is(err, store.ErrQueueFull), errors.Is(err, store.ErrTooManyRoutes):
+		e = api.Errorf(api.CodeQueueFull, "%w", err)
+		e.RetryAfter = queueFullRetry
+		return e
 	case errors.Is(err, store.ErrFull):
 		return api.Errorf(api.CodeStoreFull, "the server's disk is full")
 	case errors.Is(err, store.ErrNoBackup):

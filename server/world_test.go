@@ -31,6 +31,8 @@ type setup struct {
 	token  string       // that the world's own calls carry
 	secret []string     // that no answer and no log line may hold
 	pipes  *pipes       // in the place of TCP
+
+	maxQueued int // of the store
 }
 
 // A world is a running server with its store, and a client that holds every
@@ -91,7 +93,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 	}
 	log := slog.New(w.setup.log)
 	var err error
-	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing, Probe: w.probe}); err != nil {
+	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing, MaxQueued: w.setup.maxQueued, Probe: w.probe}); err != nil {
 		t.Fatal(err)
 	}
 	if w.Server, err = server.New(w.setup.Config, w.store, log); err != nil {

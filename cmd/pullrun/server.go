@@ -68,7 +68,7 @@ func tokensOf(cfg configs.Server) []configs.Secret {
 // serve opens the store and serves it until ctx ends. ready is told the
 // server's URL when it can be called.
 func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func(url string)) (err error) {
-	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: log, Aging: cfg.Dispatch.Aging, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
+	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
 		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
 	}})
 	if err != nil {

@@ -56,17 +56,20 @@ func (t *tx) firstBlocked(key string) (seq int64, found bool, err error) {
 	return seq, found, err
 }
 
-// noSlot reports whether a new run would have to wait for a slot.
-func (t *tx) noSlot(c Concurrency) (bool, error) {
+// noSlot returns ErrNoSlot if a new run would have to wait for a slot.
+func (t *tx) noSlot(c Concurrency) error {
 	if err := t.lockKey(c.Key); err != nil {
-		return false, err
+		return err
 	}
 	held, err := t.slotsHeld(c.Key)
-	if err != nil || held >= c.Limit {
-		return true, err
+	if err != nil {
+		return err
 	}
 	_, waits, err := t.firstBlocked(c.Key)
-	return waits, err
+	if err == nil && (waits || held >= c.Limit) {
+		err = ErrNoSlot
+	}
+	return err
 }
 
 // giveSlots gives what slots of a key are free to the runs that wait for them.

@@ -36,6 +36,8 @@ var (
 	// ErrNoSlot says that the run was not to wait for a slot of its concurrency
 	// key, and that none is free.
 	ErrNoSlot = errors.New("no slot of the concurrency key is free")
+	// ErrQueueFull says that as many runs wait in the queue as may.
+	ErrQueueFull = errors.New("queue is full")
 	// ErrTooManyRoutes says that queues, pipelines, labels and priorities are
 	// combined in more ways than the store keeps apart.
 	ErrTooManyRoutes = errors.New("too many combinations of queue, pipeline, labels and priority")

@@ -61,6 +61,13 @@ type Options struct {
 	// expire, cancel, due, resume) that the commit holds. All else waits for it.
 	Probe func(point string)
 
+	// MaxQueued is how many runs may wait in one queue: for their time, for a
+	// slot of their concurrency key, or for a worker. Submits beyond it are
+	// refused with ErrQueueFull; a run that comes back to its queue never is.
+	// When other stores have the database open too, it is what this one knows.
+	// Zero is no limit.
+	MaxQueued int
+
 	// Reserve is disk space, in bytes, that a SQLite store keeps for results
 	// and for the upkeep of leases. When the disk is full, submits are refused
 	// with ErrFull before those are. Zero keeps none.

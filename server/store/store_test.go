@@ -27,11 +27,12 @@ type world struct {
 
 	aging   time.Duration // of the store
 	holding []store.Held  // by worker "w", as claims leaves it
+	edit    []func(*store.Options)
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, edit ...func(*store.Options)) *world {
 	t.Helper()
-	w := &world{t: t, url: storetest.URL(t), now: t0}
+	w := &world{t: t, url: storetest.URL(t), now: t0, edit: edit}
 	w.open()
 	return w
 }
@@ -39,7 +40,11 @@ func newWorld(t testing.TB) *world {
 // open opens the database, for the first time or again, and closes it with the test.
 func (w *world) open() {
 	w.t.Helper()
-	s, err := store.Open(w.t.Context(), w.url, store.Options{Log: slog.New(slog.DiscardHandler), Aging: w.aging})
+	o := store.Options{Log: slog.New(slog.DiscardHandler), Aging: w.aging}
+	for _, edit := range w.edit {
+		edit(&o)
+	}
+	s, err := store.Open(w.t.Context(), w.url, o)
 	if err != nil {
 		w.t.Fatalf("Open(%s) = %v", w.url, err)
 	}

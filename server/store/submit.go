@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -9,7 +10,8 @@ import (
 // Submit records a run. If one with the same cookie and digest is there, or one
 // of the same submitter with the same Idempotency-Key and digest, it returns
 // that, with created false; with another digest it returns ErrCookieCollision or
-// ErrKeyCollision. It returns ErrNoSlot for a run that is not to wait for one.
+// ErrKeyCollision. It returns ErrNoSlot for a run that is not to wait for one,
+// and ErrQueueFull if there are MaxQueued that wait.
 func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitted, created bool, _ error) {
 	type outcome struct {
 		Submitted
@@ -32,11 +34,19 @@ type Submitted struct {
 
 func (t *tx) submit(n NewRun) (Run, bool, error) {
 	t.point("submit")
+	if err := t.w.backlog.full(t, n.Queue); err != nil {
+		return t.refuse(n, err)
+	}
 	if n.Concurrency.Key != "" && n.Concurrency.Policy == Reject {
-		if refused, err := t.noSlot(n.Concurrency); err != nil || refused {
+		if err := t.noSlot(n.Concurrency); err != nil {
 			return t.refuse(n, err)
 		}
 	}
+	return t.create(n)
+}
+
+// create makes a run whether there is room for it or not, unless it is there.
+func (t *tx) create(n NewRun) (Run, bool, error) {
 	labels, err := jsonObject(n.Labels)
 	if err != nil {
 		return Run{}, false, err
@@ -69,17 +79,19 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 	if r.State == Queued && !r.Blocked {
 		t.w.routes.wake(r.route, r.Seq, r.QueuedAt)
 	}
+	t.w.backlog.add(r.Queue, 1)
 	return r, true, t.takeSlot(&r)
 }
 
-// refuse answers a submit that finds no slot, unless it has been answered before.
-func (t *tx) refuse(n NewRun, err error) (Run, bool, error) {
-	if err != nil {
-		return Run{}, false, err
+// refuse answers a submit for which there is no room, unless it has been
+// answered before.
+func (t *tx) refuse(n NewRun, reason error) (Run, bool, error) {
+	if !errors.Is(reason, ErrNoSlot) && !errors.Is(reason, ErrQueueFull) {
+		return Run{}, false, reason
 	}
 	r, found, err := t.known(n)
 	if err == nil && !found {
-		err = ErrNoSlot
+		err = reason
 	}
 	return r, false, err
 }

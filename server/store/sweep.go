@@ -55,6 +55,9 @@ func (t *tx) sweep() (SweepOut, error) {
 	if err := t.sweepRuns(); err != nil {
 		return out, err
 	}
+	if err := t.w.backlog.refresh(t); err != nil {
+		return out, err
+	}
 	out.Moved = t.moved
 	out.NextDue, err = t.nextDue()
 	return out, err

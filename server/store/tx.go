@@ -76,6 +76,7 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	if after.State == Queued && !after.Blocked {
 		t.w.routes.wake(after.route, after.Seq, after.QueuedAt)
 	}
+	t.w.backlog.add(after.Queue, boolean(after.waits())-boolean(r.waits()))
 	freed, waits := r.holdsSlot() && !after.holdsSlot(), after.Blocked && !r.Blocked
 	if after.State != r.State || after.Blocked != r.Blocked || !after.CancelAt.Equal(r.CancelAt) {
 		bare := after

@@ -39,6 +39,7 @@ type writer struct {
 	// offerings are what workers offer, as far as it is known; used by the loop
 	// alone.
 	offerings map[string]*offering
+	backlog   backlog   // used by the loop alone
 	rumours   rumours   // of what others have queued
 	points    points    // of the batch under way; used by the loop alone, as are the next two
 	low       bool      // the disk is full, and the reserve given up
@@ -54,9 +55,11 @@ type writer struct {
 }
 
 func newWriter(c conn, d dialect, o Options) *writer {
+	_, shared := d.(*postgres)
 	w := &writer{
 		conn: c, dialect: d, log: o.Log, timing: o.Timing, aging: o.Aging, routes: newRoutes(), offerings: map[string]*offering{},
-		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
+		backlog: backlog{limit: o.MaxQueued, shared: shared},
+		points:  points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := d.restock(); err != nil {
 		w.low = true
@@ -270,6 +273,7 @@ func all(errs []error, err error) []error {
 func (w *writer) rollback() {
 	w.conn.rollback()
 	w.routes.forget()
+	w.backlog.forget()
 }
 
 // judge translates an operation's error, says what kind of failure it is, and

@@ -134,6 +134,31 @@ func TestTakenBackClaimIsFoundAgain(t *testing.T) {
 	}
 }
 
+func TestTakenBackSubmitTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{MaxQueued: 2})
+	boom := errors.New("boom")
+	for range 3 {
+		_, err := write(t.Context(), s.writer, scriptStart, func(t *tx) (int, error) {
+			if _, _, err := t.submit(newRun("bad")); err != nil {
+				return 0, err
+			}
+			return 0, boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatalf("write() = %v, want %v", err, boom)
+		}
+	}
+	for _, cookie := range []string{"a", "b"} {
+		if _, _, err := s.Submit(t.Context(), scriptStart, newRun(cookie)); err != nil {
+			t.Errorf("Submit(%s) = %v", cookie, err)
+		}
+	}
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("c")); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("third Submit() = %v, want %v", err, ErrQueueFull)
+	}
+}
+
 func TestCallerThatLeftIsSkipped(t *testing.T) {
 	t.Parallel()
 	s, _ := openTest(t, Options{})
