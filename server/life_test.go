@@ -41,6 +41,18 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A server whose database does not answer is alive and not ready.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.want(200, "GET", "/readyz", nil)
+	if err := w.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(api.CodeUnavailable, "GET", "/readyz", nil)
+	w.want(200, "GET", "/livez", nil)
+}
+
 // A server that is told to end answers everybody who waits at once, and has
 // lost nothing that it acknowledged.
 func TestEnd(t *testing.T) {

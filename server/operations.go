@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 )
@@ -30,6 +32,9 @@ func (s *Server) getQueue(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, viewQueue(q))
 }
 
+// readyTimeout is how long the database may take to show that it is there.
+const readyTimeout = 2 * time.Second
+
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
@@ -39,9 +44,15 @@ func (s *Server) livez(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
 }
 
-func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.Err(); err != nil {
 		return api.Errorf(api.CodeUnavailable, "the store takes no writes: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.store.Ping(ctx); err != nil {
+		s.log.WarnContext(r.Context(), "database does not answer", "err", err)
+		return api.Errorf(api.CodeUnavailable, "the database does not answer")
 	}
 	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
 }

@@ -182,6 +182,11 @@ func (s *Store) Err() error {
 // that a Check is worth its time.
 func (s *Store) Suspect() bool { return s.dialect.suspect() }
 
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.query(ctx, `SELECT 1`, func(scanner) error { return nil })
+}
+
 // Check reads the whole database and reports what is damaged. It takes a while
 // and does not hold up writes.
 func (s *Store) Check(ctx context.Context) error {
