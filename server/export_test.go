@@ -34,3 +34,6 @@ func (s *Server) Parked() int { return s.hub.polls() }
 func (s *Server) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(route{handle: h}, w, r) })
 }
+
+// Handler answers calls as Run has them answered.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
