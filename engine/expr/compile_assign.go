@@ -172,27 +172,37 @@ func (c *compiler) augmented(s *augStmt) action {
 			return flowNext, set(fr, v)
 		}
 	case *attrExpr:
-		on, name := c.expr(t.x), t.name
-		return func(fr *frame) (flow, error) {
-			target, err := on(fr)
-			if err != nil {
-				return flowNext, err
-			}
-			old, err := getAttr(target, name)
-			if err != nil {
-				return flowNext, err
-			}
-			v, err := update(fr, old)
-			if err != nil {
-				return flowNext, err
-			}
-			return flowNext, fr.ev.setAttr(target, name, v)
+		return c.augmentedAttr(t, update)
+	case *indexExpr:
+		return c.augmentedItem(t, update)
+	}
+	c.fail(s.target.at(), "illegal target for augmented assignment")
+	return nil
+}
+
+// An updater gives what a value becomes.
+type updater func(fr *frame, old Value) (Value, error)
+
+func (c *compiler) augmentedAttr(t *attrExpr, update updater) action {
+	on, name := c.expr(t.x), t.name
+	return func(fr *frame) (flow, error) {
+		target, err := on(fr)
+		if err != nil {
+			return flowNext, err
 		}
+		old, err := getAttr(target, name)
+		if err != nil {
+			return flowNext, err
+		}
+		v, err := update(fr, old)
+		if err != nil {
+			return flowNext, err
+		}
+		return flowNext, fr.ev.setAttr(target, name, v)
 	}
-	t, ok := s.target.(*indexExpr)
-	if !ok {
-		c.fail(s.target.at(), "illegal target for augmented assignment")
-	}
+}
+
+func (c *compiler) augmentedItem(t *indexExpr, update updater) action {
 	on, key := c.expr(t.x), c.expr(t.key)
 	return func(fr *frame) (flow, error) {
 		target, err := on(fr)
