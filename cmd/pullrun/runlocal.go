@@ -23,7 +23,8 @@ func newRunLocal(t terminal) *cobra.Command {
 worker's settings, in this process, and prints the result as JSON.
 
 The variables count as written by the pipeline's author: var() renders templates
-in them, which it never does for a run that came from a server.`,
+in them, which it never does for a run that came from a server. What the chips
+reasonchip.streams.* read and write are the standard streams of this command.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
