@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -152,6 +154,8 @@ func (f *diskFile) SharedMemory() vfs.SharedMemory {
 type told struct {
 	submitted map[string]error
 	finished  map[string]error
+	cancelled map[string]error
+	claimed   bool // run "once"
 }
 
 // checkpoint has the log moved into the database file after the next commit.
@@ -165,10 +169,10 @@ func checkpoint(ctx context.Context, s *Store) error {
 	return err
 }
 
-// use submits and finishes runs, and has the log moved into the database in the middle,
-// as a long life would.
+// use does everything that a store can do, and has the log moved into the database
+// in the middle, as a long life would.
 func use(ctx context.Context, s *Store, now time.Time) told {
-	out := told{submitted: map[string]error{}, finished: map[string]error{}}
+	out := told{submitted: map[string]error{}, finished: map[string]error{}, cancelled: map[string]error{}}
 	_, regErr := s.Register(ctx, now, NewSession{Worker: "w", Session: "s", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute})
 	for i := range 2 {
 		cookie := fmt.Sprint("run-", i)
@@ -185,37 +189,119 @@ func use(ctx context.Context, s *Store, now time.Time) told {
 			_, _, out.finished[o.Run.Cookie] = s.Finish(ctx, now, []Result{res})
 		}
 	}
+	out.rest(ctx, s, now)
 	return out
 }
 
-// TestEveryFailedWrite fails each write and sync in turn, from those that create
-// the file on. Whatever was acknowledged is there afterwards, whatever was
-// refused for certain is not, and nothing is written or synced after the failure.
+// rest does everything else that a store can do. Only what callers rely on is
+// noted; the other calls may fail unseen.
+func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
+	submit := func(at time.Time, cookie string, edit func(*NewRun)) {
+		n := newRun(cookie)
+		edit(&n)
+		_, _, out.submitted[cookie] = s.Submit(ctx, at, n)
+	}
+	poll := func(session string, max int, holding ...Held) {
+		_, _ = s.Poll(ctx, now, PollIn{Worker: "w", Session: session, Holding: holding, Max: max})
+	}
+	once := Held{Cookie: "once", Fence: 1}
+	claim := Held{Cookie: "once", Fence: 1, Claim: true}
+
+	oneOfKey := func(n *NewRun) { n.Queue, n.Concurrency = "other", Concurrency{Key: "k", Limit: 1} }
+	submit(now, "queued", oneOfKey)
+	submit(now, "blocked", oneOfKey) // until that is cancelled
+	_, _, out.cancelled["queued"] = s.Cancel(ctx, now, "queued", "", "")
+
+	submit(now, "once", func(n *NewRun) { n.Delivery = AtMostOnce })
+	poll("s", 9)
+	poll("s", 0) // which offers it again
+	poll("s", 0, once)
+	beat, err := s.Heartbeat(ctx, now, PollIn{Worker: "w", Session: "s", Holding: []Held{claim}})
+	out.claimed = err == nil && len(beat.Claimed) == 1
+	_, _ = s.AppendEvents(ctx, now, []Event{{Cookie: "once", Fence: 1, No: 1}})
+	_, _ = s.Register(ctx, now, NewSession{
+		Worker: "w", Session: "s2", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute, Holding: []Held{once},
+	})
+	_, _, out.cancelled["once"] = s.Cancel(ctx, now, "once", "", "")
+
+	submit(now, "back", func(*NewRun) {})
+	poll("s2", 9, once)
+	_, _, _ = s.Finish(ctx, now, []Result{{Cookie: "back", Fence: 1, Worker: "w", Release: true}})
+	submit(now, "later", func(n *NewRun) { n.NotBefore = now.Add(time.Second) })
+	_ = s.Resume(ctx, now)
+	_ = s.Shutdown(ctx, now, "w")
+	_, _ = s.Leave(ctx, now, "w", "s2")
+	_, _ = s.Sweep(ctx, now.Add(time.Hour)) // "later" is due, and the lease over
+
+	before := now.Add(-24 * time.Hour)
+	submit(before, "old", func(n *NewRun) { n.Queue = "other" })
+	_, _, _ = s.Cancel(ctx, before, "old", "", "")
+	_, _ = s.Purge(ctx, before.Add(time.Second), 9)
+	delete(out.submitted, "old")
+}
+
+// TestUseDoesEverything holds that no kind of operation is left out of what is
+// made to fail below.
+func TestUseDoesEverything(t *testing.T) {
+	t.Parallel()
+	missing := map[string]bool{}
+	for _, name := range append(slices.Clone(kindNames[:]),
+		"submit", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge") {
+		missing[name+".before"], missing[name+".after"] = true, true
+	}
+	s, _ := openFile(t, Options{Probe: func(point string) { delete(missing, point) }})
+	use(t.Context(), s, scriptStart)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(missing) > 0 {
+		t.Errorf("not passed: %v", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+// TestEveryFailedWrite fails each write and sync in turn: those that create the
+// file, and then, on a file that is there, those of everything a store can do.
+// Whatever was acknowledged is there afterwards, whatever was refused for certain
+// is not, and nothing is written or synced after the failure.
 func TestEveryFailedWrite(t *testing.T) {
 	t.Parallel()
 	storetest.Only(t, storetest.SQLite)
 	const shares = 4
-	for share := range shares {
-		t.Run(fmt.Sprint(share), func(t *testing.T) {
-			t.Parallel()
-			n := 1 + share
-			for failWrite(t, n) {
-				n += shares
-			}
-			if n < 100 {
-				t.Errorf("no more than %d operations could fail", n)
-			}
-		})
+	for _, tt := range []struct {
+		name string
+		file string // "" is none yet
+		use  func(context.Context, *Store, time.Time) told
+		many int // that can fail at least
+	}{
+		{"creation", "", func(context.Context, *Store, time.Time) told { return told{} }, 20},
+		{"use", filled(t, 0), use, 100},
+	} {
+		for share := range shares {
+			t.Run(fmt.Sprint(tt.name, " ", share), func(t *testing.T) {
+				t.Parallel()
+				n := 1 + share
+				for failWrite(t, tt.file, n, tt.use) {
+					n += shares
+				}
+				if n < tt.many {
+					t.Errorf("no more than %d operations could fail", n)
+				}
+			})
+		}
 	}
 }
 
-// failWrite fails the n-th operation and reports whether there was one.
-func failWrite(t *testing.T, n int) bool {
+// failWrite fails the n-th operation on a copy of the file, and reports whether
+// there was one.
+func failWrite(t *testing.T, file string, n int, use func(context.Context, *Store, time.Time) told) bool {
 	t.Helper()
-	name := fmt.Sprint("fault-", n)
+	name := fmt.Sprint(filepath.Base(t.Name()), "-", n)
 	d := newDisk(t, name)
 	d.failAt, d.err = n, syscall.EIO
 	path := filepath.Join(t.TempDir(), "runs.db")
+	if file != "" {
+		copyFile(t, file, path)
+	}
 	s, err := Open(t.Context(), "sqlite://"+path, Options{Log: slog.New(slog.DiscardHandler), vfs: name})
 	var said told
 	if err == nil {
@@ -257,6 +343,17 @@ func verify(t *testing.T, n int, path string, said told) {
 			t.Errorf("failure %d: submit of %s was refused, Get() = %v", n, cookie, err)
 		case told != nil && !errors.Is(told, ErrFailed) && !errors.Is(told, ErrUnknown):
 			t.Errorf("failure %d: Submit(%s) = %v, want ErrFailed or ErrUnknown", n, cookie, told)
+		}
+	}
+	for cookie, told := range said.cancelled {
+		r, err := s.Get(t.Context(), cookie)
+		if told == nil && (err != nil || r.CancelAt.IsZero() || r.State == Queued) {
+			t.Errorf("failure %d: cancellation of %s was acknowledged, Get() = %v, cancelled at %v, %v", n, cookie, r.State, r.CancelAt, err)
+		}
+	}
+	if said.claimed {
+		if r, err := s.Get(t.Context(), "once"); err != nil || r.ClaimedAt.IsZero() {
+			t.Errorf("failure %d: a claim was acknowledged, Get() = %v, claimed at %v, %v", n, r.State, r.ClaimedAt, err)
 		}
 	}
 	for cookie, told := range said.finished {

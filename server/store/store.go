@@ -58,7 +58,8 @@ type Options struct {
 	// told, once for each kind of operation (submit, poll, heartbeat, finish,
 	// cancel, register, leave, shutdown, events, sweep, purge, resume) and each
 	// event of a run (offer, reoffer, accept, adopt, claim, finish, release,
-	// expire, cancel, due, resume) that the commit holds. All else waits for it.
+	// expire, cancel, due, resume, grant) that the commit holds. All else waits for
+	// it.
 	Probe func(point string)
 
 	// MaxQueued is how many runs may wait in one queue: for their time, for a
