@@ -20,6 +20,7 @@ const (
 	CodeCookieNotFound    Code = "COOKIE_NOT_FOUND"
 	CodeCookieCollision   Code = "COOKIE_COLLISION"
 	CodeConcurrencyLimit  Code = "CONCURRENCY_LIMIT"
+	CodeNotRequeueable    Code = "NOT_REQUEUEABLE"
 	CodeWorkerNotFound    Code = "WORKER_NOT_FOUND"
 	CodeSessionNotFound   Code = "SESSION_NOT_FOUND"
 	CodeSessionSuperseded Code = "SESSION_SUPERSEDED"
@@ -42,6 +43,7 @@ var statuses = map[Code]int{
 	CodeCookieNotFound:    http.StatusNotFound,
 	CodeCookieCollision:   http.StatusConflict,
 	CodeConcurrencyLimit:  http.StatusConflict,
+	CodeNotRequeueable:    http.StatusConflict,
 	CodeWorkerNotFound:    http.StatusNotFound,
 	CodeSessionNotFound:   http.StatusNotFound,
 	CodeSessionSuperseded: http.StatusConflict,

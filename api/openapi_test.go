@@ -25,12 +25,13 @@ import (
 var types = map[string]any{
 	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
-	"Attempt": api.Attempt{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
+	"Attempt": api.Attempt{}, "AuditEntry": api.AuditEntry{}, "AuditList": api.AuditList{},
+	"Requeue": api.Requeue{}, "RequeueResult": api.RequeueResult{}, "Requeued": api.Requeued{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
 	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	// Not objects: what fields are made of.
-	"Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"ResultCode": api.RC(""), "State": api.State(""),
 }
 
@@ -291,6 +292,15 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row(fmt.Sprintf("retry on %d codes", n), ok, submit(func(in *api.Submit) {
 			in.Retry = &api.Retry{Max: 1, On: slices.Repeat([]api.RetryCode{api.RetryTimeout}, n)}
 		}))
+	}
+	for n, ok := range map[int]bool{0: false, 1: true, 4: true, 5: false} {
+		row(fmt.Sprintf("requeue of %d states", n), ok, api.Requeue{States: slices.Repeat([]api.RequeueState{api.RequeueDead}, n)})
+	}
+	for s, ok := range map[api.RequeueState]bool{api.RequeueCancelled: true, "SUCCEEDED": false, "QUEUED": false} {
+		row("requeue of "+string(s), ok, api.Requeue{States: []api.RequeueState{s}})
+	}
+	for n, ok := range map[int]bool{-1: false, 0: true, api.MaxListed: true, api.MaxListed + 1: false} {
+		row(fmt.Sprintf("requeue limit %d", n), ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Limit: n})
 	}
 	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
 		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})

@@ -147,13 +147,17 @@ type Run struct {
 	MaxAttempts int               `json:"max_attempts"`
 	Concurrency *Concurrency      `json:"concurrency,omitempty"`
 	Retry       *Retry            `json:"retry,omitempty"`
-	Retries     int               `json:"retries,omitempty"`  // attempts whose result did not end the run
-	Waiting     *Waiting          `json:"waiting,omitempty"`  // why it is not being worked on; only where a single run is read
-	Attempts    []Attempt         `json:"attempts,omitempty"` // that have ended; only where a single run is read
-	Blocked     bool              `json:"blocked,omitempty"`  // queued, and waits for a slot of its key
-	Worker      string            `json:"worker,omitempty"`   // who holds it, or held it last
-	TraceID     string            `json:"trace_id,omitempty"`
-	TraceURL    string            `json:"trace_url,omitempty"` // where people look at the trace
+	Retries     int               `json:"retries,omitempty"` // attempts whose result did not end the run
+	// RequeuedFrom is the run that this one repeats, RequeuedAs the one that
+	// repeats it.
+	RequeuedFrom string    `json:"requeued_from,omitempty"`
+	RequeuedAs   string    `json:"requeued_as,omitempty"`
+	Waiting      *Waiting  `json:"waiting,omitempty"`  // why it is not being worked on; only where a single run is read
+	Attempts     []Attempt `json:"attempts,omitempty"` // that have ended; only where a single run is read
+	Blocked      bool      `json:"blocked,omitempty"`  // queued, and waits for a slot of its key
+	Worker       string    `json:"worker,omitempty"`   // who holds it, or held it last
+	TraceID      string    `json:"trace_id,omitempty"`
+	TraceURL     string    `json:"trace_url,omitempty"` // where people look at the trace
 
 	CreatedAt         time.Time  `json:"created_at"`
 	NotBefore         *time.Time `json:"not_before,omitempty"`
@@ -168,8 +172,8 @@ type Run struct {
 	Result     json.RawMessage `json:"result,omitempty"`
 }
 
-// A RunList is one page of runs, newest first, without their results, errors
-// and stacktraces.
+// A RunList is one page of runs, newest first, without their results and
+// stacktraces, and with the first 200 characters of their errors.
 type RunList struct {
 	Runs []Run  `json:"runs"`
 	Next string `json:"next,omitempty"` // cursor of the following page

@@ -21,6 +21,7 @@ func (s *Server) viewRun(r store.Run) api.Run {
 		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
 		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
 	}
+	run.RequeuedFrom, run.RequeuedAs = r.RequeuedFrom, r.RequeuedAs
 	run.Retry, run.Retries = viewRetry(r.Retry), r.Retries
 	if c := r.Concurrency; c.Key != "" {
 		run.Concurrency = &api.Concurrency{Key: c.Key, Limit: c.Limit, Policy: policies[c.Policy]}

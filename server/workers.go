@@ -166,7 +166,7 @@ func (s *Server) shutdownWorker(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Shutdown(r.Context(), s.store.Now(), worker)
+	err = s.store.Shutdown(r.Context(), s.store.Now(), worker, caller(r).Name)
 	if errors.Is(err, store.ErrNoSession) {
 		return api.Errorf(api.CodeWorkerNotFound, "no worker %q has a session", worker)
 	}

@@ -89,7 +89,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	}
 	switch api.CodeOf(err) {
-	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeConcurrencyLimit, api.CodeSessionSuperseded:
+	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeConcurrencyLimit, api.CodeNotRequeueable, api.CodeSessionSuperseded:
 		return exitRefused
 	case api.CodeCookieNotFound, api.CodeWorkerNotFound, api.CodeNotFound:
 		return exitNotFound

@@ -49,6 +49,7 @@ func newRuns(t terminal) *cobra.Command {
 	f.StringVar(&o.filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)
+	c.AddCommand(newRequeue(t))
 	return c
 }
 
@@ -73,10 +74,10 @@ func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
 	}
 	return print(o.terminal, o.output, page, func() {
 		table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "COOKIE\tPIPELINE\tSTATE\tATTEMPT\tWORKER\tSUBMITTED\tTOOK")
+		fmt.Fprintln(table, "COOKIE\tPIPELINE\tSTATE\tATTEMPT\tWORKER\tSUBMITTED\tTOOK\tREASON")
 		for _, run := range page.Runs {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\n", run.Cookie, run.Pipeline, run.State, run.Attempt, mostAttempts(run),
-				cmp.Or(run.Worker, "-"), run.CreatedAt.Local().Format(time.DateTime), lasted(run))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", run.Cookie, run.Pipeline, run.State, run.Attempt, mostAttempts(run),
+				cmp.Or(run.Worker, "-"), run.CreatedAt.Local().Format(time.DateTime), lasted(run), reason(run))
 		}
 		_ = table.Flush() // a closed pipe is the reader's wish
 		if page.Next != "" {
@@ -99,6 +100,15 @@ func attempt(a api.Attempt) string {
 	line := fmt.Sprintf("%s by %s after %s", cmp.Or(string(a.RC), string(a.Outcome)), a.Worker, took(a.EndedAt.Sub(a.StartedAt)))
 	if first, _, _ := strings.Cut(a.Reason, "\n"); first != "" {
 		line += ": " + first
+	}
+	return line
+}
+
+// reason is the first line of why a run did not succeed, short enough for a table.
+func reason(run api.Run) string {
+	line, _, _ := strings.Cut(run.Error, "\n")
+	if text := []rune(line); len(text) > 60 {
+		line = string(text[:59]) + "…"
 	}
 	return line
 }
@@ -133,6 +143,8 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		if run.Waiting != nil {
 			row("waits", run.Waiting.Message)
 		}
+		row("requeued from", run.RequeuedFrom)
+		row("requeued as", run.RequeuedAs)
 		row("queue", run.Queue)
 		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, mostAttempts(run)))
 		for _, a := range run.Attempts {

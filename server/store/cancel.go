@@ -22,7 +22,10 @@ func (s *Store) Cancel(ctx context.Context, now time.Time, cookie, by, reason st
 		if err != nil {
 			return outcome{}, err
 		}
-		_, err = t.move(&r, event{kind: evCancel, by: by, reason: reason})
+		cancelled, err := t.move(&r, event{kind: evCancel, by: by, reason: reason})
+		if err == nil && cancelled {
+			err = t.audit(by, ActionCancel, cookie, reason)
+		}
 		return outcome{run: r, moved: t.moved}, err
 	})
 	return out.run, out.moved, err

@@ -106,16 +106,27 @@ func (t *tx) cancelOlder(r *Run) error {
 	if err := t.lockKey(r.Concurrency.Key); err != nil {
 		return err
 	}
-	live, err := t.seqs(`SELECT seq FROM runs WHERE concurrency_key = ?1 AND concurrency_key <> '' AND state < 4
-		AND cancel_at = 0 AND seq <> ?2 ORDER BY seq DESC`, r.Concurrency.Key, r.Seq)
+	var live []int64
+	var cookies []string
+	err := t.rows(`SELECT seq, cookie FROM runs WHERE concurrency_key = ?1 AND concurrency_key <> '' AND state < 4
+		AND cancel_at = 0 AND seq <> ?2 ORDER BY seq DESC`, func(row scanner) error {
+		var seq int64
+		var cookie string
+		err := row.Scan(&seq, &cookie)
+		live, cookies = append(live, seq), append(cookies, cookie)
+		return err
+	}, r.Concurrency.Key, r.Seq)
 	if err != nil {
 		return err
 	}
 	// The newest is the first to be cancelled, so that a slot that one leaves is
 	// not given to another that is to be cancelled too.
 	e := event{kind: evCancel, by: r.Submitter, reason: "superseded by run " + r.Cookie}
-	for _, seq := range live[min(len(live), r.Concurrency.Limit-1):] {
-		if err := t.moveNow(seq, e); err != nil {
+	for i := min(len(live), r.Concurrency.Limit-1); i < len(live); i++ {
+		if err := t.moveNow(live[i], e); err != nil {
+			return err
+		}
+		if err := t.audit(r.Submitter, ActionCancel, cookies[i], e.reason); err != nil {
 			return err
 		}
 	}

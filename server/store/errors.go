@@ -28,6 +28,8 @@ var (
 
 	// ErrNotFound is returned for a cookie that no run has.
 	ErrNotFound = errors.New("no such run")
+	// ErrNotRequeueable is returned for a run that has not ended or has succeeded.
+	ErrNotRequeueable = errors.New("the run has not ended, or it has succeeded")
 	// ErrCookieCollision says that the cookie belongs to a different run.
 	ErrCookieCollision = errors.New("cookie already used by a different run")
 	// ErrKeyCollision says that the submitter used the Idempotency-Key before,

@@ -203,7 +203,7 @@ func TestShutdownIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.register("w", 2)
 	w.submit("a")
-	if err := w.Shutdown(t.Context(), w.now, "w"); err != nil {
+	if err := w.Shutdown(t.Context(), w.now, "w", "ann"); err != nil {
 		t.Fatalf("Shutdown() = %v", err)
 	}
 	if out := w.poll("w"); !out.Shutdown || len(out.Offers) != 0 {
@@ -216,7 +216,7 @@ func TestShutdownIsTold(t *testing.T) {
 	if out := w.poll("w"); out.Shutdown || len(out.Offers) != 1 {
 		t.Errorf("Poll() of a new session = %+v, want an offer", out)
 	}
-	if err := w.Shutdown(t.Context(), w.now, "nobody"); !errors.Is(err, store.ErrNoSession) {
+	if err := w.Shutdown(t.Context(), w.now, "nobody", "ann"); !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("Shutdown(nobody) = %v, want ErrNoSession", err)
 	}
 }

@@ -132,13 +132,19 @@ func everyCall(t *testing.T, s *Store) {
 			return err
 		},
 		func() error { _, _, err := s.Cancel(ctx, scriptStart, "tagged", "", ""); return err },
-		func() error { return s.Shutdown(ctx, scriptStart, "w") },
+		func() error { return s.Shutdown(ctx, scriptStart, "w", "ann") },
 		func() error { _, err := s.Leave(ctx, scriptStart, "w", "s"); return err },
 		func() error { return s.Resume(ctx, scriptStart) },
 		func() error { _, err := s.Sweep(ctx, scriptStart); return err },
 		func() error { _, err := s.Purge(ctx, scriptStart, 1); return err },
 		func() error { _, err := s.Purge(ctx, scriptStart.Add(time.Second), 1); return err },
 		func() error { _, err := s.Get(ctx, "tagged"); return err },
+		func() error { _, _, err := s.Requeue(ctx, scriptStart, "older", "ann", Trace{}); return err },
+		func() error { _, _, err := s.Cancel(ctx, scriptStart, "older.requeue-1", "", ""); return err },
+		func() error {
+			_, _, err := s.Audit(ctx, AuditFilter{Actor: "ann", Target: "older"}, AuditCursor{}, 1)
+			return err
+		},
 		func() error { _, err := s.Waiting(ctx, scriptStart, &Run{State: Queued}); return err },
 		func() error { _, err := s.position(ctx, &Run{State: Queued}); return err },
 		func() error { _, err := s.Waiting(ctx, scriptStart, &Run{State: Queued, Blocked: true}); return err },

@@ -123,7 +123,7 @@ func TestEveryPointIsPassed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("resume")
-	if err := w.Shutdown(ctx, w.now, "w"); err != nil {
+	if err := w.Shutdown(ctx, w.now, "w", "ann"); err != nil {
 		t.Fatal(err)
 	}
 	want("shutdown")

@@ -68,16 +68,17 @@ type Filter struct {
 	Tags      map[string]string // all of them
 	Since     time.Time         // submitted then or later
 	Until     time.Time         // submitted before
+	Latest    bool              // not requeued
 }
 
 // List returns up to limit runs that f selects, the newest first, without
-// variables and results. before is zero, or what the call for the page before
+// variables and results, and with the beginnings of errors. before is zero, or what the call for the page before
 // returned as next; next is zero after the last page.
 func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (runs []Run, next int64, _ error) {
 	query, args := f.sql(before, limit+1)
 	err := s.query(ctx, query, func(row scanner) error {
 		var r Run
-		err := row.Scan(r.dest()...)
+		err := row.Scan(append(r.dest(), &r.Error)...)
 		runs = append(runs, r)
 		return err
 	}, args...)
@@ -116,13 +117,17 @@ func (f Filter) sql(before int64, limit int) (string, []any) {
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
 		add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
 	}
+	if f.Latest {
+		add(`r.requeued_as = ''`)
+	}
 	if !f.Since.IsZero() {
 		add(`r.submitted_at >= ?`, micros(f.Since))
 	}
 	if !f.Until.IsZero() {
 		add(`r.submitted_at < ?`, micros(f.Until))
 	}
-	query := selectRun
+	query := `SELECT ` + runColumns + `, coalesce(substr(o.error, 1, 200), '')
+		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq `
 	if len(where) > 0 {
 		query += `WHERE ` + strings.Join(where, ` AND `)
 	}

@@ -78,7 +78,8 @@ const runColumns = `
 	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span,
 	r.queued_at, r.offered_at, r.accepted_at, r.claimed_at, r.finished_at,
 	r.cancel_at, r.cancel_by, r.cancel_reason, r.due, r.rc,
-	r.concurrency_key, r.concurrency_limit, r.concurrency_policy, r.blocked, r.retry, r.retries`
+	r.concurrency_key, r.concurrency_limit, r.concurrency_policy, r.blocked, r.retry, r.retries,
+	r.requeued_from, r.requeued_as`
 
 const selectRun = `SELECT ` + runColumns + ` FROM runs r JOIN routes q ON q.id = r.route `
 
@@ -93,6 +94,7 @@ func (r *Run) dest() []any {
 		stamp{&r.QueuedAt}, stamp{&r.OfferedAt}, stamp{&r.AcceptedAt}, stamp{&r.ClaimedAt}, stamp{&r.FinishedAt},
 		stamp{&r.CancelAt}, &r.CancelBy, &r.CancelReason, stamp{&r.Due}, &r.RC,
 		&r.Concurrency.Key, &r.Concurrency.Limit, &r.Concurrency.Policy, flag{&r.Blocked}, object{&r.Retry}, &r.Retries,
+		&r.RequeuedFrom, &r.RequeuedAs,
 	}
 }
 

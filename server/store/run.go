@@ -49,6 +49,8 @@ type NewRun struct {
 
 	Concurrency Concurrency
 	Retry       Retry
+
+	RequeuedFrom string // cookie of the run that this one repeats
 }
 
 // Run is a run as the store keeps it. Times are UTC in whole microseconds; the
@@ -82,8 +84,10 @@ type Run struct {
 	// its offer lapses, a timeout passes. Zero is never.
 	Due time.Time
 
+	RequeuedAs string // cookie of the run that repeats this one
+
 	RC         string // result code; empty until the run ends
-	Error      string // of the result, with the next two only from Get
+	Error      string // of the result; whole, with the next two, only from Get
 	Stacktrace string
 	Result     []byte // nil is absent, which is not the same as null
 

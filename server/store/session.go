@@ -138,12 +138,15 @@ func (t *tx) endSession(worker string, busy bool) error {
 }
 
 // Shutdown marks a worker to be told to shut down. It is offered nothing more.
-func (s *Store) Shutdown(ctx context.Context, now time.Time, worker string) error {
+func (s *Store) Shutdown(ctx context.Context, now time.Time, worker, by string) error {
 	_, err := writeFor(ctx, s.writer, now, []string{worker}, func(t *tx) (struct{}, error) {
 		t.point("shutdown")
 		n, err := t.count(`UPDATE sessions SET shutdown_at = ?1 WHERE worker = ?2`, micros(t.now), worker)
 		if err == nil && n == 0 {
 			err = ErrNoSession
+		}
+		if err == nil {
+			err = t.audit(by, ActionShutdown, worker, "")
 		}
 		return struct{}{}, err
 	})

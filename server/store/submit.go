@@ -134,11 +134,13 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 			idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
 			state, queued_at, due,
 			concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
+			requeued_from, requeued_as,
 			fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
 			cancel_at, cancel_by, cancel_reason, rc)
 		VALUES (
 			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
 			?22, ?23, ?24, ?25, ?26, 0,
+			?27, '',
 			0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
 		ON CONFLICT DO NOTHING RETURNING seq`, []any{&r.Seq},
 		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
@@ -146,7 +148,8 @@ func (t *tx) insertRun(r *Run) (bool, error) {
 		r.IdempotencyKey, r.Submitter, tags,
 		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
 		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due),
-		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked), retry)
+		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked), retry,
+		r.RequeuedFrom)
 	t.wrote = t.wrote || inserted
 	return inserted, err
 }

@@ -72,7 +72,10 @@ CREATE TABLE runs (
     blocked            BIGINT NOT NULL, -- 1 is queued without a slot of its key
 
     retry   TEXT COLLATE "C" NOT NULL, -- JSON object
-    retries BIGINT NOT NULL
+    retries BIGINT NOT NULL,
+
+    requeued_from TEXT COLLATE "C" NOT NULL, -- cookies; empty is none
+    requeued_as   TEXT COLLATE "C" NOT NULL
 );
 
 -- The states in these predicates are the numbers of store.State. A statement
@@ -93,6 +96,20 @@ CREATE TABLE concurrency (
     name    TEXT COLLATE "C" PRIMARY KEY,
     used_at BIGINT NOT NULL
 );
+
+-- What people and programs changed, other than workers at their work. A submit
+-- is in runs.
+CREATE TABLE audit (
+    id     BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    at     BIGINT NOT NULL,
+    actor  TEXT COLLATE "C" NOT NULL,
+    action TEXT COLLATE "C" NOT NULL,
+    target TEXT COLLATE "C" NOT NULL,
+    detail TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX audit_target ON audit (target, id);
+CREATE INDEX audit_actor ON audit (actor, id);
+CREATE INDEX audit_at ON audit (at);
 
 -- Payloads stand apart from the runs, whose rows are written at every move.
 CREATE TABLE variables (

@@ -72,7 +72,10 @@ CREATE TABLE runs (
     blocked            INTEGER NOT NULL, -- 1 is queued without a slot of its key
 
     retry   TEXT    NOT NULL, -- JSON object
-    retries INTEGER NOT NULL
+    retries INTEGER NOT NULL,
+
+    requeued_from TEXT NOT NULL, -- cookies; empty is none
+    requeued_as   TEXT NOT NULL
 ) STRICT;
 
 -- The states in these predicates are the numbers of store.State. A statement
@@ -93,6 +96,20 @@ CREATE TABLE concurrency (
     name    TEXT    PRIMARY KEY,
     used_at INTEGER NOT NULL
 ) STRICT;
+
+-- What people and programs changed, other than workers at their work. A submit
+-- is in runs.
+CREATE TABLE audit (
+    id     INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_target ON audit (target, id);
+CREATE INDEX audit_actor ON audit (actor, id);
+CREATE INDEX audit_at ON audit (at);
 
 -- Payloads stand apart from the runs, whose rows are written at every move.
 CREATE TABLE variables (

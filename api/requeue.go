@@ -1,0 +1,67 @@
+package api
+
+// A Requeue asks for runs that ended without success to be run again: the
+// newest that are in one of the states, have all else that is given, and have
+// not been requeued.
+type Requeue struct {
+	States   []RequeueState    `json:"states"`
+	Pipeline string            `json:"pipeline,omitempty"`
+	Queue    string            `json:"queue,omitempty"`
+	Worker   string            `json:"worker,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
+	Limit    int               `json:"limit,omitempty"`   // the most runs; 0 is 50
+	DryRun   bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
+}
+
+// A RequeueState is a state of runs that can be requeued.
+type RequeueState string
+
+// The states of runs that ended without success.
+const (
+	RequeueFailed    RequeueState = "FAILED"
+	RequeueCancelled RequeueState = "CANCELLED"
+	RequeueTimedOut  RequeueState = "TIMED_OUT"
+	RequeueDead      RequeueState = "DEAD"
+)
+
+// Validate reports everything that is wrong with the request.
+func (r Requeue) Validate() error {
+	var c check
+	if len(r.States) == 0 {
+		c.add("states", "is empty")
+	}
+	c.atMost("states", len(r.States), 4)
+	for i, s := range r.States {
+		switch s {
+		case RequeueFailed, RequeueCancelled, RequeueTimedOut, RequeueDead:
+		default:
+			c.add(at("states", i, ""), quote(string(s))+" must be FAILED, CANCELLED, TIMED_OUT or DEAD")
+		}
+	}
+	if r.Pipeline != "" {
+		c.pipeline("pipeline", r.Pipeline)
+	}
+	if r.Queue != "" {
+		c.name("queue", r.Queue)
+	}
+	if r.Worker != "" {
+		c.name("worker", r.Worker)
+	}
+	c.labels("tags", r.Tags)
+	c.between("limit", int64(r.Limit), 0, MaxListed)
+	return c.err()
+}
+
+// A RequeueResult says what was, or would be, requeued.
+type RequeueResult struct {
+	Requeued []Requeued `json:"requeued"`
+	More     bool       `json:"more"` // there were more than the limit
+}
+
+// Requeued is one run that was to be requeued, and the one that was made of it,
+// or why none was.
+type Requeued struct {
+	From    string `json:"from"`
+	Cookie  string `json:"cookie"`
+	Problem *Error `json:"problem,omitempty"`
+}

@@ -1,0 +1,175 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// fails has a run end without success.
+func (wk *worker) fails(cookie string, rc api.RC) api.Run {
+	wk.t.Helper()
+	lease := wk.take()
+	wk.post(api.Result{Cookie: cookie, Fence: lease.Fence, RC: rc, Error: "no"})
+	return wk.get(cookie)
+}
+
+// A requeued run is a new one of the same body, and the old one stays as it is.
+func TestRequeue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	w.submit(api.Submit{Cookie: "c", Variables: []byte(`{"a":1}`), Tags: map[string]string{"t": "v"}, Priority: 3, Retry: &api.Retry{Max: 1, On: []api.RetryCode{api.RetryTimeout}}})
+	old := wk.fails("c", api.RCException)
+	parked := wk.park()
+	w.parked(1)
+	a := w.want(http.StatusCreated, "POST", "/v1/runs/c/requeue", nil)
+	made := into[api.Run](t, a)
+	if got, want := a.header.Get("Location"), "/v1/runs/c.requeue-1"; got != want {
+		t.Errorf("Location is %q, want %q", got, want)
+	}
+	if made.Cookie != "c.requeue-1" || made.RequeuedFrom != "c" || made.State != api.StateQueued || made.Priority != 3 || made.Retry == nil || made.Tags["t"] != "v" {
+		t.Errorf("new run is %+v, want one like the old", made)
+	}
+	got := parked.packets()
+	if len(got) != 1 || got[0].Cookie != "c.requeue-1" || string(got[0].Variables) != `{"a":1}` {
+		t.Fatalf("the parked poll has %+v, want the new run with its variables", got)
+	}
+	if again := into[api.Run](t, w.want(http.StatusOK, "POST", "/v1/runs/c/requeue", nil)); again.Cookie != made.Cookie {
+		t.Errorf("requeued again it is run %q, want %q", again.Cookie, made.Cookie)
+	}
+	old.RequeuedAs = made.Cookie
+	if diff := cmp.Diff(old, w.get("c")); diff != "" {
+		t.Errorf("old run before (-) and after:\n%s", diff)
+	}
+	w.refused(api.CodeNotRequeueable, "POST", "/v1/runs/c.requeue-1/requeue", nil)
+	wk.finish(held(got[0]))
+	w.refused(api.CodeNotRequeueable, "POST", "/v1/runs/c.requeue-1/requeue", nil)
+	w.refused(api.CodeCookieNotFound, "POST", "/v1/runs/none/requeue", nil)
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/a%20b/requeue", nil)
+
+	long := strings.Repeat("x", api.MaxCookieBytes)
+	w.submit(api.Submit{Cookie: long})
+	for _, from := range []string{long, ""} {
+		if from == "" {
+			from = made.Cookie
+		}
+		w.cancel(from)
+		made = into[api.Run](t, w.want(http.StatusCreated, "POST", "/v1/runs/"+from+"/requeue", nil))
+		if !api.ValidCookie(made.Cookie) {
+			t.Errorf("cookie of the new run is %q", made.Cookie)
+		}
+	}
+	if !strings.HasSuffix(made.Cookie, ".requeue-2") {
+		t.Errorf("the second requeue is %q", made.Cookie)
+	}
+}
+
+// Many runs are requeued by a filter, and none of them twice.
+func TestRequeueMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	for i := range 3 {
+		cookie := fmt.Sprint("f", i)
+		w.submit(api.Submit{Cookie: cookie})
+		wk.fails(cookie, api.RCException)
+	}
+	w.submit(api.Submit{Cookie: "cancelled"})
+	w.cancel("cancelled")
+	w.submit(api.Submit{Cookie: "other", Pipeline: "p2"})
+	wk.fails("other", api.RCTimeout)
+	requeue := func(in api.Requeue) ([]string, bool) {
+		t.Helper()
+		out := into[api.RequeueResult](t, w.want(http.StatusOK, "POST", "/v1/runs/requeue", in))
+		list := []string{}
+		for _, one := range out.Requeued {
+			if one.Problem != nil {
+				t.Errorf("%s: %+v", one.From, one.Problem)
+			}
+			list = append(list, one.From)
+		}
+		return list, out.More
+	}
+	failed := []api.RequeueState{api.RequeueFailed, api.RequeueTimedOut}
+	for _, step := range []struct {
+		name string
+		in   api.Requeue
+		want string
+		more bool
+	}{
+		{"a dry run does nothing", api.Requeue{States: failed, DryRun: true}, "f0 f1 f2 other", false},
+		{"the newest come first, the oldest of them first", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f1 f2", true},
+		{"what was requeued is not requeued again", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f0", false},
+		{"only what is in one of the states", api.Requeue{States: failed}, "other", false},
+		{"nothing is left", api.Requeue{States: failed}, "", false},
+	} {
+		got, more := requeue(step.in)
+		if strings.Join(got, " ") != step.want || more != step.more {
+			t.Errorf("%s: requeued %q, more: %t, want %q, %t", step.name, got, more, step.want, step.more)
+		}
+	}
+	w.state(api.StateQueued, "f0.requeue-1")
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", api.Requeue{})
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", `{"states": ["SUCCEEDED"]}`)
+}
+
+// Each change has a line with who made it, and a change that changes nothing
+// has none.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { tokens(s, "one", "two") })
+	w.register("w", 1)
+	w.submit(api.Submit{Cookie: "a"})
+	w.want(http.StatusOK, "POST", "/v1/runs/a/cancel", api.Cancel{Reason: "enough"}, "Authorization", bearer("two"))
+	w.want(http.StatusOK, "POST", "/v1/runs/a/cancel", nil)
+	w.want(http.StatusCreated, "POST", "/v1/runs/a/requeue", nil, "Authorization", bearer("two"))
+	w.want(http.StatusOK, "POST", "/v1/runs/a/requeue", nil)
+	w.want(http.StatusAccepted, "POST", "/v1/workers/w/shutdown", nil)
+	w.submit(api.Submit{Cookie: "b", Concurrency: &api.Concurrency{Key: "k"}})
+	w.submit(of("c", api.ConcurrencyCancelOlder))
+	list := func(query string, limit int) []string {
+		t.Helper()
+		var out []string
+		for cursor := ""; ; {
+			page := into[api.AuditList](t, w.want(http.StatusOK, "GET", fmt.Sprintf("/v1/audit?limit=%d&%s%s", limit, query, cursor), nil))
+			for i, e := range page.Entries {
+				if i > 0 && e.At.After(page.Entries[i-1].At) {
+					t.Errorf("an older line comes first: %+v", page.Entries)
+				}
+				out = append(out, fmt.Sprintf("%s %s %s %s", e.Actor, e.Action, e.Target, e.Detail))
+			}
+			if page.Next == "" {
+				return out
+			}
+			cursor = "&cursor=" + page.Next
+		}
+	}
+	all := []string{
+		"one cancel b superseded by run c", "one submit c ", "one submit b ", "one shutdown w ",
+		"two requeue a as a.requeue-1", "two submit a.requeue-1 requeued from a", "two cancel a enough", "one submit a ",
+	}
+	for _, tt := range []struct {
+		query string
+		want  []string
+	}{
+		{"", all},
+		{"actor=two", all[4:7]},
+		{"target=a", []string{all[4], all[6], all[7]}},
+		{"actor=one&target=w", all[3:4]},
+		{"actor=three", nil},
+	} {
+		for _, limit := range []int{500, 3, 1} {
+			if diff := cmp.Diff(tt.want, list(tt.query, limit)); diff != "" {
+				t.Errorf("audit of %q in pages of %d (-want +got):\n%s", tt.query, limit, diff)
+			}
+		}
+	}
+	w.refused(api.CodeInvalidRequest, "GET", "/v1/audit?cursor=x", nil)
+	w.refused(api.CodeInvalidRequest, "GET", "/v1/audit?limit=501", nil)
+}
