@@ -229,7 +229,7 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 	_, _, _ = s.Finish(ctx, now, []Result{{Cookie: "back", Fence: 1, Worker: "w", Release: true}})
 	submit(now, "later", func(n *NewRun) { n.NotBefore = now.Add(time.Second) })
 	_ = s.Resume(ctx, now)
-	_ = s.Shutdown(ctx, now, "w")
+	_ = s.Shutdown(ctx, now, "w", "ann")
 	_, _ = s.Leave(ctx, now, "w", "s2")
 	_, _ = s.Sweep(ctx, now.Add(time.Hour)) // "later" is due, and the lease over
 
