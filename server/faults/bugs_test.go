@@ -56,6 +56,11 @@ var bugs = []bug{
 		points: []string{"cancel.after", "offer.after"},
 	},
 	{
+		name: "every run is given a slot", file: "moves.go", rare: true,
+		old: ` || e.held >= m.Concurrency.Limit`, new: ``,
+		points: []string{"grant.after", "finish.after"},
+	},
+	{
 		name: "a claim is not recorded", file: "moves.go", rare: true,
 		old: `	m.ClaimedAt = m.now
 `, new: ``,

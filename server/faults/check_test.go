@@ -38,6 +38,50 @@ func (h *history) problems() []string {
 			out = append(out, fmt.Sprintf("run %s: %s\n%s", cookie, strings.Join(broken, "; "), lines(ops)))
 		}
 	}
+	return append(out, oneOfAKey(runs)...)
+}
+
+// oneOfAKey: of the runs that share a key, one at a time has a worker.
+func oneOfAKey(runs map[string][]op) []string {
+	held := map[string][]op{} // by key: results, from when their lease was known until they were sent
+	for _, ops := range runs {
+		for _, s := range ops {
+			if s.kind == opSubmit && s.done() && s.want.key != "" {
+				held[s.want.key] = append(held[s.want.key], leasesSettled(ops)...)
+				break
+			}
+		}
+	}
+	var out []string
+	for key, list := range held {
+		slices.SortFunc(list, func(a, b op) int { return int(a.call - b.call) })
+		for i := range list[:max(0, len(list)-1)] {
+			if a, b := list[i], list[i+1]; b.call < a.ret && a.cookie != b.cookie {
+				out = append(out, fmt.Sprintf("runs %s and %s of key %q were worked on at the same time:\n%s", a.cookie, b.cookie, key, lines([]op{a, b})))
+			}
+		}
+	}
+	return out
+}
+
+// leasesSettled returns the accepted results of a run. Each begins when its
+// lease had reached the worker and ends before it was sent: at least in between,
+// the run was leased.
+func leasesSettled(ops []op) []op {
+	var out []op
+	for _, o := range ops {
+		if o.kind != opResult || o.code != string(api.VerdictAccepted) {
+			continue
+		}
+		for _, offered := range ops {
+			if offered.kind == opOffer && offered.lease == o.lease && offered.ret < o.call {
+				settled := o
+				settled.call, settled.ret = offered.ret, o.call
+				out = append(out, settled)
+				break
+			}
+		}
+	}
 	return out
 }
 

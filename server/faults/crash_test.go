@@ -13,7 +13,7 @@ import (
 // which a server does once a minute.
 var everyPoint = []string{
 	"submit", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume",
-	"offer", "reoffer", "accept", "adopt", "claim", "release", "expire", "due",
+	"offer", "reoffer", "accept", "adopt", "claim", "release", "expire", "due", "grant",
 }
 
 // TestPromisesHoldThroughKills kills the server under load at every point, before

@@ -48,6 +48,7 @@ type want struct {
 	once    bool   // at most once
 	max     int    // attempts
 	retries int    // how often it is tried again when it has failed
+	key     string // of which one run is worked on at a time; "" is none
 }
 
 // A lease is what a worker was offered.

@@ -159,6 +159,8 @@ func (c *caller) fresh(ctx context.Context) {
 	case 3:
 		soon := time.Now().Add(200 * time.Millisecond).Truncate(time.Microsecond)
 		in.NotBefore = &soon
+	case 5:
+		in.Concurrency = &api.Concurrency{Key: c.name, Limit: 1}
 	case 4:
 		in.Retry.Max, in.Retry.On = 2, []api.RetryCode{api.RetryException}
 	}
@@ -179,6 +181,9 @@ func (c *caller) submit(ctx context.Context, in api.Submit) bool {
 	}}
 	if in.Retry != nil && slices.Contains(in.Retry.On, api.RetryException) {
 		o.want.retries = in.Retry.Max
+	}
+	if in.Concurrency != nil {
+		o.want.key = in.Concurrency.Key
 	}
 	return c.made(ctx, o, func(ctx context.Context) (api.Run, error) { return c.client.Submit(ctx, in, 0) })
 }

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -98,6 +99,30 @@ func TestPromises(t *testing.T) {
 			}
 		})
 	}
+	t.Run("runs of a key", func(t *testing.T) {
+		for _, tt := range []struct {
+			name   string
+			offers [2]int64 // when the runs were offered; each is worked on for 100
+			broken bool
+		}{{"one after the other", [2]int64{0, 200}, false}, {"at the same time", [2]int64{0, 50}, true}} {
+			h := newHistory()
+			for i, at := range tt.offers {
+				cookie := fmt.Sprint(i)
+				for _, o := range []op{
+					{kind: opSubmit, want: want{key: "k", max: 1}, view: queued},
+					{kind: opOffer, lease: w1, call: at, ret: at + 1},
+					{kind: opResult, lease: w1, view: done, code: string(api.VerdictAccepted), tries: 1, call: at + 100, ret: at + 101},
+					{kind: opGet, view: done, call: at + 102, ret: at + 103},
+				} {
+					o.cookie = cookie
+					h.add(false, o)
+				}
+			}
+			if problems := h.problems(); (len(problems) > 0) != tt.broken {
+				t.Errorf("%s: problems() = %s\nwant one: %v", tt.name, strings.Join(problems, "\n"), tt.broken)
+			}
+		}
+	})
 	t.Run("an at-most-once run is begun twice", func(t *testing.T) {
 		h := newHistory()
 		h.add(false, op{kind: opSubmit, cookie: "c", want: ask, view: ended})
