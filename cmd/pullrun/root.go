@@ -22,9 +22,14 @@ type terminal struct {
 	out, err io.Writer
 }
 
-// streams gives the streams of a run that has the terminal for itself.
-func (t terminal) streams() engine.Streams {
-	return engine.Streams{In: engine.NewSource(t.in), Out: t.out, Err: t.err}
+// streams gives the streams of a run that has the terminal for itself. Where
+// programs read what the command puts out, what the run writes goes to err.
+func (t terminal) streams(output string) engine.Streams {
+	s := engine.Streams{In: engine.NewSource(t.in), Out: t.out, Err: t.err}
+	if output == "json" {
+		s.Out = t.err
+	}
+	return s
 }
 
 // interactive reports whether somebody is watching err.

@@ -24,7 +24,8 @@ worker's settings, in this process, and prints the result as JSON.
 
 The variables count as written by the pipeline's author: var() renders templates
 in them, which it never does for a run that came from a server. What the chips
-reasonchip.streams.* read and write are the standard streams of this command.`,
+reasonchip.streams.* read and write are the standard streams of this command,
+where --output json leaves standard output to the result.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
@@ -52,7 +53,7 @@ reasonchip.streams.* read and write are the standard streams of this command.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			out, err := pipelines.Run(ctx, engine.Input{Pipeline: args[0], Variables: input, Trusted: true, Log: w.log, Streams: t.streams()})
+			out, err := pipelines.Run(ctx, engine.Input{Pipeline: args[0], Variables: input, Trusted: true, Log: w.log, Streams: t.streams(output)})
 			for _, warning := range out.Warnings {
 				fmt.Fprintf(t.err, "warning: %s\n", warning)
 			}

@@ -67,6 +67,7 @@ func TestLocalRunsHaveTheStreams(t *testing.T) {
 	}
 	for _, tt := range []struct{ args, want string }{
 		{"run-local main " + dir, "HELLO\n1\n"},
+		{"run-local main --output json " + dir, "{\n  \"result\": 1\n}\n"},
 		{"test " + dir, "HELLO\npass  shouts  TIME\n1 passed, 0 failed\n"},
 	} {
 		var out, log bytes.Buffer

@@ -53,7 +53,7 @@ The exit code is 1 when a case fails, and 2 when a case or a pipeline is wrong.`
 			if err != nil {
 				return usageError(fmt.Errorf("--run: %w", err))
 			}
-			runner := testcase.NewRunner(testcase.Options{Chips: chipSet(configs.DefaultWorker()), Streams: t.streams()})
+			runner := testcase.NewRunner(testcase.Options{Chips: chipSet(configs.DefaultWorker()), Streams: t.streams(output)})
 			cases, err := findCases(runner, dirs, pattern)
 			if err != nil {
 				return err
