@@ -24,7 +24,7 @@ type Server struct {
 	MaxAttempts     int           `mapstructure:"max_attempts" doc:"How many workers may be lost over a run before it is given up, from 1 to 100, where the submitter does not say."`
 	Dispatch        Dispatch      `mapstructure:"dispatch" doc:"In which order runs are given to workers."`
 	Limits          ServerLimits  `mapstructure:"limits" doc:"What is taken from callers. Beyond it they are told so."`
-	Retention       time.Duration `mapstructure:"retention" doc:"How long a finished run and its result are kept. Zero keeps them for ever."`
+	Retention       Retention     `mapstructure:"retention" doc:"How long what has ended is kept. What is old is deleted bit by bit, between other work."`
 	ShutdownTimeout time.Duration `mapstructure:"shutdown_timeout" doc:"How long a stopping server lets requests finish; held polls are answered at once. Zero ends them at once."`
 	TraceURL        string        `mapstructure:"trace_url" doc:"Where the dashboard's link to a run's trace leads, with {trace} for the trace's id, such as http://127.0.0.1:16686/trace/{trace}. Empty shows no link."`
 	Log             Log           `mapstructure:"log" doc:"What is written to standard error."`
@@ -47,6 +47,13 @@ type Token struct {
 // Dispatch says in which order runs are given to workers.
 type Dispatch struct {
 	Aging time.Duration `mapstructure:"aging" doc:"How long a run waits for its priority to count as one higher, so that no run waits for ever behind those of a higher priority. Zero leaves priorities as they are."`
+}
+
+// Retention says how long what has ended is kept.
+type Retention struct {
+	Succeeded time.Duration `mapstructure:"succeeded" doc:"How long a run and its result are kept that succeeded or was cancelled. Zero keeps them for ever."`
+	Failed    time.Duration `mapstructure:"failed" doc:"How long a run and its result are kept that failed, ran out of time or is dead. Zero keeps them for ever."`
+	Runs      int           `mapstructure:"runs" doc:"Most runs that are kept of each of these two kinds, the newest. Zero is no limit."`
 }
 
 // ServerLimits bounds what a server takes.
@@ -73,7 +80,7 @@ func DefaultServer() Server {
 		Dispatch:        Dispatch{Aging: time.Minute},
 		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
 		StoreReserve:    64 * MiB,
-		Retention:       7 * day,
+		Retention:       Retention{Succeeded: 7 * day, Failed: 30 * day, Runs: 1_000_000},
 		ShutdownTimeout: 10 * time.Second,
 		Log:             defaultLog(),
 	}
@@ -106,6 +113,9 @@ func (s Server) Validate() error {
 		c.add("store", "wants an address that begins with sqlite:// or postgres://")
 	}
 	s.checkTimes(&c)
+	atLeast(&c, "retention.succeeded", s.Retention.Succeeded, 0)
+	atLeast(&c, "retention.failed", s.Retention.Failed, 0)
+	atLeast(&c, "retention.runs", s.Retention.Runs, 0)
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)
 	atLeast(&c, "limits.result", s.Limits.Result, KiB)

@@ -60,9 +60,8 @@ type Config struct {
 	// Rate is how many calls a token may make in a second, other than those
 	// of a worker. Zero is no limit.
 	Rate int
-	// Retention is how long a run is kept after it has ended. Zero keeps it
-	// for ever.
-	Retention time.Duration
+	// Retention is how long what has ended is kept.
+	Retention store.Retention
 	// ShutdownTimeout is how long requests under way may take to finish when
 	// the server ends.
 	ShutdownTimeout time.Duration
@@ -163,6 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	var background sync.WaitGroup
 	background.Go(func() { s.sweep(ctx) })
+	background.Go(func() { s.retain(ctx) })
 	background.Go(func() { s.store.Listen(ctx, s.heard) })
 	damaged := make(chan error, 1) // check sends at most once
 	if s.store.Suspect() {

@@ -88,7 +88,8 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens, Anonymous: cfg.Anonymous,
 		Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
-		Retention: cfg.Retention, ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL,
+		Retention:       store.Retention{Succeeded: cfg.Retention.Succeeded, Failed: cfg.Retention.Failed, Runs: cfg.Retention.Runs},
+		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL,
 		Version: version(), OpenAPI: pullrun.OpenAPI,
 	}, st, log)
 	if err != nil {

@@ -56,7 +56,11 @@ func TestIndexes(t *testing.T) {
 		{"AND due <= ?1", "runs_due (due>? AND due<?)"},
 		{"SELECT due FROM runs", "runs_due (due>?)"},
 		{"expires_at <= ?1 ORDER BY", "sessions_expiry (expires_at<?)"},
-		{"finished_at < ?1", "runs_finished (finished_at>? AND finished_at<?)"},
+		{"state IN (4, 6) AND finished_at < ?1", "runs_ended_well (finished_at<?)"},
+		{"state IN (5, 7, 8) AND finished_at < ?1", "runs_ended_badly (finished_at<?)"},
+		{"state IN (4, 6) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_well"},
+		{"state IN (5, 7, 8) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_badly"},
+		{"SELECT DISTINCT route", "COVERING INDEX runs_pipeline"},
 		{"WHERE seq = ?19", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
 		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
@@ -136,8 +140,9 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, err := s.Leave(ctx, scriptStart, "w", "s"); return err },
 		func() error { return s.Resume(ctx, scriptStart) },
 		func() error { _, err := s.Sweep(ctx, scriptStart); return err },
-		func() error { _, err := s.Purge(ctx, scriptStart, 1); return err },
-		func() error { _, err := s.Purge(ctx, scriptStart.Add(time.Second), 1); return err },
+		func() error {
+			return purgeAll(ctx, s, Retention{Succeeded: 1000 * time.Hour, Failed: 1000 * time.Hour, Runs: 1000})
+		},
 		func() error { _, err := s.Get(ctx, "tagged"); return err },
 		func() error { _, _, err := s.Requeue(ctx, scriptStart, "older", "ann", Trace{}); return err },
 		func() error { _, _, err := s.Cancel(ctx, scriptStart, "older.requeue-1", "", ""); return err },
@@ -164,6 +169,16 @@ func everyCall(t *testing.T, s *Store) {
 	}
 }
 
+// purgeAll purges what is outdated in a thousand hours.
+func purgeAll(ctx context.Context, s *Store, keep Retention) error {
+	now := scriptStart.Add(1000 * time.Hour)
+	old, err := s.Outdated(ctx, now, keep)
+	if err == nil {
+		_, err = s.Purge(ctx, now, old, 100)
+	}
+	return err
+}
+
 // TestPurgeLeavesNothing holds that no table keeps rows of a run that is gone.
 func TestPurgeLeavesNothing(t *testing.T) {
 	t.Parallel()
@@ -182,7 +197,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 			t.Errorf("table %s is empty to begin with", table)
 		}
 	}
-	if _, err := s.Purge(t.Context(), scriptStart.AddDate(1, 0, 0), 100); err != nil {
+	if err := purgeAll(t.Context(), s, Retention{Succeeded: time.Second, Failed: time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range tables {

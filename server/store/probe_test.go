@@ -131,7 +131,12 @@ func TestEveryPointIsPassed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("leave", "expire")
-	if _, err := w.Purge(ctx, w.now, 9); err != nil {
+	old, err := w.Outdated(ctx, w.now, store.Retention{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want()
+	if _, err := w.Purge(ctx, w.now, old, 9); err != nil {
 		t.Fatal(err)
 	}
 	want("purge")

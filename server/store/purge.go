@@ -5,32 +5,93 @@ import (
 	"time"
 )
 
-// Purge deletes up to limit runs that ended before a time, with all that belongs
-// to them, the longest ended first, and returns how many. Keep limit small, since
-// others wait meanwhile, and call again while it returns limit.
-func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return write(ctx, s.writer, before, func(t *tx) (int, error) {
+// Purged is what a step of a purge has deleted.
+type Purged struct {
+	Runs   int
+	Routes int // combinations of queue, pipeline, labels and priority
+	Keys   int // concurrency keys
+}
+
+// Any reports whether anything was deleted.
+func (p Purged) Any() bool { return p != Purged{} }
+
+// Add adds what another step has deleted.
+func (p *Purged) Add(more Purged) {
+	p.Runs += more.Runs
+	p.Routes += more.Routes
+	p.Keys += more.Keys
+}
+
+// Purge deletes up to limit runs, routes and keys that are outdated, runs with
+// all that belongs to them, the longest ended first. Keep limit small, since
+// others wait meanwhile, and call again while it deletes any.
+func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int) (Purged, error) {
+	out, err := write(ctx, s.writer, now, func(t *tx) (Purged, error) {
 		t.point("purge")
-		seqs, err := t.seqs(`SELECT seq FROM runs WHERE finished_at > 0 AND finished_at < ?1
-			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, micros(before), limit)
+		if mine, err := t.chore(chorePurge, s.self); err != nil || !mine {
+			return Purged{}, err
+		}
+		return t.purge(o, limit)
+	})
+	if err == nil {
+		o.routes, o.keys = o.routes[out.Routes:], o.keys[out.Keys:]
+	}
+	return out, err
+}
+
+func (t *tx) purge(o *Outdated, limit int) (out Purged, err error) {
+	for _, kind := range []struct {
+		old    string
+		before time.Time
+	}{
+		{`SELECT seq FROM runs WHERE state IN (4, 6) AND finished_at < ?1
+			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, o.succeeded},
+		{`SELECT seq FROM runs WHERE state IN (5, 7, 8) AND finished_at < ?1
+			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, o.failed},
+	} {
+		seqs, err := t.seqs(kind.old, micros(kind.before), limit-out.Runs)
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 		for _, seq := range seqs {
-			for _, query := range []string{
-				`DELETE FROM variables WHERE run = ?1`,
-				`DELETE FROM results WHERE run = ?1`,
-				`DELETE FROM tags WHERE run = ?1`,
-				`DELETE FROM attempts WHERE run = ?1`,
-				`DELETE FROM events WHERE run = ?1`,
-				`DELETE FROM late WHERE run = ?1`,
-				`DELETE FROM runs WHERE seq = ?1`,
-			} {
-				if err := t.exec(query, seq); err != nil {
-					return 0, err
-				}
+			if err := t.purgeRun(seq); err != nil {
+				return out, err
 			}
 		}
-		return len(seqs), nil
-	})
+		out.Runs += len(seqs)
+	}
+	// A submit that uses one of the others meanwhile notes so in its row first.
+	for _, id := range o.routes[:min(limit, len(o.routes))] {
+		if err := t.exec(`DELETE FROM routes WHERE id = ?1 AND used_at < ?2`, id, micros(o.unused)); err != nil {
+			return out, err
+		}
+		out.Routes++
+	}
+	if out.Routes > 0 {
+		t.w.routes.forget()
+	}
+	for _, name := range o.keys[:min(limit, len(o.keys))] {
+		if err := t.exec(`DELETE FROM concurrency WHERE name = ?1 AND used_at < ?2`, name, micros(o.unused)); err != nil {
+			return out, err
+		}
+		out.Keys++
+	}
+	return out, nil
+}
+
+func (t *tx) purgeRun(seq int64) error {
+	for _, query := range []string{
+		`DELETE FROM variables WHERE run = ?1`,
+		`DELETE FROM results WHERE run = ?1`,
+		`DELETE FROM tags WHERE run = ?1`,
+		`DELETE FROM attempts WHERE run = ?1`,
+		`DELETE FROM events WHERE run = ?1`,
+		`DELETE FROM late WHERE run = ?1`,
+		`DELETE FROM runs WHERE seq = ?1`,
+	} {
+		if err := t.exec(query, seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,6 +11,14 @@ import (
 // maxRoutes bounds what a claim has to look through, and the memory for it.
 const maxRoutes = 10_000
 
+const (
+	// routeUsed is how exact a row's used_at is.
+	routeUsed = time.Hour
+	// routesKnown is how long the writer's copy is trusted when it says that
+	// there are too many.
+	routesKnown = time.Minute
+)
+
 // routeKey is what a run asks for. Labels are canonical JSON.
 type routeKey struct {
 	queue, pipeline, labels string
@@ -33,6 +41,7 @@ type route struct {
 	need  map[string]string // the labels
 	next  int64             // no queued run has a lower number; noRun if none is queued
 	since time.Time         // when the run of that number was queued; zero if it is not known
+	used  time.Time         // as the row says
 	turn  int               // when the route had its last turn
 }
 
@@ -40,6 +49,7 @@ type route struct {
 // last one stopped instead of walking over what has left the queue since.
 type routes struct {
 	loaded  bool
+	at      time.Time // when it was loaded
 	byID    map[int64]*route
 	byKey   map[routeKey]*route
 	byQueue map[string][]*route
@@ -63,15 +73,15 @@ func (rs *routes) load(t *tx) error {
 		return nil
 	}
 	rs.forget()
-	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority FROM routes`, func(row scanner) error {
+	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority, used_at FROM routes`, func(row scanner) error {
 		r := &route{}
-		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.labels, object{&r.need}, &r.priority); err != nil {
+		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.labels, object{&r.need}, &r.priority, stamp{&r.used}); err != nil {
 			return err
 		}
 		rs.add(r)
 		return nil
 	})
-	rs.loaded = err == nil
+	rs.loaded, rs.at = err == nil, t.now
 	return err
 }
 
@@ -87,22 +97,48 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 		return nil, err
 	}
 	if r, ok := rs.byKey[key]; ok {
-		return r, nil
+		if there, err := rs.touch(t, r); there || err != nil {
+			return r, err
+		}
+	}
+	if len(rs.byID) >= maxRoutes && t.now.Sub(rs.at) > routesKnown { // another server may have purged some
+		rs.forget()
+		if err := rs.load(t); err != nil {
+			return nil, err
+		}
 	}
 	if len(rs.byID) >= maxRoutes {
 		return nil, ErrTooManyRoutes
 	}
-	r := &route{routeKey: key, need: labels, next: noRun}
+	r := &route{routeKey: key, need: labels, next: noRun, used: t.now}
 	t.wrote = true
 	_, err := t.row(`
-		INSERT INTO routes (key, queue, pipeline, labels, priority) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT (key) DO UPDATE SET priority = excluded.priority
-		RETURNING id`, []any{&r.id}, key.digest(), key.queue, key.pipeline, key.labels, key.priority)
+		INSERT INTO routes (key, queue, pipeline, labels, priority, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT (key) DO UPDATE SET used_at = excluded.used_at
+		RETURNING id`, []any{&r.id}, key.digest(), key.queue, key.pipeline, key.labels, key.priority, micros(t.now))
 	if err != nil {
 		return nil, err
 	}
 	rs.add(r)
 	return r, nil
+}
+
+// touch notes that a route is in use, once in a while, and reports whether it is
+// still there. Its row is purged only when that was noted long ago, and cannot be
+// while the transaction lasts that has noted it; so a route that is known to be
+// in use is there.
+func (rs *routes) touch(t *tx, r *route) (there bool, err error) {
+	if t.now.Sub(r.used) < routeUsed {
+		return true, nil
+	}
+	t.wrote = true
+	there, err = t.row(`UPDATE routes SET used_at = ?1 WHERE id = ?2 RETURNING id`, []any{&r.id}, micros(t.now), r.id)
+	r.used = t.now
+	if err == nil && !there { // another server has purged it
+		rs.forget()
+		err = rs.load(t)
+	}
+	return there, err
 }
 
 // wake notes that a run was queued, and since when, if that is known.

@@ -65,7 +65,7 @@ func (s *Store) Listen(ctx context.Context, heard func(Signal)) {
 	var tick sync.WaitGroup
 	defer tick.Wait()
 	tick.Go(func() { s.tick(ctx, heard) })
-	known := map[int64]routeKey{} // routes never change
+	known := map[int64]routeKey{} // a route never changes, and its number never comes again
 	s.bus.run(ctx, func(m message) {
 		sig := Signal{Kind: m.Kind, Name: m.Name}
 		switch m.Kind {

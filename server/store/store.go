@@ -35,6 +35,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"log/slog"
@@ -87,7 +88,8 @@ func DefaultTiming() Timing {
 type Store struct {
 	dialect dialect
 	writer  *writer
-	bus     *bus // to the other servers on the database; nil if there can be none
+	self    string // tells this server from others on the database
+	bus     *bus   // to the other servers on the database; nil if there can be none
 
 	open   sync.RWMutex // held to read, so that Close waits for reads; guards closed
 	closed bool
@@ -114,7 +116,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, writer: newWriter(c, d, o)}
+	s := &Store{dialect: d, writer: newWriter(c, d, o), self: rand.Text()}
 	if p, ok := d.(*postgres); ok {
 		s.bus = newBus(p.link, p.readClock, o.Log)
 	}

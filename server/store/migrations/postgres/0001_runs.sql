@@ -7,7 +7,8 @@ CREATE TABLE routes (
     queue    TEXT COLLATE "C" NOT NULL,
     pipeline TEXT COLLATE "C" NOT NULL,
     labels   TEXT COLLATE "C" NOT NULL, -- JSON object with sorted keys
-    priority BIGINT NOT NULL
+    priority BIGINT NOT NULL,
+    used_at  BIGINT NOT NULL -- within the hour before the last submit that asked for it
 );
 
 -- One row per worker is the lease on everything that it runs.
@@ -32,7 +33,7 @@ CREATE TABLE runs (
     seq             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     cookie          TEXT COLLATE "C" NOT NULL UNIQUE,
     digest          TEXT COLLATE "C" NOT NULL,
-    route           BIGINT NOT NULL, -- of routes, whose rows are never deleted
+    route           BIGINT NOT NULL, -- of routes, whose rows are kept for as long as a run has them
     pipeline        TEXT COLLATE "C" NOT NULL, -- also in the route; here for the listing index
     delivery        BIGINT NOT NULL,
     max_attempts    BIGINT NOT NULL,
@@ -87,8 +88,9 @@ CREATE INDEX runs_key_live ON runs (concurrency_key, blocked, state, seq, route)
 CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
 CREATE INDEX runs_due ON runs (due) WHERE due > 0;
 CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
-CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
-CREATE INDEX runs_pipeline ON runs (pipeline, seq);
+CREATE INDEX runs_ended_well ON runs (finished_at, state) WHERE state IN (4, 6);
+CREATE INDEX runs_ended_badly ON runs (finished_at, state) WHERE state IN (5, 7, 8);
+CREATE INDEX runs_pipeline ON runs (pipeline, seq, route); -- the last for looking which routes are in use
 CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
 
 -- A row is locked by whoever gives out slots of its key.
@@ -110,6 +112,13 @@ CREATE TABLE audit (
 CREATE INDEX audit_target ON audit (target, id);
 CREATE INDEX audit_actor ON audit (actor, id);
 CREATE INDEX audit_at ON audit (at);
+
+-- Which server sees to what only one needs to.
+CREATE TABLE chores (
+    name   TEXT COLLATE "C" PRIMARY KEY,
+    holder TEXT COLLATE "C" NOT NULL,
+    until  BIGINT NOT NULL
+);
 
 -- Payloads stand apart from the runs, whose rows are written at every move.
 CREATE TABLE variables (

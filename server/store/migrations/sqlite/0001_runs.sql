@@ -7,7 +7,8 @@ CREATE TABLE routes (
     queue    TEXT    NOT NULL,
     pipeline TEXT    NOT NULL,
     labels   TEXT    NOT NULL, -- JSON object with sorted keys
-    priority INTEGER NOT NULL
+    priority INTEGER NOT NULL,
+    used_at  INTEGER NOT NULL -- within the hour before the last submit that asked for it
 ) STRICT;
 
 -- One row per worker is the lease on everything that it runs.
@@ -32,7 +33,7 @@ CREATE TABLE runs (
     seq             INTEGER PRIMARY KEY,
     cookie          TEXT    NOT NULL UNIQUE,
     digest          TEXT    NOT NULL,
-    route           INTEGER NOT NULL, -- of routes, whose rows are never deleted
+    route           INTEGER NOT NULL, -- of routes, whose rows are kept for as long as a run has them
     pipeline        TEXT    NOT NULL, -- also in the route; here for the listing index
     delivery        INTEGER NOT NULL,
     max_attempts    INTEGER NOT NULL,
@@ -87,8 +88,9 @@ CREATE INDEX runs_key_live ON runs (concurrency_key, blocked, state, seq, route)
 CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
 CREATE INDEX runs_due ON runs (due) WHERE due > 0;
 CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
-CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
-CREATE INDEX runs_pipeline ON runs (pipeline, seq);
+CREATE INDEX runs_ended_well ON runs (finished_at, state) WHERE state IN (4, 6);
+CREATE INDEX runs_ended_badly ON runs (finished_at, state) WHERE state IN (5, 7, 8);
+CREATE INDEX runs_pipeline ON runs (pipeline, seq, route); -- the last for looking which routes are in use
 CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
 
 -- A row is locked by whoever gives out slots of its key.
@@ -110,6 +112,13 @@ CREATE TABLE audit (
 CREATE INDEX audit_target ON audit (target, id);
 CREATE INDEX audit_actor ON audit (actor, id);
 CREATE INDEX audit_at ON audit (at);
+
+-- Which server sees to what only one needs to.
+CREATE TABLE chores (
+    name   TEXT    PRIMARY KEY,
+    holder TEXT    NOT NULL,
+    until  INTEGER NOT NULL
+) STRICT;
 
 -- Payloads stand apart from the runs, whose rows are written at every move.
 CREATE TABLE variables (

@@ -1,0 +1,31 @@
+package server_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
+)
+
+func TestOldRunsAreDeleted(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		wk := w.register("w", 2)
+		w.submit(api.Submit{Pipeline: "p", Cookie: "good"})
+		w.submit(api.Submit{Pipeline: "p", Cookie: "bad"})
+		leases := wk.poll()
+		wk.finish(held(leases[0]))
+		wk.post(api.Result{Cookie: "bad", Fence: 1, RC: api.RCException})
+		time.Sleep(9 * time.Minute)
+		w.want(200, "GET", "/v1/runs/good", nil)
+		time.Sleep(3 * time.Minute)
+		w.refused(api.CodeCookieNotFound, "GET", "/v1/runs/good", nil)
+		w.want(200, "GET", "/v1/runs/bad", nil)
+		time.Sleep(10 * time.Minute)
+		w.refused(api.CodeCookieNotFound, "GET", "/v1/runs/bad", nil)
+		if n := w.logged("what is old is deleted"); n != 2 {
+			t.Errorf("%d log lines say that runs are deleted, want one for each", n)
+		}
+	}, func(s *setup) { s.Retention = store.Retention{Succeeded: 10 * time.Minute, Failed: 20 * time.Minute} })
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Retention says how long what has ended is kept. Zero keeps it for ever.
+type Retention struct {
+	// Succeeded is how long runs are kept that succeeded or were cancelled,
+	// Failed how long those are that failed, ran out of time or are dead.
+	Succeeded, Failed time.Duration
+	// Runs is how many are kept of each of these two kinds, the newest.
+	Runs int
+}
+
+// Outdated is what need not be kept any more, as it was found at one time.
+type Outdated struct {
+	succeeded, failed time.Time // runs that ended before
+	unused            time.Time // routes and keys that were not used since
+	routes            []int64
+	keys              []string
+}
+
+const (
+	// routeKept is how long a route is kept that no run has, and a key.
+	routeKept = 24 * time.Hour
+	// choreHeld is how long a server that has gone away keeps others from its
+	// chores.
+	choreHeld  = 2 * time.Minute
+	chorePurge = "purge"
+)
+
+// Outdated looks for what need not be kept any more, for Purge. While another
+// server is seeing to that it returns nil. Call it every minute.
+func (s *Store) Outdated(ctx context.Context, now time.Time, keep Retention) (*Outdated, error) {
+	mine, err := write(ctx, s.writer, now, func(t *tx) (bool, error) { return t.chore(chorePurge, s.self) })
+	if err != nil || !mine {
+		return nil, err
+	}
+	o := &Outdated{unused: now.Add(-routeKept)}
+	o.succeeded, err = s.cutoff(ctx, now, keep.Succeeded, keep.Runs,
+		`SELECT finished_at FROM runs WHERE state IN (4, 6) ORDER BY finished_at DESC LIMIT 1 OFFSET ?1`)
+	if err != nil {
+		return nil, err
+	}
+	o.failed, err = s.cutoff(ctx, now, keep.Failed, keep.Runs,
+		`SELECT finished_at FROM runs WHERE state IN (5, 7, 8) ORDER BY finished_at DESC LIMIT 1 OFFSET ?1`)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unusedRoutes(ctx, o); err != nil {
+		return nil, err
+	}
+	return o, s.unusedKeys(ctx, o)
+}
+
+// cutoff returns the time before which runs of a kind have ended that are not
+// kept. nth finds when the run ended that so many newer ones precede.
+func (s *Store) cutoff(ctx context.Context, now time.Time, age time.Duration, runs int, nth string) (time.Time, error) {
+	var before time.Time
+	if runs > 0 {
+		if err := s.query(ctx, nth, func(row scanner) error { return row.Scan(stamp{&before}) }, runs-1); err != nil {
+			return before, err
+		}
+	}
+	if old := now.Add(-age); age > 0 && old.After(before) {
+		before = old
+	}
+	return before, nil
+}
+
+// unusedRoutes finds routes that no run has. Whether one has is looked for only
+// if there are routes that no submit has asked for in a long time, and in one
+// pass through an index.
+func (s *Store) unusedRoutes(ctx context.Context, o *Outdated) error {
+	idle := map[int64]bool{}
+	err := s.query(ctx, `SELECT id FROM routes WHERE used_at < ?1`, func(row scanner) error {
+		var id int64
+		err := row.Scan(&id)
+		idle[id] = true
+		return err
+	}, micros(o.unused))
+	if err != nil || len(idle) == 0 {
+		return err
+	}
+	err = s.query(ctx, `SELECT DISTINCT route FROM runs`, func(row scanner) error {
+		var id int64
+		err := row.Scan(&id)
+		delete(idle, id)
+		return err
+	})
+	for id := range idle {
+		o.routes = append(o.routes, id)
+	}
+	return err
+}
+
+func (s *Store) unusedKeys(ctx context.Context, o *Outdated) error {
+	return s.query(ctx, `SELECT name FROM concurrency WHERE used_at < ?1`, func(row scanner) error {
+		var name string
+		err := row.Scan(&name)
+		o.keys = append(o.keys, name)
+		return err
+	}, micros(o.unused))
+}
+
+// chore reports whether this server is the one that sees to something, and makes
+// it that one if no other is.
+func (t *tx) chore(name, self string) (mine bool, err error) {
+	t.wrote = true
+	return t.row(`
+		INSERT INTO chores (name, holder, until) VALUES (?1, ?2, ?3)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+			WHERE chores.holder = excluded.holder OR chores.until < ?4
+		RETURNING name`, []any{&name}, name, self, micros(t.now.Add(choreHeld)), micros(t.now))
+}
