@@ -67,6 +67,12 @@ func TestQueueIsFull(t *testing.T) {
 		t.Errorf("a run that is handed back to a full queue is %v, want it queued", got)
 	}
 	w.wantRoom("q", 0, "when one was handed back")
+	if _, _, err := w.Cancel(t.Context(), w.now, "blocked", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, created, err := w.Requeue(t.Context(), w.now, "blocked", "", store.Trace{}); err != nil || !created {
+		t.Errorf("Requeue() into a full queue = %t, %v, want a run", created, err)
+	}
 	for _, cookie := range []string{"slot", "later"} {
 		if _, _, err := w.Cancel(t.Context(), w.now, cookie, "", ""); err != nil {
 			t.Fatal(err)

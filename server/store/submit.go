@@ -19,7 +19,7 @@ func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitte
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
 	out, err := add(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
-		o.Run, o.created, err = t.submit(n)
+		o.Run, o.created, err = t.admit(n)
 		o.Moved = t.moved
 		return o, err
 	})
@@ -32,21 +32,21 @@ type Submitted struct {
 	Moved []Moved
 }
 
-func (t *tx) submit(n NewRun) (Run, bool, error) {
-	t.point("submit")
+// admit is submit where there is room in the queue.
+func (t *tx) admit(n NewRun) (Run, bool, error) {
 	if err := t.w.backlog.full(t, n.Queue); err != nil {
 		return t.refuse(n, err)
 	}
+	return t.submit(n)
+}
+
+func (t *tx) submit(n NewRun) (Run, bool, error) {
+	t.point("submit")
 	if n.Concurrency.Key != "" && n.Concurrency.Policy == Reject {
 		if err := t.noSlot(n.Concurrency); err != nil {
 			return t.refuse(n, err)
 		}
 	}
-	return t.create(n)
-}
-
-// create makes a run whether there is room for it or not, unless it is there.
-func (t *tx) create(n NewRun) (Run, bool, error) {
 	labels, err := jsonObject(n.Labels)
 	if err != nil {
 		return Run{}, false, err

@@ -140,7 +140,7 @@ func TestTakenBackSubmitTakesNoPlace(t *testing.T) {
 	boom := errors.New("boom")
 	for range 3 {
 		_, err := write(t.Context(), s.writer, scriptStart, func(t *tx) (int, error) {
-			if _, _, err := t.submit(newRun("bad")); err != nil {
+			if _, _, err := t.admit(newRun("bad")); err != nil {
 				return 0, err
 			}
 			return 0, boom
