@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type Handle struct {
 	at   string
 	over chan struct{} // closed by the task's goroutine when it ends
 	stop context.CancelCauseFunc
+	held *charge // of the value, until somebody has it or nobody has the handle
 
 	mu        sync.Mutex // guards what follows
 	value     expr.Value
@@ -39,7 +41,8 @@ func (s *strand) spawn(ctx context.Context, t *task, inner *scope, run bodyFunc)
 	// It lives as long as the run, whatever task started it.
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	follow := context.AfterFunc(r.ctx, func() { stop(context.Cause(r.ctx)) })
-	h := &Handle{at: position(s.stack()), over: make(chan struct{}), stop: stop}
+	h := &Handle{at: position(s.stack()), over: make(chan struct{}), stop: stop, held: &charge{meter: &r.meter}}
+	runtime.AddCleanup(h, (*charge).release, h.held)
 	b := &strand{run: r, observer: s.observer, prefix: s.stack()}
 	var sc *scope
 	if t.kind != KindChip || t.guard != nil {
@@ -61,6 +64,9 @@ func (s *strand) spawn(ctx context.Context, t *task, inner *scope, run bodyFunc)
 		}
 		if sc != nil {
 			sc.release()
+		}
+		if t.keepsResult() {
+			h.held.set(out.value)
 		}
 		h.finish(out.value, err)
 		if err != nil && r.ctx.Err() == nil {
@@ -92,6 +98,7 @@ func (h *Handle) outcome() (v expr.Value, cancelled bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.awaited = true
+	h.held.release()
 	return h.value, h.cancelled, h.err
 }
 

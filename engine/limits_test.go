@@ -25,6 +25,7 @@ func TestLimits(t *testing.T) {
 		{"a variable that doubles", "- declare: {s: x}\n- loop: '{{ range(1000) }}'\n  declare: {s: '{{ s + s }}'}\n", "limit on variables of 100000 bytes", engine.Limits{Variables: 100_000}},
 		{"variables in code", "- code: |\n    xs = ['x' * 1000 for i in range(1000)]\n", "limit on variables of 100000 bytes", engine.Limits{Variables: 100_000}},
 		{"a list that grows in place", "- declare: {xs: []}\n- loop: '{{ range(1000) }}'\n  declare: {n: \"{{ xs.append('x' * 1000) or 1 }}\"}\n", "limit on variables of 100000 bytes", engine.Limits{Variables: 100_000}},
+		{"results that wait to be fetched", "- declare: {hs: []}\n- loop: '{{ range(100) }}'\n  tasks:\n  - {run_async: true, code: \"'x' * 100000\", append_result_into: hs}\n  - code: |\n      while not hs[-1].done():\n        pass\n  - declare: {n: 1}\n", "limit on variables of 5000000 bytes", engine.Limits{Variables: 5_000_000}},
 		{"a map that grows in place", "- declare: {m: {a: []}}\n- loop: '{{ range(1000) }}'\n  declare: {n: \"{{ m.a.append('x' * 1000) or 1 }}\"}\n", "limit on variables of 100000 bytes", engine.Limits{Variables: 100_000}},
 		{"result", "- return: \"{{ 'a' * 2000 }}\"\n", "the result is larger than 1000 bytes", engine.Limits{Result: 1000}},
 		{"output", "- code: |\n    for i in range(1000): print('spam')\n", "limit on output of 100 bytes", engine.Limits{Output: 100}},

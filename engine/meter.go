@@ -52,6 +52,20 @@ func (m *meter) add(n int64) {
 	}
 }
 
+// A charge is what something outside the variables holds of them.
+type charge struct {
+	meter *meter
+	size  atomic.Int64
+}
+
+func (c *charge) set(v expr.Value) {
+	size := c.meter.measure(v)
+	c.meter.add(size - c.size.Swap(size))
+}
+
+// release takes it off the meter, once.
+func (c *charge) release() { c.meter.add(-c.size.Swap(0)) }
+
 func (m *meter) fits() error {
 	if m.used.Load() > m.limit {
 		return errVariables

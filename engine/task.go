@@ -59,6 +59,11 @@ type task struct {
 	nodes    map[string]*node // its fields, while the collection is loaded
 }
 
+// keepsResult reports whether a variable or the caller gets the result.
+func (t *task) keepsResult() bool {
+	return t.store != nil || t.appendInto != nil || t.keyInto != nil || t.returnResult
+}
+
 // A variable is an entry of `variables`.
 type variable struct {
 	path  varPath
