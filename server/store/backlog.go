@@ -53,6 +53,11 @@ func (b *backlog) full(t *tx, queue string) error {
 	return fmt.Errorf("%w: %d runs wait in %q already", ErrQueueFull, b.waiting[queue], queue)
 }
 
+// open reports whether there is room in a queue, without asking the database.
+func (b *backlog) open(queue string) bool {
+	return b.limit == 0 || b.waiting != nil && b.waiting[queue] < b.limit
+}
+
 // refresh counts again what other servers may have changed.
 func (b *backlog) refresh(t *tx) error {
 	if b.waiting == nil || !b.shared || t.now.Before(b.recount) {

@@ -61,6 +61,8 @@ type conn interface {
 	// ask is query for an answer that is not needed at once: scan is called
 	// before the next query or count returns.
 	ask(query string, scan func(scanner) error, args []any) error
+	// flush sends what waits and returns when it is answered.
+	flush() error
 	// script runs statements without arguments.
 	script(text string) error
 	// commit commits and syncs, and returns when both are done.

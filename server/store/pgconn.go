@@ -143,8 +143,10 @@ func (c *pgConn) rollback() {
 	}
 }
 
+func (c *pgConn) flush() error { return c.send(func(*pgx.Batch) {}) }
+
 func (c *pgConn) script(text string) error {
-	if err := c.send(func(*pgx.Batch) {}); err != nil {
+	if err := c.flush(); err != nil {
 		return err
 	}
 	_, err := c.conn.PgConn().Exec(context.Background(), text).ReadAll()

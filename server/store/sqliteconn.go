@@ -59,6 +59,8 @@ func (c *sqliteConn) ask(query string, scan func(scanner) error, args []any) err
 	return c.query(query, scan, args)
 }
 
+func (c *sqliteConn) flush() error { return nil }
+
 func (c *sqliteConn) script(text string) error {
 	_, err := c.conn.ExecContext(context.Background(), text)
 	return err

@@ -18,7 +18,8 @@ func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitte
 		created bool
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
-	out, err := add(ctx, s.writer, now, func(t *tx) (o outcome, err error) {
+	op := operation{now: now, adds: true, ahead: func(t *tx) error { return t.submitEarly(n) }}
+	out, err := do(ctx, s.writer, op, func(t *tx) (o outcome, err error) {
 		o.Run, o.created, err = t.admit(n)
 		o.Moved = t.moved
 		return o, err
@@ -34,6 +35,10 @@ type Submitted struct {
 
 // admit is submit where there is room in the queue.
 func (t *tx) admit(n NewRun) (Run, bool, error) {
+	if t.early != nil {
+		t.point("submit")
+		return t.submitted(n)
+	}
 	if err := t.w.backlog.full(t, n.Queue); err != nil {
 		return t.refuse(n, err)
 	}
@@ -58,7 +63,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		return Run{}, false, err
 	}
 	r.route = route.id
-	inserted, err := t.insertRun(&r)
+	inserted, err := t.insert(&r)
 	if err != nil {
 		return Run{}, false, err
 	}
@@ -66,21 +71,29 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		r, _, err := t.known(n)
 		return r, false, err
 	}
-	if n.Variables != nil {
-		if err := t.exec(`INSERT INTO variables (run, body) VALUES (?1, ?2)`, r.Seq, n.Variables); err != nil {
-			return Run{}, false, err
+	t.w.backlog.add(r.Queue, 1)
+	if err := t.furnish(&r); err != nil {
+		return Run{}, false, err
+	}
+	return r, true, t.takeSlot(&r)
+}
+
+// furnish writes what belongs to a new run beside its row.
+func (t *tx) furnish(r *Run) error {
+	if r.Variables != nil {
+		if err := t.exec(`INSERT INTO variables (run, body) VALUES (?1, ?2)`, r.Seq, r.Variables); err != nil {
+			return err
 		}
 	}
-	for name, value := range n.Tags {
+	for name, value := range r.Tags {
 		if err := t.exec(`INSERT INTO tags (name, value, run) VALUES (?1, ?2, ?3)`, name, value, r.Seq); err != nil {
-			return Run{}, false, err
+			return err
 		}
 	}
 	if r.State == Queued && !r.Blocked {
 		t.w.routes.wake(r.route, r.Seq, r.QueuedAt)
 	}
-	t.w.backlog.add(r.Queue, 1)
-	return r, true, t.takeSlot(&r)
+	return nil
 }
 
 // refuse answers a submit for which there is no room, unless it has been
@@ -117,41 +130,52 @@ func (t *tx) takeSlot(r *Run) error {
 	return err
 }
 
-// insertRun writes a new row and sets r.Seq, unless the cookie or the key is
-// taken.
-func (t *tx) insertRun(r *Run) (bool, error) {
-	tags, err := jsonObject(r.Tags)
+// insert writes a new row and sets r.Seq, unless the cookie or the key is taken.
+func (t *tx) insert(r *Run) (bool, error) {
+	args, err := insertArgs(r)
 	if err != nil {
 		return false, err
+	}
+	inserted, err := t.row(insertRun, []any{&r.Seq}, args...)
+	t.wrote = t.wrote || inserted
+	return inserted, err
+}
+
+const insertRun = `
+	INSERT INTO runs (
+		cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
+		idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
+		state, queued_at, due,
+		concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
+		requeued_from, requeued_as,
+		fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
+		cancel_at, cancel_by, cancel_reason, rc)
+	VALUES (
+		?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+		?22, ?23, ?24, ?25, ?26, 0,
+		?27, '',
+		0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
+	ON CONFLICT DO NOTHING RETURNING seq`
+
+// insertArgs are the arguments of insertRun.
+func insertArgs(r *Run) ([]any, error) {
+	tags, err := jsonObject(r.Tags)
+	if err != nil {
+		return nil, err
 	}
 	retry, err := jsonText(r.Retry)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	inserted, err := t.row(`
-		INSERT INTO runs (
-			cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
-			idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
-			state, queued_at, due,
-			concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
-			requeued_from, requeued_as,
-			fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
-			cancel_at, cancel_by, cancel_reason, rc)
-		VALUES (
-			?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-			?22, ?23, ?24, ?25, ?26, 0,
-			?27, '',
-			0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
-		ON CONFLICT DO NOTHING RETURNING seq`, []any{&r.Seq},
+	return []any{
 		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
 		r.QueueTimeout.Microseconds(), r.RunTimeout.Microseconds(), boolean(r.Detach),
 		r.IdempotencyKey, r.Submitter, tags,
 		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
 		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due),
 		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked), retry,
-		r.RequeuedFrom)
-	t.wrote = t.wrote || inserted
-	return inserted, err
+		r.RequeuedFrom,
+	}, nil
 }
 
 // known returns the run that stands in the way of n, if there is one and it is

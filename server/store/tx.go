@@ -10,6 +10,7 @@ type tx struct {
 	moved  []Moved
 	points []string
 
+	early   *early        // of a submit whose run was written ahead
 	fetched map[int64]Run // that were read and locked ahead of their moves, by number
 }
 

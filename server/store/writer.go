@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 )
@@ -24,7 +23,11 @@ type operation struct {
 	// run is, and in order, so that servers do not wait for each other in turn.
 	workers []string
 	work    func(*tx) error
-	done    chan error // the writer sends once; room for one
+	// ahead is run before the work of any operation of the batch, if there are
+	// several, so that what it asks of the database goes there with what the
+	// others ask. It may be nil. If it has run, work is too.
+	ahead func(*tx) error
+	done  chan error // the writer sends once; room for one
 }
 
 // writer owns the only connection that writes. While one batch is being synced
@@ -205,18 +208,18 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 		return all(errs, err), settled
 	}
 	w.rumours.tell(w.routes)
-	w.lockSessions(batch)
 	w.points.reset()
+	txs, err := w.begun(batch, errs)
+	if err != nil {
+		f, err := w.judge(err)
+		w.rollback()
+		return w.setback(all(errs, err), err, f)
+	}
 	for i, op := range batch {
-		if op.ctx.Err() != nil {
-			errs[i] = context.Cause(op.ctx)
+		t := txs[i]
+		if t == nil {
 			continue
 		}
-		if op.adds && w.low {
-			errs[i] = ErrFull
-			continue
-		}
-		t := &tx{w: w, now: op.now}
 		var f fault // a database may end the transaction when a statement fails
 		f, errs[i] = w.judge(op.work(t))
 		if errs[i] != nil && (f != faultNone || t.wrote) {
@@ -234,18 +237,6 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 	}
 	w.points.after()
 	return errs, settled
-}
-
-// lockSessions locks those that the batch is about.
-func (w *writer) lockSessions(batch []operation) {
-	var workers []string
-	for _, op := range batch {
-		workers = append(workers, op.workers...)
-	}
-	if len(workers) > 0 {
-		slices.Sort(workers)
-		w.conn.lock(slices.Compact(workers))
-	}
 }
 
 // setback says what is to become of a batch that was taken back after err.

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// batch has submits committed together, and returns what each was told.
+func batch(t *testing.T, s *Store, runs []NewRun) (created []bool, errs []error) {
+	t.Helper()
+	created, errs = make([]bool, len(runs)), make([]error, len(runs))
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	for i, n := range runs {
+		wg.Go(func() { _, created[i], errs[i] = s.Submit(context.Background(), scriptStart, n) })
+		waiting(s, i+1)
+	}
+	release()
+	wg.Wait()
+	return created, errs
+}
+
+// Submits whose rows are written ahead are answered as those that are written in
+// turn: the first of a cookie makes the run, the same again is the same run, and
+// another fails alone.
+func TestSubmitsOfOneBatch(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("before")); err != nil { // and the route is known
+		t.Fatal(err)
+	}
+	other := newRun("a")
+	other.Digest = "other"
+	tagged := newRun("b")
+	tagged.Tags = map[string]string{"k": "v"}
+	created, errs := batch(t, s, []NewRun{newRun("a"), newRun("a"), newRun("before"), other, tagged})
+	for i, want := range []struct {
+		created bool
+		err     error
+	}{{created: true}, {}, {}, {err: ErrCookieCollision}, {created: true}} {
+		if created[i] != want.created || !errors.Is(errs[i], want.err) {
+			t.Errorf("submit %d = %v, %v, want %v, %v", i, created[i], errs[i], want.created, want.err)
+		}
+	}
+	if r, err := s.Get(t.Context(), "b"); err != nil || string(r.Variables) != "{}" || r.Tags["k"] != "v" {
+		t.Errorf("Get(b) = %+v, %v, want it with variables and tags", r, err)
+	}
+	if runs, _, err := s.List(t.Context(), Filter{Tags: map[string]string{"k": "v"}}, 0, 9); err != nil || len(runs) != 1 {
+		t.Errorf("List(k=v) = %v, %v, want b", runs, err)
+	}
+}
+
+// A queue's bound holds within a batch, and a repeat takes no place.
+func TestBoundOfOneBatch(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{MaxQueued: 4})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("0")); err != nil {
+		t.Fatal(err)
+	}
+	var runs []NewRun
+	for i := range 8 {
+		runs = append(runs, newRun(fmt.Sprint(i/2))) // 0 0 1 1 2 2 3 3
+	}
+	created, errs := batch(t, s, append(runs, newRun("4"), newRun("3")))
+	made := 0
+	for i, err := range errs {
+		if full := i == 8; errors.Is(err, ErrQueueFull) != full || !full && err != nil {
+			t.Errorf("submit %d = %v", i, err)
+		}
+		if created[i] {
+			made++
+		}
+	}
+	if made != 3 {
+		t.Errorf("%d runs were made, want 3", made)
+	}
+}
