@@ -53,6 +53,7 @@ type Dispatch struct {
 type Retention struct {
 	Succeeded time.Duration `mapstructure:"succeeded" doc:"How long a run and its result are kept that succeeded or was cancelled. Zero keeps them for ever."`
 	Failed    time.Duration `mapstructure:"failed" doc:"How long a run and its result are kept that failed, ran out of time or is dead. Zero keeps them for ever."`
+	Audit     time.Duration `mapstructure:"audit" doc:"How long it is kept who cancelled, requeued and shut down what. Zero keeps it for ever."`
 	Runs      int           `mapstructure:"runs" doc:"Most runs that are kept of each of these two kinds, the newest. Zero is no limit."`
 }
 
@@ -80,7 +81,7 @@ func DefaultServer() Server {
 		Dispatch:        Dispatch{Aging: time.Minute},
 		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
 		StoreReserve:    64 * MiB,
-		Retention:       Retention{Succeeded: 7 * day, Failed: 30 * day, Runs: 1_000_000},
+		Retention:       Retention{Succeeded: 7 * day, Failed: 30 * day, Audit: 90 * day, Runs: 1_000_000},
 		ShutdownTimeout: 10 * time.Second,
 		Log:             defaultLog(),
 	}
@@ -115,6 +116,7 @@ func (s Server) Validate() error {
 	s.checkTimes(&c)
 	atLeast(&c, "retention.succeeded", s.Retention.Succeeded, 0)
 	atLeast(&c, "retention.failed", s.Retention.Failed, 0)
+	atLeast(&c, "retention.audit", s.Retention.Audit, 0)
 	atLeast(&c, "retention.runs", s.Retention.Runs, 0)
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)

@@ -27,7 +27,7 @@ func (s *Server) retain(ctx context.Context) {
 			s.log.ErrorContext(ctx, "deleting what is old failed", "err", err)
 		}
 		if deleted.Any() {
-			s.log.InfoContext(ctx, "what is old is deleted", "runs", deleted.Runs, "routes", deleted.Routes, "keys", deleted.Keys)
+			s.log.InfoContext(ctx, "what is old is deleted", "runs", deleted.Runs, "routes", deleted.Routes, "keys", deleted.Keys, "audit", deleted.Audit)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -28,4 +30,27 @@ func TestOldRunsAreDeleted(t *testing.T) {
 			t.Errorf("%d log lines say that runs are deleted, want one for each", n)
 		}
 	}, func(s *setup) { s.Retention = store.Retention{Succeeded: 10 * time.Minute, Failed: 20 * time.Minute} })
+}
+
+// Lines of the audit go by their age, submits with their runs.
+func TestOldLinesOfTheAuditAreDeleted(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		w.submit(api.Submit{Cookie: "c"})
+		w.cancel("c")
+		lines := func() (actions []api.AuditAction) {
+			for _, e := range into[api.AuditList](w.t, w.want(200, "GET", "/v1/audit", nil)).Entries {
+				actions = append(actions, e.Action)
+			}
+			return actions
+		}
+		time.Sleep(59 * time.Minute)
+		if diff := cmp.Diff([]api.AuditAction{api.AuditCancel, api.AuditSubmit}, lines()); diff != "" {
+			w.t.Errorf("the audit before its time (-want +got):\n%s", diff)
+		}
+		time.Sleep(3 * time.Minute)
+		if diff := cmp.Diff([]api.AuditAction{api.AuditSubmit}, lines()); diff != "" {
+			w.t.Errorf("the audit after its time (-want +got):\n%s", diff)
+		}
+	}, func(s *setup) { s.Retention = store.Retention{Audit: time.Hour} })
 }

@@ -88,7 +88,7 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens, Anonymous: cfg.Anonymous,
 		Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
-		Retention:       store.Retention{Succeeded: cfg.Retention.Succeeded, Failed: cfg.Retention.Failed, Runs: cfg.Retention.Runs},
+		Retention:       retention(cfg.Retention),
 		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL,
 		Version: version(), OpenAPI: pullrun.OpenAPI,
 	}, st, log)
@@ -97,4 +97,8 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 	}
 	ready(s.URL())
 	return s.Run(ctx)
+}
+
+func retention(r configs.Retention) store.Retention {
+	return store.Retention{Succeeded: r.Succeeded, Failed: r.Failed, Audit: r.Audit, Runs: r.Runs}
 }

@@ -10,6 +10,7 @@ type Purged struct {
 	Runs   int
 	Routes int // combinations of queue, pipeline, labels and priority
 	Keys   int // concurrency keys
+	Audit  int // lines of the audit
 }
 
 // Any reports whether anything was deleted.
@@ -20,10 +21,11 @@ func (p *Purged) Add(more Purged) {
 	p.Runs += more.Runs
 	p.Routes += more.Routes
 	p.Keys += more.Keys
+	p.Audit += more.Audit
 }
 
-// Purge deletes up to limit runs, routes and keys that are outdated, runs with
-// all that belongs to them, the longest ended first. Keep limit small, since
+// Purge deletes up to limit runs, routes, keys and lines of the audit that are
+// outdated, runs with all that belongs to them, the longest ended first. Keep limit small, since
 // others wait meanwhile, and call again while it deletes any.
 func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int) (Purged, error) {
 	out, err := write(ctx, s.writer, now, func(t *tx) (Purged, error) {
@@ -76,7 +78,10 @@ func (t *tx) purge(o *Outdated, limit int) (out Purged, err error) {
 		}
 		out.Keys++
 	}
-	return out, nil
+	lines, err := t.count(`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)`,
+		micros(o.audit), limit)
+	out.Audit = int(lines)
+	return out, err
 }
 
 func (t *tx) purgeRun(seq int64) error {

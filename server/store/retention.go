@@ -12,11 +12,14 @@ type Retention struct {
 	Succeeded, Failed time.Duration
 	// Runs is how many are kept of each of these two kinds, the newest.
 	Runs int
+	// Audit is how long lines of the audit are kept.
+	Audit time.Duration
 }
 
 // Outdated is what need not be kept any more, as it was found at one time.
 type Outdated struct {
 	succeeded, failed time.Time // runs that ended before
+	audit             time.Time // lines that were written before; zero is none
 	unused            time.Time // routes and keys that were not used since
 	routes            []int64
 	keys              []string
@@ -39,6 +42,9 @@ func (s *Store) Outdated(ctx context.Context, now time.Time, keep Retention) (*O
 		return nil, err
 	}
 	o := &Outdated{unused: now.Add(-routeKept)}
+	if keep.Audit > 0 {
+		o.audit = now.Add(-keep.Audit)
+	}
 	o.succeeded, err = s.cutoff(ctx, now, keep.Succeeded, keep.Runs,
 		`SELECT finished_at FROM runs WHERE state IN (4, 6) ORDER BY finished_at DESC LIMIT 1 OFFSET ?1`)
 	if err != nil {
