@@ -51,6 +51,20 @@ func TestCalls(t *testing.T) {
 			out, err := c.Cancel(ctx, "c", "why")
 			return out.State == api.StateSucceeded, err
 		}, answer(202, ended), "POST /base/v1/runs/c/cancel", `{"reason":"why"}`},
+		{"requeue", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.Requeue(ctx, "c")
+			return out.Cookie == ended.Cookie, err
+		}, answer(201, ended), "POST /base/v1/runs/c/requeue", ""},
+		{"requeue many", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.RequeueAll(ctx, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Queue: "q", DryRun: true})
+			return len(out.Requeued) == 1 && out.More, err
+		}, answer(200, api.RequeueResult{Requeued: []api.Requeued{{From: "a", Cookie: "b"}}, More: true}),
+			"POST /base/v1/runs/requeue", `{"states":["DEAD"],"queue":"q","dry_run":true}`},
+		{"audit", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.Audit(ctx, client.AuditFilter{Actor: "a b", Target: "c", Limit: 5, Cursor: "1-2"})
+			return len(out.Entries) == 1 && out.Next == "n", err
+		}, answer(200, api.AuditList{Entries: []api.AuditEntry{{Actor: "a b"}}, Next: "n"}),
+			"GET /base/v1/audit?actor=a+b&cursor=1-2&limit=5&target=c", ""},
 		{"workers", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Workers(ctx)
 			return len(out) == 1, err
