@@ -123,8 +123,7 @@ func start(t *testing.T, binary string, r role) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			log := p.log.Bytes()
+		if log := p.log.Bytes(); t.Failed() && bytes.Contains(log, []byte("level=ERROR")) {
 			t.Logf("end of the log of the server that was to end at %q:\n%s", r.Point, log[max(0, len(log)-2000):])
 		}
 	})
