@@ -10,7 +10,7 @@ import (
 )
 
 // everyPoint is each name that the store's probe is called with, but for purge,
-// which a server does once a minute.
+// which a server does once a minute, and requeue, which is a submit as well.
 var everyPoint = []string{
 	"submit", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume",
 	"offer", "reoffer", "accept", "adopt", "claim", "release", "expire", "due", "grant",

@@ -80,6 +80,8 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 	submit(now, "blocked", oneOfKey) // until that is cancelled
 	_, _, out.cancelled["queued"] = s.Cancel(ctx, now, "queued", "", "")
 
+	_, _, out.submitted[RequeuedCookie("queued")] = s.Requeue(ctx, now, "queued", "", Trace{})
+
 	submit(now, "once", func(n *NewRun) { n.Delivery = AtMostOnce })
 	poll("s", 9)
 	poll("s", 0) // which offers it again
@@ -116,7 +118,7 @@ func TestUseDoesEverything(t *testing.T) {
 	t.Parallel()
 	missing := map[string]bool{}
 	for _, name := range append(slices.Clone(kindNames[:]),
-		"submit", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge") {
+		"submit", "requeue", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge") {
 		missing[name+".before"], missing[name+".after"] = true, true
 	}
 	s, _ := openFile(t, Options{Probe: func(point string) { delete(missing, point) }})

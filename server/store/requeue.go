@@ -27,6 +27,7 @@ func (s *Store) Requeue(ctx context.Context, now time.Time, cookie, by string, t
 }
 
 func (t *tx) requeue(cookie, by string, trace Trace) (Run, bool, error) {
+	t.point("requeue")
 	old, found, err := t.run(`WHERE r.cookie = ?1`, cookie)
 	switch {
 	case err != nil:

@@ -56,8 +56,8 @@ type Options struct {
 	Aging time.Duration
 	// Probe is for fault tests; nil is none. It is called with "NAME.before" just
 	// before a commit and "NAME.after" just after it, when no caller has been
-	// told, once for each kind of operation (submit, poll, heartbeat, finish,
-	// cancel, register, leave, shutdown, events, sweep, purge, resume) and each
+	// told, once for each kind of operation (submit, requeue, poll, heartbeat,
+	// finish, cancel, register, leave, shutdown, events, sweep, purge, resume) and each
 	// event of a run (offer, reoffer, accept, adopt, claim, finish, release,
 	// expire, cancel, due, resume, grant) that the commit holds. All else waits for
 	// it.
