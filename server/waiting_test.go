@@ -58,6 +58,8 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("a run that is RUNNING waits: %+v", got.Waiting)
 	}
 	w.submit(api.Submit{Cookie: "before", Queue: "q", Labels: fit, Priority: 1})
+	w.submit(api.Submit{Cookie: "behind", Queue: "q", Labels: fit})
+	w.submit(api.Submit{Cookie: "elsewhere", Labels: fit, Priority: 1})
 	step("c", api.Waiting{Reason: api.WaitingBusy, Workers: 1, Slots: 1, Position: 2, Message: "the only slot for it is taken; it is number 2 in line"})
 	w.want(http.StatusAccepted, "POST", wk.path("/shutdown"), nil)
 	step("c", api.Waiting{Reason: api.WaitingDraining, Workers: 1, Message: "the only worker that could take it is draining"})

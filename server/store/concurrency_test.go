@@ -184,6 +184,23 @@ func TestCancelOlder(t *testing.T) {
 	}
 }
 
+// A run that is to be cancelled already is not one of those that are left.
+func TestCancelOlderLeavesTheLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 9)
+	w.submit("stays", keyed(2, store.Wait))
+	w.submit("goes", keyed(2, store.Wait))
+	w.poll("w", held(w.poll("w").Offers)...)
+	if _, _, err := w.Cancel(t.Context(), w.now, "goes", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.submit("new", keyed(2, store.CancelOlder))
+	if r := w.get("stays"); !r.CancelAt.IsZero() {
+		t.Errorf("run is cancelled, although only one other is live: %+v", r)
+	}
+}
+
 // Many submit and many work at the same time, and never are more runs of a key
 // leased than it has slots, nor is a run forgotten.
 func TestSlotsUnderLoad(t *testing.T) {
