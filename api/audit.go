@@ -2,12 +2,13 @@ package api
 
 import "time"
 
-// An AuditEntry is one change that a token made, but for workers at their work.
+// An AuditEntry is one change that a token made, or a backup, but for workers at
+// their work.
 type AuditEntry struct {
 	At     time.Time   `json:"at"`
 	Actor  string      `json:"actor"` // name of the token
 	Action AuditAction `json:"action"`
-	Target string      `json:"target"` // a run's cookie or a worker's name
+	Target string      `json:"target"` // a run's cookie, a worker's name, or "database"
 	Detail string      `json:"detail,omitempty"`
 }
 
@@ -20,7 +21,15 @@ const (
 	AuditCancel   AuditAction = "cancel"
 	AuditRequeue  AuditAction = "requeue"
 	AuditShutdown AuditAction = "shutdown" // of a worker
+	AuditBackup   AuditAction = "backup"   // of the database
 )
+
+var auditActions = map[AuditAction]bool{
+	AuditSubmit: true, AuditCancel: true, AuditRequeue: true, AuditShutdown: true, AuditBackup: true,
+}
+
+// Valid reports whether a is an action of this version of the protocol.
+func (a AuditAction) Valid() bool { return auditActions[a] }
 
 // An AuditList is one page of entries, newest first.
 type AuditList struct {

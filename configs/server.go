@@ -53,8 +53,8 @@ type Dispatch struct {
 type Retention struct {
 	Succeeded time.Duration `mapstructure:"succeeded" doc:"How long a run and its result are kept that succeeded or was cancelled. Zero keeps them for ever."`
 	Failed    time.Duration `mapstructure:"failed" doc:"How long a run and its result are kept that failed, ran out of time or is dead. Zero keeps them for ever."`
-	Audit     time.Duration `mapstructure:"audit" doc:"How long it is kept who cancelled, requeued and shut down what. Zero keeps it for ever."`
-	Runs      int           `mapstructure:"runs" doc:"Most runs that are kept of each of these two kinds, the newest. Zero is no limit."`
+	Audit     time.Duration `mapstructure:"audit" doc:"How long the audit is kept. Submits are in it for as long as their runs are kept. Zero keeps it for ever."`
+	Runs      int           `mapstructure:"runs" doc:"Most runs that are kept of each of these two kinds, those that succeeded or were cancelled and the others, the newest. Zero is no limit."`
 }
 
 // ServerLimits bounds what a server takes.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server/store"
@@ -20,7 +21,16 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 			return api.Errorf(api.CodeInvalidRequest, "cursor: take it from the page before, got %q", cursor)
 		}
 	}
-	entries, next, err := s.store.Audit(r.Context(), store.AuditFilter{Actor: q.Get("actor"), Target: q.Get("target")}, from, int(limit))
+	f := store.AuditFilter{Actor: q.Get("actor"), Action: store.Action(q.Get("action")), Target: q.Get("target")}
+	if f.Action != "" && !api.AuditAction(f.Action).Valid() {
+		return api.Errorf(api.CodeInvalidRequest, "action: unknown action %q", f.Action)
+	}
+	if since := q.Get("since"); since != "" {
+		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
+			return api.Errorf(api.CodeInvalidRequest, "since: wants a time such as 2026-11-25T10:00:00Z, got %q", since)
+		}
+	}
+	entries, next, err := s.store.Audit(r.Context(), f, from, int(limit))
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ const backupPiece = 4 << 20
 
 // backup sends a copy of the database.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
-	copied, err := s.store.Backup(r.Context())
+	copied, err := s.store.Backup(r.Context(), s.store.Now(), caller(r).Name)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,10 @@ func TestBackup(t *testing.T) {
 	}
 	w.submit(api.Submit{Cookie: "c"})
 	a := w.want(http.StatusOK, "GET", "/v1/backup", nil)
+	entries := into[api.AuditList](t, w.want(http.StatusOK, "GET", "/v1/audit?action=backup", nil)).Entries
+	if len(entries) != 1 || entries[0].Actor != "anybody" || entries[0].Target != "database" {
+		t.Errorf("audit of the backup = %+v, want a line", entries)
+	}
 	dir := t.TempDir()
 	copied, database := filepath.Join(dir, "backup.db"), "sqlite://"+filepath.Join(dir, "runs.db")
 	if err := os.WriteFile(copied, []byte(a.body), 0o600); err != nil {

@@ -60,11 +60,6 @@ func TestCalls(t *testing.T) {
 			return len(out.Requeued) == 1 && out.More, err
 		}, answer(200, api.RequeueResult{Requeued: []api.Requeued{{From: "a", Cookie: "b"}}, More: true}),
 			"POST /base/v1/runs/requeue", `{"states":["DEAD"],"queue":"q","dry_run":true}`},
-		{"audit", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.Audit(ctx, client.AuditFilter{Actor: "a b", Target: "c", Limit: 5, Cursor: "1-2"})
-			return len(out.Entries) == 1 && out.Next == "n", err
-		}, answer(200, api.AuditList{Entries: []api.AuditEntry{{Actor: "a b"}}, Next: "n"}),
-			"GET /base/v1/audit?actor=a+b&cursor=1-2&limit=5&target=c", ""},
 		{"workers", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Workers(ctx)
 			return len(out) == 1, err
@@ -77,6 +72,11 @@ func TestCalls(t *testing.T) {
 			out, err := c.Queues(ctx)
 			return len(out) == 1, err
 		}, answer(200, api.QueueList{Queues: []api.QueueStats{{Queue: "q"}}}), "GET /base/v1/queues", ""},
+		{"audit", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.Audit(ctx, client.AuditFilter{Actor: "a b", Action: api.AuditBackup, Target: "t", Since: time.Unix(0, 5e6), Limit: 5, Cursor: "n"})
+			return len(out.Entries) == 1 && out.Next == "n", err
+		}, answer(200, api.AuditList{Entries: []api.AuditEntry{{Actor: "a b"}}, Next: "n"}),
+			"GET /base/v1/audit?action=backup&actor=a+b&cursor=n&limit=5&since=1970-01-01T00%3A00%3A00.005Z&target=t", ""},
 		{"queue", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Queue(ctx, "q")
 			return out.Demand == 2, err

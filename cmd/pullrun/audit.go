@@ -7,24 +7,34 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/client"
 	"github.com/pullrun/pullrun/configs"
 )
 
 func newAudit(t terminal) *cobra.Command {
 	var filter client.AuditFilter
-	var output string
+	var action, since, output string
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "List who changed what",
-		Long: `Lists submits, cancellations, requeues and shutdowns with the name of the token
-that asked for them, newest first. It wants a token with the scope admin.`,
+		Long: `Lists submits, cancellations, requeues, shutdowns of workers and backups with the
+name of the token that asked for them, newest first. It wants a token with the
+scope admin.`,
 		Example: `  pullrun audit --actor ci
+  pullrun audit --action cancel --since 24h
   pullrun audit --target nightly-2026-11-25`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
+			}
+			var err error
+			if filter.Since, err = timeOf(since, time.Now()); err != nil {
+				return usageError(fmt.Errorf("--since: %w", err))
+			}
+			if filter.Action = api.AuditAction(action); action != "" && !filter.Action.Valid() {
+				return usageError(fmt.Errorf("--action must be submit, cancel, requeue, shutdown or backup, got %q", action))
 			}
 			r, err := connect(t, cmd)
 			if err != nil {
@@ -50,10 +60,27 @@ that asked for them, newest first. It wants a token with the scope admin.`,
 	}
 	f := c.Flags()
 	f.StringVar(&filter.Actor, "actor", "", "only what this `token` did, by its name")
-	f.StringVar(&filter.Target, "target", "", "only what was done to this `run or worker`")
+	f.StringVar(&filter.Target, "target", "", "only what was done to this `run or worker`, or to the database")
+	f.StringVar(&action, "action", "", "only this `action`: submit, cancel, requeue, shutdown or backup")
+	f.StringVar(&since, "since", "", "only since this `time`, such as 2026-11-25T10:00:00Z, or so long ago, such as 24h")
 	f.IntVar(&filter.Limit, "limit", 20, "how many entries, from 1 to 500")
 	f.StringVar(&filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
 	outputFlag(c, &output)
 	configs.Flags[configs.Client](f)
 	return c
+}
+
+// timeOf reads a time, or how long ago it was. Empty is the zero time.
+func timeOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, fmt.Errorf("wants a time such as 2026-11-25T10:00:00Z or how long ago, such as 24h, got %q", text)
+	}
+	return at, nil
 }

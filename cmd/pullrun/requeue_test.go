@@ -49,7 +49,4 @@ func TestRequeueFromTheCommandLine(t *testing.T) {
 			t.Errorf("requeue %q ended with %d, want %d\n%s", tt.args, code, tt.want, log)
 		}
 	}
-	if code, out, log := call(t, s.env, "audit", "--target", "a"); code != exitDone || !strings.Contains(out, "requeue") || !strings.Contains(out, "as a.requeue-1") {
-		t.Errorf("audit ended with %d\n%s%s", code, out, log)
-	}
 }

@@ -2,17 +2,16 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
 // AuditEntry is one change that a person or a program made, other than a worker
-// at its work.
+// at its work, or a backup, which takes all there is away.
 type AuditEntry struct {
 	At     time.Time
 	Actor  string // name of the token
 	Action Action
-	Target string // a run's cookie or a worker's name
+	Target string // a run's cookie, a worker's name, or TargetDatabase
 	Detail string
 }
 
@@ -24,7 +23,11 @@ const (
 	ActionCancel   Action = "cancel" // a run
 	ActionRequeue  Action = "requeue"
 	ActionShutdown Action = "shutdown" // a worker
+	ActionBackup   Action = "backup"   // the database
 )
+
+// TargetDatabase is the target of a backup.
+const TargetDatabase = "database"
 
 // audit records a change in the transaction that makes it.
 func (t *tx) audit(actor string, action Action, target, detail string) error {
@@ -35,7 +38,9 @@ func (t *tx) audit(actor string, action Action, target, detail string) error {
 // AuditFilter selects entries. What is left empty does not restrict.
 type AuditFilter struct {
 	Actor  string
+	Action Action
 	Target string
+	Since  time.Time // then or later
 }
 
 // AuditCursor is a place in the audit. The zero one is before the newest entry.
@@ -48,24 +53,11 @@ type AuditCursor struct {
 // zero after the last page. Submits are read from the runs, so they are there for
 // as long as these.
 func (s *Store) Audit(ctx context.Context, f AuditFilter, from AuditCursor, limit int) (list []AuditEntry, next AuditCursor, _ error) {
-	read := func(query string, before int64) (found []placed, _ error) {
-		if before == 0 {
-			before = noRun
-		}
-		return found, s.query(ctx, query, func(row scanner) error {
-			var p placed
-			err := row.Scan(&p.number, stamp{&p.At}, &p.Actor, &p.Action, &p.Target, &p.Detail)
-			found = append(found, p)
-			return err
-		}, f.args(before, limit+1)...)
-	}
-	changes, err := read(`SELECT id, at, actor, action, target, detail FROM audit WHERE id < ?1`+f.where("actor", "target")+
-		` ORDER BY id DESC LIMIT ?2`, from.Entry)
+	changes, err := s.changes(ctx, f, from.Entry, limit+1)
 	if err != nil {
 		return nil, next, err
 	}
-	submits, err := read(`SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs WHERE seq < ?1`+
-		f.where("submitter", "cookie")+` ORDER BY seq DESC LIMIT ?2`, from.Run)
+	submits, err := s.submits(ctx, f, from.Run, limit+1)
 	if err != nil {
 		return nil, next, err
 	}
@@ -93,23 +85,74 @@ type placed struct {
 	number int64
 }
 
-func (f AuditFilter) where(actor, target string) string {
-	out, n := "", 3 // after the place and the limit
-	for _, c := range []struct{ column, value string }{{actor, f.Actor}, {target, f.Target}} {
-		if c.value != "" {
-			out += fmt.Sprintf(" AND %s = ?%d", c.column, n)
-			n++
-		}
+// changes reads up to limit entries that have rows of their own.
+func (s *Store) changes(ctx context.Context, f AuditFilter, before int64, limit int) ([]placed, error) {
+	var q selection
+	q.beforeNumber("id", before)
+	q.text("actor", f.Actor)
+	q.text("action", string(f.Action))
+	q.text("target", f.Target)
+	if !f.Since.IsZero() {
+		q.add(`at >=`, micros(f.Since))
 	}
-	return out
+	return s.placed(ctx, q.sql(`SELECT id, at, actor, action, target, detail FROM audit`, "id"), append(q.args, limit))
 }
 
-func (f AuditFilter) args(before int64, limit int) []any {
-	args := []any{before, limit}
-	for _, value := range []string{f.Actor, f.Target} {
-		if value != "" {
-			args = append(args, value)
+// submits reads up to limit entries that are runs.
+func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit int) ([]placed, error) {
+	if f.Action != "" && f.Action != ActionSubmit {
+		return nil, nil
+	}
+	var q selection
+	q.beforeNumber("seq", before)
+	q.text("submitter", f.Actor)
+	q.text("cookie", f.Target)
+	if !f.Since.IsZero() {
+		first, err := s.firstSince(ctx, f.Since)
+		if err != nil {
+			return nil, err
+		}
+		q.add(`seq >=`, first)
+		q.add(`submitted_at >=`, micros(f.Since))
+	}
+	return s.placed(ctx, q.sql(`SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`, "seq"), append(q.args, limit))
+}
+
+func (s *Store) placed(ctx context.Context, query string, args []any) (found []placed, _ error) {
+	return found, s.query(ctx, query, func(row scanner) error {
+		var p placed
+		err := row.Scan(&p.number, stamp{&p.At}, &p.Actor, &p.Action, &p.Target, &p.Detail)
+		found = append(found, p)
+		return err
+	}, args...)
+}
+
+// clockSlack is more than servers' clocks and sequences are apart.
+const clockSlack = time.Minute
+
+// firstSince returns a number below which no run was submitted since a time. It
+// halves the numbers that come into question until one is left, as there is no
+// index of the times: runs have them in the order of their numbers, or nearly so.
+func (s *Store) firstSince(ctx context.Context, since time.Time) (first int64, _ error) {
+	var end int64
+	if err := s.query(ctx, `SELECT coalesce(max(seq), 0) + 1 FROM runs`, func(row scanner) error { return row.Scan(&end) }); err != nil {
+		return 0, err
+	}
+	for since = since.Add(-clockSlack); first < end; {
+		middle := first + (end-first)/2
+		var seq int64
+		at := since // of a run that is not there
+		err := s.query(ctx, `SELECT seq, submitted_at FROM runs WHERE seq >= ?1 ORDER BY seq LIMIT 1`, func(row scanner) error {
+			return row.Scan(&seq, stamp{&at})
+		}, middle)
+		if err != nil {
+			return 0, err
+		}
+		if at.Before(since) {
+			first = seq + 1
+		} else {
+			end = middle
 		}
 	}
-	return args
+	return first, nil
 }

@@ -17,7 +17,7 @@ import (
 // backup writes a backup of w into a file of its own.
 func (w *world) backup() string {
 	w.t.Helper()
-	copied, err := w.Backup(w.t.Context())
+	copied, err := w.Backup(w.t.Context(), w.now, "ann")
 	if err != nil {
 		w.t.Fatalf("Backup() = %v", err)
 	}

@@ -151,7 +151,7 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, _, err := s.Requeue(ctx, scriptStart, "older", "ann", Trace{}); return err },
 		func() error { _, _, err := s.Cancel(ctx, scriptStart, "older.requeue-1", "", ""); return err },
 		func() error {
-			_, _, err := s.Audit(ctx, AuditFilter{Actor: "ann", Target: "older"}, AuditCursor{}, 1)
+			_, _, err := s.Audit(ctx, AuditFilter{Actor: "ann", Action: ActionSubmit, Target: "older", Since: scriptStart}, AuditCursor{}, 1)
 			return err
 		},
 		func() error { _, err := s.Waiting(ctx, scriptStart, &Run{State: Queued}); return err },

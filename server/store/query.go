@@ -143,6 +143,33 @@ func numbered(query string) string {
 	return strings.Join(parts, "")
 }
 
+// selection is the condition of a statement that reads a page, newest first.
+type selection struct {
+	where []string
+	args  []any
+}
+
+func (q *selection) add(condition string, value any) {
+	q.where, q.args = append(q.where, condition+" ?"), append(q.args, value)
+}
+
+func (q *selection) text(column, value string) {
+	if value != "" {
+		q.add(column+" =", value)
+	}
+}
+
+func (q *selection) beforeNumber(column string, n int64) {
+	if n == 0 {
+		n = noRun
+	}
+	q.add(column+" <", n)
+}
+
+func (q *selection) sql(from, order string) string {
+	return numbered(from + " WHERE " + strings.Join(q.where, " AND ") + " ORDER BY " + order + " DESC LIMIT ?")
+}
+
 // stateCondition writes states as literals, and in order, for the sake of the
 // partial indexes.
 func stateCondition(states []State) string {

@@ -12,7 +12,8 @@ type Retention struct {
 	Succeeded, Failed time.Duration
 	// Runs is how many are kept of each of these two kinds, the newest.
 	Runs int
-	// Audit is how long lines of the audit are kept.
+	// Audit is how long lines of the audit are kept, other than submits, which are
+	// there for as long as their runs.
 	Audit time.Duration
 }
 
