@@ -105,6 +105,17 @@ func TestScheduledRunsHoldNoSlot(t *testing.T) {
 	wantDiff(t, "next offer", w.run("w").Cookie, "later")
 }
 
+// A run whose time has come takes a slot that is free.
+func TestScheduledRunTakesAFreeSlot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.submit("later", keyed(1, store.Wait), func(n *store.NewRun) { n.NotBefore = t0.Add(time.Minute) })
+	w.now = t0.Add(time.Minute)
+	wantDiff(t, "Sweep()", moves(w.sweep().Moved), []string{"later SCHEDULED>QUEUED", "later QUEUED>QUEUED"})
+	w.register("w", 1)
+	wantDiff(t, "offers", cookies(held(w.poll("w").Offers)), []string{"later"})
+}
+
 func TestReject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
