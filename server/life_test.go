@@ -283,9 +283,11 @@ func TestTLS(t *testing.T) {
 		parked := wk.park()
 		w.parked(1)
 		w.submit(api.Submit{})
-		if got := runs(t, parked.packets()); len(got) != 1 {
-			t.Errorf("%s: the parked poll = %v, want the RUN", version, got)
+		got := parked.packets()
+		if len(runs(t, got)) != 1 {
+			t.Fatalf("%s: the parked poll = %v, want the RUN", version, got)
 		}
+		wk.finish(held(got[0])) // or the next session is given it
 		resp, err := w.client.Get(w.url + "/livez")
 		if err != nil {
 			t.Fatal(err)
