@@ -204,25 +204,9 @@ func (h holding) take(l lease) (Held, bool) {
 // lost returns what the worker names without a lease, but for runs whose result
 // it has sent since: a parked poll's list is old.
 func (t *tx) lost(h holding) ([]Held, error) {
-	cookies := slices.Sorted(maps.Keys(h))
 	var out []Held
-	for part := range slices.Chunk(cookies, 64) {
-		args := make([]any, len(part))
-		for i, cookie := range part {
-			args[i] = cookie
-		}
-		places := list(&args)
-		err := t.rows(`SELECT r.cookie, a.fence FROM runs r JOIN attempts a ON a.run = r.seq
-			WHERE a.outcome = 'settled' AND r.cookie IN `+places, func(row scanner) error {
-			var cookie string
-			var fence int64
-			err := row.Scan(&cookie, &fence)
-			if h[cookie].Fence == fence {
-				delete(h, cookie)
-			}
-			return err
-		}, args...)
-		if err != nil {
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(h)), maxList) {
+		if err := t.dropSettled(h, part); err != nil {
 			return nil, err
 		}
 		for _, cookie := range part {
@@ -233,3 +217,41 @@ func (t *tx) lost(h holding) ([]Held, error) {
 	}
 	return out, nil
 }
+
+// dropSettled deletes from h those of the cookies whose attempt ended by its
+// result. It takes two statements, since a planner may join them from the wrong
+// end.
+func (t *tx) dropSettled(h holding, cookies []string) error {
+	args := make([]any, len(cookies))
+	for i, cookie := range cookies {
+		args[i] = cookie
+	}
+	places := list(&args)
+	names := map[int64]string{}
+	err := t.rows(`SELECT seq, cookie FROM runs WHERE cookie IN `+places, func(row scanner) error {
+		var seq int64
+		var cookie string
+		err := row.Scan(&seq, &cookie)
+		names[seq] = cookie
+		return err
+	}, args...)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	args = args[:0]
+	for seq := range names {
+		args = append(args, seq)
+	}
+	places = list(&args)
+	return t.rows(`SELECT run, fence FROM attempts WHERE outcome = 'settled' AND run IN `+places, func(row scanner) error {
+		var run, fence int64
+		err := row.Scan(&run, &fence)
+		if cookie := names[run]; h[cookie].Fence == fence {
+			delete(h, cookie)
+		}
+		return err
+	}, args...)
+}
+
+// maxList is how many values are looked for at once.
+const maxList = 64
