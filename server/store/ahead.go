@@ -29,10 +29,27 @@ func (w *writer) begun(batch []operation, errs []error) ([]*tx, error) {
 			return nil, err
 		}
 	}
-	if asked {
-		return txs, w.conn.flush()
+	if !asked {
+		return txs, nil
 	}
-	return txs, nil
+	if err := w.conn.flush(); err != nil {
+		return nil, err
+	}
+	return txs, furnishEarly(txs)
+}
+
+// furnishEarly completes the runs that were written ahead. An operation that
+// comes before their submits sees them already, and a poll may take them.
+func furnishEarly(txs []*tx) error {
+	for _, t := range txs {
+		if t == nil || t.early == nil || !t.early.inserted {
+			continue
+		}
+		if err := t.furnish(&t.early.run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockSessions locks those that the batch is about.
@@ -61,7 +78,7 @@ func (t *tx) submitEarly(n NewRun) error {
 		return err
 	}
 	route := t.w.routes.byKey[routeKey{queue: n.Queue, pipeline: n.Pipeline, labels: labels, priority: n.Priority}]
-	if route == nil || n.Concurrency.Key != "" || !t.w.backlog.open(n.Queue) {
+	if route == nil || !route.inUse(t.now) || n.Concurrency.Key != "" || !t.w.backlog.open(n.Queue) {
 		return nil
 	}
 	e := &early{run: start(n, t.now)}
@@ -86,6 +103,5 @@ func (t *tx) submitted(n NewRun) (Run, bool, error) {
 		return r, false, err
 	}
 	t.wrote = true
-	r := t.early.run
-	return r, true, t.furnish(&r)
+	return t.early.run, true, nil
 }

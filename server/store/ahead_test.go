@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // batch has submits committed together, and returns what each was told.
@@ -76,5 +77,97 @@ func TestBoundOfOneBatch(t *testing.T) {
 	}
 	if made != 3 {
 		t.Errorf("%d runs were made, want 3", made)
+	}
+}
+
+// A poll between the submits that it is committed with may be given the run of the
+// second as well, and then all of it.
+func TestPollAmongSubmitsOfOneBatch(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("0")); err != nil { // and the route is known
+		t.Fatal(err)
+	}
+	if _, err := s.Register(t.Context(), scriptStart, NewSession{Worker: "w", Session: "s", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	poll := func() PollOut {
+		out, err := s.Poll(context.Background(), scriptStart, PollIn{Worker: "w", Session: "s", Max: 9, Holding: []Held{{Cookie: "0", Fence: 1}}})
+		if err != nil {
+			t.Errorf("Poll() = %v", err)
+		}
+		return out
+	}
+	if got := poll().Offers; len(got) != 1 {
+		t.Fatalf("the first poll has %d offers, want run 0", len(got))
+	}
+	var got PollOut
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	for i, call := range []func(){
+		func() { submitInBatch(t, s, "a") }, func() { got = poll() }, func() { submitInBatch(t, s, "b") },
+	} {
+		wg.Go(call)
+		waiting(s, i+1)
+	}
+	release()
+	wg.Wait()
+	offers := append(got.Offers, poll().Offers...)
+	if len(offers) < 2 {
+		t.Errorf("%d offers in all, want the two runs", len(offers))
+	}
+	for _, o := range offers {
+		if string(o.Run.Variables) != "{}" {
+			t.Errorf("offer of %q has variables %q, want {}", o.Run.Cookie, o.Run.Variables)
+		}
+	}
+}
+
+func submitInBatch(t *testing.T, s *Store, cookie string) {
+	if _, _, err := s.Submit(context.Background(), scriptStart, newRun(cookie)); err != nil {
+		t.Errorf("Submit(%s) = %v", cookie, err)
+	}
+}
+
+// A route that may be purged is noted to be in use before a run has it.
+func TestEarlySubmitKeepsItsRoute(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Cancel(t.Context(), scriptStart, "0", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	later := scriptStart.Add(48 * time.Hour)
+	outdated, err := s.Outdated(t.Context(), later, Retention{Succeeded: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Purge(t.Context(), later, outdated, 9); err != nil {
+		t.Fatal(err)
+	}
+	if outdated, err = s.Outdated(t.Context(), later, Retention{}); err != nil || len(outdated.routes) != 1 {
+		t.Fatalf("Outdated() = %+v, %v, want the route", outdated, err)
+	}
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	for i, cookie := range []string{"a", "b"} {
+		wg.Go(func() {
+			if _, _, err := s.Submit(context.Background(), later, newRun(cookie)); err != nil {
+				t.Errorf("Submit() = %v", err)
+			}
+		})
+		waiting(s, i+1)
+	}
+	release()
+	wg.Wait()
+	if _, err := s.Purge(t.Context(), later, outdated, 9); err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range []string{"a", "b"} {
+		if r, err := s.Get(t.Context(), cookie); err != nil || r.Queue != "q" {
+			t.Errorf("Get(%s) = %+v, %v, want the run with its queue", cookie, r, err)
+		}
 	}
 }

@@ -128,7 +128,7 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 // while the transaction lasts that has noted it; so a route that is known to be
 // in use is there.
 func (rs *routes) touch(t *tx, r *route) (there bool, err error) {
-	if t.now.Sub(r.used) < routeUsed {
+	if r.inUse(t.now) {
 		return true, nil
 	}
 	t.wrote = true
@@ -140,6 +140,9 @@ func (rs *routes) touch(t *tx, r *route) (there bool, err error) {
 	}
 	return there, err
 }
+
+// inUse reports whether the row says that the route is in use.
+func (r *route) inUse(now time.Time) bool { return now.Sub(r.used) < routeUsed }
 
 // wake notes that a run was queued, and since when, if that is known.
 func (rs *routes) wake(id, seq int64, since time.Time) {
