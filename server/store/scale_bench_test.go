@@ -150,3 +150,38 @@ func BenchmarkScaleQueues(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkScaleQueue is the same for one queue that is not the longest.
+func BenchmarkScaleQueue(b *testing.B) {
+	scale(b, func(b *testing.B, w *world) {
+		for b.Loop() {
+			if _, err := w.Queue(b.Context(), w.now, "q"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkScaleOutdated looks for what need not be kept where all is kept,
+// which reads most.
+func BenchmarkScaleOutdated(b *testing.B) {
+	scale(b, func(b *testing.B, w *world) {
+		now := w.now.Add(48 * time.Hour) // the routes may be unused
+		for b.Loop() {
+			if _, err := w.Outdated(b.Context(), now, store.Retention{Succeeded: 1000 * time.Hour, Runs: finishedRuns()}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkScaleAudit reads the last hour of the audit, in which nothing was done.
+func BenchmarkScaleAudit(b *testing.B) {
+	scale(b, func(b *testing.B, w *world) {
+		for b.Loop() {
+			if _, _, err := w.Audit(b.Context(), store.AuditFilter{Since: w.now.Add(time.Hour)}, store.AuditCursor{}, 50); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
