@@ -47,7 +47,7 @@ type drainer struct {
 	finished func(cookie string)
 }
 
-func (d *drainer) poll(b *testing.B, slots int, holding []store.Held) []store.Offer {
+func (d *drainer) poll(b testing.TB, slots int, holding []store.Held) []store.Offer {
 	out, err := d.w.Poll(b.Context(), d.w.now, store.PollIn{Worker: d.name, Session: "s", Holding: holding, Max: slots})
 	if err != nil {
 		b.Error(err)
@@ -56,7 +56,7 @@ func (d *drainer) poll(b *testing.B, slots int, holding []store.Held) []store.Of
 }
 
 // turn returns how many runs it finished.
-func (d *drainer) turn(b *testing.B) int {
+func (d *drainer) turn(b testing.TB) int {
 	offers := d.poll(b, cmp.Or(d.slots, 10), nil)
 	if len(offers) == 0 {
 		return 0

@@ -4,184 +4,152 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pullrun/pullrun/server/store"
 )
 
-// The benchmarks here compare a store that holds much with an empty one. Each
-// fills its store once, which takes a while:
+// BenchmarkScale compares a store that holds much with an empty one, in
+// everything that must not take longer then:
 //
-//	go test -run - -bench Scale -benchtime 5000x ./server/store
+//	go test -run - -bench Scale -benchtime 3000x -timeout 1h ./server/store
 //
-// PULLRUN_BENCH_FINISHED=1000000 has as many finished runs as a busy month, and
-// takes minutes to fill.
-var sizes = []struct {
-	name             string
-	queued, finished int
-}{
-	{"empty", 0, 0},
-	{"queued=100k", 100_000, 0},
-	{"finished=" + finishedText(), 0, finishedRuns()},
-}
-
-func finishedText() string {
+// It fills each store once. With PULLRUN_BENCH_FINISHED=1000000, as many finished
+// runs as a busy month leaves, that takes minutes.
+func BenchmarkScale(b *testing.B) {
+	finished := 50_000
 	if text := os.Getenv("PULLRUN_BENCH_FINISHED"); text != "" {
-		return text
+		if _, err := fmt.Sscan(text, &finished); err != nil {
+			b.Fatal(err)
+		}
 	}
-	return "50000"
-}
-
-func finishedRuns() (n int) {
-	if _, err := fmt.Sscan(finishedText(), &n); err != nil {
-		panic(err)
-	}
-	return n
-}
-
-// scale runs a benchmark on a store of each size.
-func scale(b *testing.B, bench func(b *testing.B, w *world)) {
-	b.Helper()
-	for _, size := range sizes {
-		b.Run(size.name, func(b *testing.B) {
-			w := newWorld(b)
-			w.fill(b, "waits", size.queued)
-			w.fill(b, "ended", size.finished)
-			w.register("filler", 1000)
-			d := &drainer{w: w, name: "filler", finished: func(string) {}}
-			for size.finished > 0 && d.turn(b) > 0 {
-			}
-			b.ResetTimer()
-			bench(b, w)
+	for _, size := range []struct{ queued, finished int }{{0, 0}, {100_000, 0}, {0, finished}} {
+		b.Run(fmt.Sprintf("queued=%d,finished=%d", size.queued, size.finished), func(b *testing.B) {
+			s := &scale{world: newWorld(b)}
+			s.fill(size.queued, "long")
+			s.fill(size.finished, "q")
+			s.drain()
+			b.Run("cycle", func(b *testing.B) { s.cycle(b, "q") })
+			b.Run("backlog", func(b *testing.B) { s.cycle(b, "long") })
+			b.Run("list", s.lists)
+			b.Run("look", s.looks)
 		})
 	}
 }
 
-// fill submits n runs to a queue that no worker takes, or, when they are to
-// end, to the one that they do.
-func (w *world) fill(b *testing.B, what string, n int) {
-	b.Helper()
+// scale is a store that is being compared.
+type scale struct {
+	*world
+	runs    atomic.Int64 // submitted
+	workers int
+}
+
+// submitTo submits one more run.
+func (s *scale) submitTo(queue string) {
+	i := s.runs.Add(1)
+	s.submit(fmt.Sprint("run-", i), func(r *store.NewRun) {
+		r.Queue = queue
+		r.Tags = map[string]string{"customer": fmt.Sprint(i % 1000)}
+	})
+}
+
+func (s *scale) fill(n int, queue string) {
 	var fill sync.WaitGroup
 	for c := range 256 {
 		fill.Go(func() {
 			for i := c; i < n; i += 256 {
-				w.submit(fmt.Sprint(what, "-", i), func(r *store.NewRun) {
-					if what == "waits" {
-						r.Queue = "nobody"
-					}
-					r.Tags = map[string]string{"customer": fmt.Sprint(i % 1000)}
-				})
+				s.submitTo(queue)
 			}
 		})
 	}
 	fill.Wait()
 }
 
-// BenchmarkScaleCycle submits, dispatches and ends one run after the other, 64
-// at a time.
-func BenchmarkScaleCycle(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		for c := range 64 {
-			w.register(fmt.Sprint("w", c), 10)
-		}
-		workers := make(chan *drainer, 64)
-		for c := range 64 {
-			workers <- &drainer{w: w, name: fmt.Sprint("w", c), finished: func(string) {}}
-		}
-		callers(b, 64, func(i int) {
-			w.submit(fmt.Sprint("run-", i))
-			d := <-workers
-			d.turn(b)
-			workers <- d
+// worker registers one more, with a slot for each run that it asks for.
+func (s *scale) worker(queue string, slots int) *drainer {
+	s.workers++
+	name := fmt.Sprint("w", s.workers)
+	s.register(name, slots, func(n *store.NewSession) { n.Queues = []string{queue} })
+	return &drainer{w: s.world, name: name, slots: slots, finished: func(string) {}}
+}
+
+// drain ends what waits in the queue "q".
+func (s *scale) drain() {
+	var drain sync.WaitGroup
+	for range 8 {
+		d := s.worker("q", 200)
+		drain.Go(func() {
+			for d.turn(s.t) > 0 {
+			}
 		})
+	}
+	drain.Wait()
+}
+
+// cycle submits, dispatches and ends one run after the other, 64 at a time. In a
+// queue with a backlog the runs that end are those at its head.
+func (s *scale) cycle(b *testing.B, queue string) {
+	workers := make(chan *drainer, 64)
+	for range cap(workers) {
+		workers <- s.worker(queue, 1)
+	}
+	callers(b, cap(workers), func(int) {
+		s.submitTo(queue)
+		d := <-workers
+		d.turn(b)
+		workers <- d
 	})
 }
 
-// BenchmarkScaleBacklog submits to the queue with the backlog and dispatches
-// from its head.
-func BenchmarkScaleBacklog(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		register := func(n *store.NewSession) { n.Queues = []string{"nobody"} }
-		workers := make(chan *drainer, 64)
-		for c := range 64 {
-			name := fmt.Sprint("w", c)
-			w.register(name, 10, register)
-			workers <- &drainer{w: w, name: name, slots: 1, finished: func(string) {}}
-		}
-		callers(b, 64, func(i int) {
-			w.submit(fmt.Sprint("run-", i), func(r *store.NewRun) { r.Queue = "nobody" })
-			d := <-workers
-			d.turn(b)
-			workers <- d
-		})
-	})
-}
-
-// BenchmarkScaleList reads pages as people ask for them.
-func BenchmarkScaleList(b *testing.B) {
-	for name, f := range map[string]store.Filter{
-		"newest":   {},
-		"failed":   {States: []store.State{store.Failed}},
-		"pipeline": {Pipeline: "p", States: []store.State{store.Succeeded}},
-		"tag":      {Tags: map[string]string{"customer": "7"}},
-		"since":    {Since: t0.Add(-time.Hour)},
-		"nothing":  {Pipeline: "none"},
+// lists reads pages as people ask for them.
+func (s *scale) lists(b *testing.B) {
+	for _, page := range []struct {
+		name   string
+		filter store.Filter
+	}{
+		{"newest", store.Filter{}},
+		{"failed", store.Filter{States: []store.State{store.Failed}}},
+		{"pipeline", store.Filter{Pipeline: "p", States: []store.State{store.Succeeded}}},
+		{"tag", store.Filter{Tags: map[string]string{"customer": "7"}}},
+		{"since", store.Filter{Since: t0.Add(-time.Hour)}},
+		{"nothing", store.Filter{Pipeline: "none"}},
 	} {
-		b.Run(name, func(b *testing.B) {
-			scale(b, func(b *testing.B, w *world) {
-				for b.Loop() {
-					if _, _, err := w.List(b.Context(), f, 0, 50); err != nil {
-						b.Fatal(err)
-					}
+		b.Run(page.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := s.List(b.Context(), page.filter, 0, 50); err != nil {
+					b.Fatal(err)
 				}
-			})
+			}
 		})
 	}
 }
 
-// BenchmarkScaleQueues is what an autoscaler asks for all the time.
-func BenchmarkScaleQueues(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		for b.Loop() {
-			if _, err := w.Queues(b.Context(), w.now); err != nil {
-				b.Fatal(err)
+// looks are what autoscalers and the server itself ask for all the time.
+func (s *scale) looks(b *testing.B) {
+	for _, look := range []struct {
+		name string
+		do   func() error
+	}{
+		{"queues", func() error { _, err := s.Queues(b.Context(), s.now); return err }},
+		{"queue", func() error { _, err := s.Queue(b.Context(), s.now, "q"); return err }},
+		{"outdated", func() error { // where all is kept, which reads most
+			keep := store.Retention{Succeeded: 1000 * time.Hour, Runs: 1 << 40}
+			_, err := s.Outdated(b.Context(), s.now.Add(48*time.Hour), keep)
+			return err
+		}},
+		{"audit", func() error { // of an hour in which nothing was done
+			_, _, err := s.Audit(b.Context(), store.AuditFilter{Since: s.now.Add(time.Hour)}, store.AuditCursor{}, 50)
+			return err
+		}},
+	} {
+		b.Run(look.name, func(b *testing.B) {
+			for b.Loop() {
+				if err := look.do(); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
-}
-
-// BenchmarkScaleQueue is the same for one queue that is not the longest.
-func BenchmarkScaleQueue(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		for b.Loop() {
-			if _, err := w.Queue(b.Context(), w.now, "q"); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
-// BenchmarkScaleOutdated looks for what need not be kept where all is kept,
-// which reads most.
-func BenchmarkScaleOutdated(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		now := w.now.Add(48 * time.Hour) // the routes may be unused
-		for b.Loop() {
-			if _, err := w.Outdated(b.Context(), now, store.Retention{Succeeded: 1000 * time.Hour, Runs: finishedRuns()}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
-// BenchmarkScaleAudit reads the last hour of the audit, in which nothing was done.
-func BenchmarkScaleAudit(b *testing.B) {
-	scale(b, func(b *testing.B, w *world) {
-		for b.Loop() {
-			if _, _, err := w.Audit(b.Context(), store.AuditFilter{Since: w.now.Add(time.Hour)}, store.AuditCursor{}, 50); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+		})
+	}
 }
