@@ -139,6 +139,11 @@ func TestStopping(t *testing.T) {
 			"TIMEOUT abandoned: it did not stop within 10s: the run's time is over", 5*time.Second + grace},
 		{"a stubborn run whose lease is lost is abandoned", "stubborn", 0, func(m *manager.Manager) { m.Leases(lost(1), nil) },
 			"WORKER_WENT_AWAY abandoned: it did not stop within 10s: the lease is lost", time.Second + grace},
+		{"the reason of a CANCEL is told", "stubborn", 0, func(m *manager.Manager) {
+			p := cancel("a")
+			p.Reason = "ann does not need it"
+			m.Handle(p)
+		}, "CANCELLED abandoned: it did not stop within 10s: ann does not need it", time.Second + grace},
 		{"the first cause counts", "stubborn", 0, func(m *manager.Manager) { m.Handle(cancel("a")); m.Leases(lost(1), nil) },
 			"CANCELLED abandoned: it did not stop within 10s: cancelled", time.Second + grace},
 	} {

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -14,6 +15,13 @@ var (
 	errLeaseLost = errors.New("the lease is lost")
 	errStopping  = errors.New("the worker is stopping")
 )
+
+// A cancellation is errCancelled with what the CANCEL packet gives as its
+// reason, so that whoever reads the result knows who cancelled the run and why.
+type cancellation struct{ reason string }
+
+func (c cancellation) Error() string        { return cmp.Or(c.reason, errCancelled.Error()) }
+func (c cancellation) Is(target error) bool { return target == errCancelled }
 
 // codeOf is the result code of a run that stopped for this cause. A run that
 // stopped for the worker's sake, not its own, goes back to its queue.
@@ -43,7 +51,7 @@ func (m *Manager) cancel(p api.Packet) {
 	m.mu.Unlock()
 	if !again {
 		m.log.Info("run is cancelled", "cookie", p.Cookie, "pipeline", r.packet.Pipeline, "reason", p.Reason)
-		r.stop(errCancelled)
+		r.stop(cancellation{p.Reason})
 	}
 }
 

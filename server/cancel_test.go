@@ -52,7 +52,7 @@ func TestCancelWhileItIsOffered(t *testing.T) {
 		w.state(api.StateOffered, cookie)
 	}
 	arrived := api.Held{Cookie: "arrived", Fence: 1}
-	want := []api.Packet{{PacketType: api.PacketCancel, Cookie: "arrived", Fence: 1}}
+	want := []api.Packet{{PacketType: api.PacketCancel, Cookie: "arrived", Fence: 1, Reason: `cancelled by "anybody"`}}
 	if diff := cmp.Diff(want, wk.poll(arrived)); diff != "" {
 		t.Errorf("poll (-want +got):\n%s", diff)
 	}
@@ -64,16 +64,16 @@ func TestCancelWhileItIsOffered(t *testing.T) {
 // it, and the run ends as the worker says.
 func TestCancelWhileItRuns(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(s *setup) { tokens(s, "operator") })
 	wk := w.register("w", 2)
 	w.submit(api.Submit{Cookie: "c"})
 	lease := wk.take()
 	parked := wk.park(lease)
 	w.parked(1)
-	if run := into[api.Run](t, w.want(http.StatusAccepted, "POST", "/v1/runs/c/cancel", nil)); run.State != api.StateRunning || run.CancelRequestedAt == nil {
+	if run := into[api.Run](t, w.want(http.StatusAccepted, "POST", "/v1/runs/c/cancel", api.Cancel{Reason: "not needed"})); run.State != api.StateRunning || run.CancelRequestedAt == nil {
 		t.Errorf("run is %+v, want it running and to be cancelled", run)
 	}
-	want := []api.Packet{{PacketType: api.PacketCancel, Cookie: "c", Fence: 1}}
+	want := []api.Packet{{PacketType: api.PacketCancel, Cookie: "c", Fence: 1, Reason: `cancelled by "operator": not needed`}}
 	for how, got := range map[string][]api.Packet{
 		"the parked poll": parked.packets(), "the next poll": wk.poll(lease), "a heartbeat": wk.beat(lease).Packets,
 	} {

@@ -98,10 +98,10 @@ func runs(packets []api.Packet, run *store.Run) bool {
 }
 
 // controls are the packets that any answer to a worker may carry.
-func controls(cancels []store.Held, shutdown bool) []api.Packet {
+func controls(cancels []store.Cancel, shutdown bool) []api.Packet {
 	packets := []api.Packet{}
 	for _, c := range cancels {
-		packets = append(packets, api.Packet{PacketType: api.PacketCancel, Cookie: c.Cookie, Fence: c.Fence})
+		packets = append(packets, api.Packet{PacketType: api.PacketCancel, Cookie: c.Cookie, Fence: c.Fence, Reason: c.Reason})
 	}
 	if shutdown {
 		packets = append(packets, api.Packet{PacketType: api.PacketShutdown})

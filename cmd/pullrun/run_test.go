@@ -109,8 +109,8 @@ func TestCancelStopsOneOfFour(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancelled := s.ended("run-2", api.StateCancelled)
-	if cancelled.RC != api.RCCancelled {
-		t.Errorf("rc = %s, want %s", cancelled.RC, api.RCCancelled)
+	if want := `cancelled by "test": not wanted`; cancelled.RC != api.RCCancelled || !strings.Contains(cancelled.Error, want) {
+		t.Errorf("run-2 is %s, %s; want %s, with %s", cancelled.RC, cancelled.Error, api.RCCancelled, want)
 	}
 	g.letGo()
 	for _, other := range []string{"run-0", "run-1", "run-3"} {

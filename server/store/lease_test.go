@@ -300,8 +300,9 @@ func TestCancel(t *testing.T) {
 	if r.State != store.Running || !r.CancelAt.Equal(w.now) {
 		t.Errorf("Cancel(running) = %+v, want it asked for", r)
 	}
-	wantDiff(t, "Poll(running).Cancels", w.poll("w", h).Cancels, []store.Held{h})
-	wantDiff(t, "Heartbeat(running).Cancels", w.beat("w", h).Cancels, []store.Held{h})
+	told := []store.Cancel{{Cookie: "running", Fence: 1, Reason: `cancelled by "ann": enough`}}
+	wantDiff(t, "Poll(running).Cancels", w.poll("w", h).Cancels, told)
+	wantDiff(t, "Heartbeat(running).Cancels", w.beat("w", h).Cancels, told)
 	h.Cancelling = true
 	if out := w.poll("w", h); len(out.Cancels) != 0 {
 		t.Errorf("Poll(cancelling) = %+v, want no reminder", out)

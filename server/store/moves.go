@@ -239,11 +239,16 @@ func (m *mover) requeue() {
 }
 
 func (m *mover) endCancelled() {
-	text := fmt.Sprintf("cancelled by %q", m.CancelBy)
-	if m.CancelReason != "" {
-		text += ": " + m.CancelReason
+	m.end(Cancelled, rcCancelled, cancelledBy(m.CancelBy, m.CancelReason))
+}
+
+// cancelledBy says who cancelled a run, and why, to its worker and in its error.
+func cancelledBy(who, why string) string {
+	text := fmt.Sprintf("cancelled by %q", who)
+	if why != "" {
+		text += ": " + why
 	}
-	m.end(Cancelled, rcCancelled, text)
+	return text
 }
 
 func (m *mover) end(s State, rc, errText string) {

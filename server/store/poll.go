@@ -19,7 +19,7 @@ type PollIn struct {
 // PollOut is the answer to a poll.
 type PollOut struct {
 	Offers   []Offer
-	Cancels  []Held // to be cancelled, and the worker did not say that it knows
+	Cancels  []Cancel // the worker did not say that it knows of these
 	Lost     []Held // named, but no longer the worker's: it must stop them
 	Shutdown bool   // the worker is to shut down
 	Free     int    // slots that are left after the offers
@@ -31,9 +31,16 @@ type Offer struct {
 	Run Run
 }
 
+// Cancel tells a worker to stop a run that it has.
+type Cancel struct {
+	Cookie string
+	Fence  int64
+	Reason string // who asked for it, and why
+}
+
 // BeatOut is the answer to a heartbeat.
 type BeatOut struct {
-	Cancels  []Held
+	Cancels  []Cancel
 	Lost     []Held
 	Claimed  []Held // may be started: the claim is recorded, now or before
 	Shutdown bool
@@ -64,8 +71,8 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		switch {
 		case named:
 			_, err = t.name(l, h)
-			if !l.cancel.IsZero() && !h.Cancelling {
-				out.Cancels = append(out.Cancels, h)
+			if !l.cancel.at.IsZero() && !h.Cancelling {
+				out.Cancels = append(out.Cancels, Cancel{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)})
 			}
 		case l.state == Offered && in.Draining:
 			_, _, err = t.moveLease(l, event{kind: evExpire})
@@ -121,8 +128,8 @@ func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 		case named:
 			var claimed bool
 			claimed, err = t.name(l, h)
-			if !l.cancel.IsZero() && !h.Cancelling {
-				out.Cancels = append(out.Cancels, h)
+			if !l.cancel.at.IsZero() && !h.Cancelling {
+				out.Cancels = append(out.Cancels, Cancel{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)})
 			}
 			if claimed {
 				out.Claimed = append(out.Claimed, h)

@@ -229,17 +229,23 @@ type lease struct {
 	state    State
 	span     string
 	accepted time.Time
-	cancel   time.Time
+	cancel   cancellation
+}
+
+// cancellation is who asked when for a run to be stopped, and why.
+type cancellation struct {
+	at      time.Time
+	by, why string
 }
 
 // leases returns what the worker has, oldest run first. It locks nothing, since
 // most of it is only looked at.
 func (t *tx) leases(worker string) ([]lease, error) {
 	var out []lease
-	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at
+	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at, cancel_by, cancel_reason
 		FROM runs WHERE worker = ?1 AND state IN (2, 3) ORDER BY seq`, func(row scanner) error {
 		var l lease
-		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel})
+		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel.at}, &l.cancel.by, &l.cancel.why)
 		out = append(out, l)
 		return err
 	}, worker)
