@@ -19,37 +19,50 @@ import (
 // accept records a submitted run. When it returns, the run is committed, and
 // a worker that can take it has been woken.
 func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, bool, error) {
+	return s.beginAccept(r, in, key)()
+}
+
+// beginAccept gives a submit its turn at the store, and what it returns is the
+// rest of accept.
+func (s *Server) beginAccept(r *http.Request, in api.Submit, key string) func() (store.Run, bool, error) {
 	run, err := s.newRun(in)
 	if err != nil {
-		return store.Run{}, false, err
+		return func() (store.Run, bool, error) { return store.Run{}, false, err }
 	}
 	run.IdempotencyKey, run.Submitter = key, caller(r).Name
 	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
 	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
-	out, created, err := s.store.Submit(r.Context(), s.store.Now(), run)
-	s.moved(out.Moved)
-	got := out.Run
+	answer := s.store.BeginSubmit(r.Context(), s.store.Now(), run)
+	return func() (store.Run, bool, error) {
+		out, created, err := answer()
+		s.moved(out.Moved)
+		switch {
+		case err != nil:
+			return store.Run{}, false, refusal(run, err)
+		case !created: // and so no span: nothing was sent
+			got, err := s.store.Get(r.Context(), out.Cookie) // with its result
+			return got, false, err
+		}
+		send.End()
+		s.log.DebugContext(r.Context(), "run is accepted", "cookie", out.Cookie, "pipeline", out.Pipeline)
+		if got := out.Run; got.State == store.Queued && !got.Blocked {
+			s.hub.queued(&news{run: &got})
+		}
+		return out.Run, true, nil
+	}
+}
+
+// refusal says what is wrong with a submit that the store refuses.
+func refusal(run store.NewRun, err error) error {
 	switch {
 	case errors.Is(err, store.ErrCookieCollision):
-		return got, false, api.Errorf(api.CodeCookieCollision, "cookie %q names another run already: the body differs", run.Cookie)
+		return api.Errorf(api.CodeCookieCollision, "cookie %q names another run already: the body differs", run.Cookie)
 	case errors.Is(err, store.ErrKeyCollision):
-		return got, false, api.Errorf(api.CodeCookieCollision, "Idempotency-Key %q was used before for another run: the body differs", key)
+		return api.Errorf(api.CodeCookieCollision, "Idempotency-Key %q was used before for another run: the body differs", run.IdempotencyKey)
 	case errors.Is(err, store.ErrNoSlot):
-		return got, false, api.Errorf(api.CodeConcurrencyLimit, "no slot of concurrency key %q is free, of %d", run.Concurrency.Key, run.Concurrency.Limit)
+		return api.Errorf(api.CodeConcurrencyLimit, "no slot of concurrency key %q is free, of %d", run.Concurrency.Key, run.Concurrency.Limit)
 	}
-	if err != nil {
-		return store.Run{}, false, err
-	}
-	if !created { // and so no span: nothing was sent
-		got, err = s.store.Get(r.Context(), got.Cookie) // with its result
-		return got, false, err
-	}
-	send.End()
-	s.log.DebugContext(r.Context(), "run is accepted", "cookie", got.Cookie, "pipeline", got.Pipeline)
-	if got.State == store.Queued && !got.Blocked {
-		s.hub.queued(&news{run: &got})
-	}
-	return got, true, nil
+	return err
 }
 
 // newRun fills in what a submit leaves out.

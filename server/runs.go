@@ -55,28 +55,30 @@ func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
 		return err
 	}
-	// The submits go to the store side by side, so that they are committed
-	// together.
+	// The submits go to the store in their order, and none waits there for the
+	// one before it, so that they are committed together.
 	out := make([]api.SubmitResult, len(in.Runs))
 	var submits sync.WaitGroup
 	for i, one := range in.Runs {
-		submits.Go(func() { out[i] = s.submitOne(r, one) })
+		if err := one.Validate(); err != nil {
+			out[i].Problem = s.problem(r, err)
+			continue
+		}
+		answer := s.beginAccept(r, one, "")
+		submits.Go(func() { out[i] = s.submitted(r, answer) })
 	}
 	submits.Wait()
 	return reply(w, http.StatusOK, api.SubmitBatchResult{Results: out})
 }
 
-// submitOne answers one submit of a batch.
-func (s *Server) submitOne(r *http.Request, in api.Submit) (out api.SubmitResult) {
+// submitted waits for the answer to one submit of a batch.
+func (s *Server) submitted(r *http.Request, answer func() (store.Run, bool, error)) (out api.SubmitResult) {
 	defer func() {
 		if p := recover(); p != nil {
 			out = api.SubmitResult{Problem: s.problem(r, panicked(p))}
 		}
 	}()
-	if err := in.Validate(); err != nil {
-		return api.SubmitResult{Problem: s.problem(r, err)}
-	}
-	run, _, err := s.accept(r, in, "")
+	run, _, err := answer()
 	if err != nil {
 		return api.SubmitResult{Problem: s.problem(r, err)}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,13 +243,23 @@ func TestBatch(t *testing.T) {
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/batch", api.SubmitBatch{Runs: make([]api.Submit, api.MaxBatch+1)})
 
 	many := api.SubmitBatch{Runs: make([]api.Submit, api.MaxBatch)}
+	var newest []string
 	for i := range many.Runs {
-		many.Runs[i].Pipeline = "p"
+		many.Runs[i] = api.Submit{Pipeline: "p", Cookie: fmt.Sprint("in-order-", i)}
+		newest = slices.Insert(newest, 0, many.Runs[i].Cookie)
 	}
 	for i, r := range into[api.SubmitBatchResult](t, w.want(200, "POST", "/v1/runs/batch", many)).Results {
 		if r.Run == nil {
 			t.Fatalf("submit %d of %d = %+v, want a run", i, len(many.Runs), r.Problem)
 		}
+	}
+	var listed []string
+	for _, run := range into[api.RunList](t, w.want(200, "GET", "/v1/runs?limit=500", nil)).Runs {
+		listed = append(listed, run.Cookie)
+	}
+	newest = newest[:min(500, len(newest))]
+	if diff := cmp.Diff(newest, listed[:len(newest)]); diff != "" {
+		t.Errorf("runs in the order of the batch, newest first (-want +got):\n%s", diff)
 	}
 }
 

@@ -20,9 +20,9 @@ type PollIn struct {
 type PollOut struct {
 	Offers   []Offer
 	Cancels  []Cancel // the worker did not say that it knows of these
-	Lost     []Held // named, but no longer the worker's: it must stop them
-	Shutdown bool   // the worker is to shut down
-	Free     int    // slots that are left after the offers
+	Lost     []Held   // named, but no longer the worker's: it must stop them
+	Shutdown bool     // the worker is to shut down
+	Free     int      // slots that are left after the offers
 	Moved    []Moved
 }
 

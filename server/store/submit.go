@@ -13,18 +13,28 @@ import (
 // ErrKeyCollision. It returns ErrNoSlot for a run that is not to wait for one,
 // and ErrQueueFull if there are MaxQueued that wait.
 func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitted, created bool, _ error) {
+	return s.BeginSubmit(ctx, now, n)()
+}
+
+// BeginSubmit gives a submit its turn and returns what waits for its answer, once.
+// So submits that are begun one after the other are recorded in that order, and
+// still share a commit.
+func (s *Store) BeginSubmit(ctx context.Context, now time.Time, n NewRun) func() (_ Submitted, created bool, _ error) {
 	type outcome struct {
 		Submitted
 		created bool
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
 	op := operation{now: now, adds: true, ahead: func(t *tx) error { return t.submitEarly(n) }}
-	out, err := do(ctx, s.writer, op, func(t *tx) (o outcome, err error) {
+	answer := begin(ctx, s.writer, op, func(t *tx) (o outcome, err error) {
 		o.Run, o.created, err = t.admit(n)
 		o.Moved = t.moved
 		return o, err
 	})
-	return out.Submitted, out.created, err
+	return func() (Submitted, bool, error) {
+		out, err := answer()
+		return out.Submitted, out.created, err
+	}
 }
 
 // Submitted is the run that a submit made or named, and what that did to others.

@@ -91,6 +91,12 @@ func add[T any](ctx context.Context, w *writer, now time.Time, work func(*tx) (T
 }
 
 func do[T any](ctx context.Context, w *writer, op operation, work func(*tx) (T, error)) (T, error) {
+	return begin(ctx, w, op, work)()
+}
+
+// begin is do in two steps: when it returns, the operation has its turn, and
+// what it returns waits for the rest.
+func begin[T any](ctx context.Context, w *writer, op operation, work func(*tx) (T, error)) func() (T, error) {
 	var out, none T
 	op.ctx, op.now, op.done = ctx, op.now.UTC().Truncate(time.Microsecond), make(chan error, 1)
 	op.work = func(t *tx) (err error) {
@@ -98,12 +104,14 @@ func do[T any](ctx context.Context, w *writer, op operation, work func(*tx) (T, 
 		return err
 	}
 	if err := w.send(op); err != nil {
-		return none, err
+		return func() (T, error) { return none, err }
 	}
-	if err := <-op.done; err != nil {
-		return none, err
+	return func() (T, error) {
+		if err := <-op.done; err != nil {
+			return none, err
+		}
+		return out, nil
 	}
-	return out, nil
 }
 
 func (w *writer) send(op operation) error {
