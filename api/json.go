@@ -15,21 +15,22 @@ import (
 func Decode(r io.Reader, v any) error {
 	d := json.NewDecoder(r)
 	var typed *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
 	switch err := d.Decode(v); {
 	case err == io.EOF:
 		return errors.New("the body is empty")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the body ends within its JSON value: %w", err)
 	case errors.As(err, &typed):
-		field := typed.Field
-		if field == "" {
-			field = "the body"
+		if typed.Field == "" {
+			return fmt.Errorf("the body must be %s, got %s", jsonKind(typed.Type.Kind()), typed.Value)
 		}
-		return fmt.Errorf("%s: must be %s, got %s", field, jsonKind(typed.Type.Kind()), typed.Value)
+		return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind()), typed.Value)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the body is not JSON: %w", err)
 	case err != nil:
 		return err
 	}
-	var syntax *json.SyntaxError
 	switch _, err := d.Token(); {
 	case err == io.EOF:
 		return nil

@@ -22,13 +22,13 @@ func TestDecode(t *testing.T) {
 		{"a body that was cut", `{"pipeline": "p"`, "the body ends within its JSON value: unexpected EOF"},
 		{"a second value", `{"pipeline": "p"} {}`, "the body goes on after its JSON value"},
 		{"garbage after the value", `{"pipeline": "p"}}`, "the body goes on after its JSON value"},
-		{"another type than an object", `[]`, "the body: must be an object, got array"},
+		{"another type than an object", `[]`, "the body must be an object, got array"},
 		{"text where a number belongs", `{"priority": "1"}`, "priority: must be a whole number, got string"},
 		{"a fraction where a whole number belongs", `{"priority": 1.5}`, "priority: must be a whole number, got number 1.5"},
 		{"a number where text belongs", `{"pipeline": 1}`, "pipeline: must be text, got number"},
 		{"text where true or false belongs", `{"detach": "yes"}`, "detach: must be true or false, got string"},
 		{"a list where an object belongs", `{"labels": []}`, "labels: must be an object, got array"},
-		{"no JSON at all", `<html>`, "invalid character '<' looking for beginning of value"},
+		{"no JSON at all", `<html>`, "the body is not JSON: invalid character '<' looking for beginning of value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""

@@ -29,7 +29,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 		extend(w, 0) // by now the answer is as late
 		return api.Errorf(api.CodeInvalidRequest, "the body did not arrive within %v", callTimeout)
 	case err != nil:
-		return api.Errorf(api.CodeInvalidRequest, "body: %w", err)
+		return api.Errorf(api.CodeInvalidRequest, "%w", err)
 	}
 	// The whole body has been read. A deadline that struck while the call
 	// waits would end it, as if the client had gone.

@@ -135,7 +135,9 @@ func TestBadBodiesOfWorkers(t *testing.T) {
 	wk := w.register("w", 1)
 	for _, call := range []string{"/v1/workers", wk.path("/poll"), wk.path("/heartbeat"), wk.path("/results"), wk.path("/events"), "/v1/runs/c/cancel"} {
 		w.refused(api.CodeInvalidRequest, "POST", call, `{`)
-		w.refused(api.CodeInvalidRequest, "POST", call, `[]`)
+		if a := w.refused(api.CodeInvalidRequest, "POST", call, `[]`); !strings.Contains(a.body, `"detail":"the body must be an object, got array"`) {
+			t.Errorf("POST %s of a list answers %s", call, a.body)
+		}
 		w.refused(api.CodeUnsupportedMedia, "POST", call, `{}`, "Content-Type", "text/json")
 		if !strings.HasSuffix(call, "/cancel") { // which wants nothing
 			w.refused(api.CodeInvalidRequest, "POST", call, `{}`)

@@ -42,7 +42,7 @@ func TestRetries(t *testing.T) {
 		{"what a proxy says is tried again, whatever its status", 0, []http.HandlerFunc{page(502), page(403), page(200), fine}, 4, ""},
 		{"what a proxy says is described", 0, []http.HandlerFunc{page(502)}, 4,
 			`submit "p": the answer "502 Bad Gateway" (text/html) did not come from a pullrun server`},
-		{"a proxy's page for an answer is no answer", 0, []http.HandlerFunc{page(200)}, 4, "read the answer: invalid character '<'"},
+		{"a proxy's page for an answer is no answer", 0, []http.HandlerFunc{page(200)}, 4, "read the answer: the body is not JSON: invalid character '<'"},
 		{"a problem without a code is not ours", 0, []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusBadRequest)
