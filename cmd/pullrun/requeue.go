@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ again is the same new run.`,
 	return c
 }
 
+// requeueFilter are the flags that select runs.
+var requeueFilter = []string{"state", "pipeline", "queue", "worker", "tag", "limit", "dry-run"}
+
 type requeueOptions struct {
 	terminal
 	filter api.Requeue
@@ -51,7 +55,7 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 	switch {
 	case len(cookies) == 0 && len(o.states) == 0:
 		return usageError(errors.New("requeue wants cookies, or a --state"))
-	case len(cookies) > 0 && len(o.states) > 0, len(cookies) > 0 && o.filter.DryRun:
+	case len(cookies) > 0 && slices.ContainsFunc(requeueFilter, cmd.Flags().Changed):
 		return usageError(errors.New("requeue takes either cookies or --state and what goes with it"))
 	}
 	r, err := connect(o.terminal, cmd)
@@ -77,7 +81,7 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 
 // named requeues runs one by one. One that cannot be does not keep the others.
 func (o *requeueOptions) named(cmd *cobra.Command, r remote, cookies []string) error {
-	var out api.RequeueResult
+	out := api.RequeueResult{Requeued: []api.Requeued{}}
 	var failures []error
 	for _, cookie := range cookies {
 		run, err := r.client.Requeue(cmd.Context(), cookie)
@@ -102,8 +106,10 @@ func (o *requeueOptions) show(out api.RequeueResult) error {
 			fmt.Fprintln(o.out, one.Cookie)
 		}
 		switch {
+		case len(out.Requeued) == 0 && len(o.states) > 0:
+			fmt.Fprintln(o.err, "there is nothing to requeue")
 		case o.filter.DryRun:
-			fmt.Fprintf(o.err, "%d runs would be requeued\n", len(out.Requeued))
+			fmt.Fprintf(o.err, "%s would be requeued\n", counted(len(out.Requeued), "run"))
 		case out.More:
 			fmt.Fprintln(o.err, "there are more: repeat the command")
 		}

@@ -42,11 +42,19 @@ func TestRequeueFromTheCommandLine(t *testing.T) {
 	}{
 		{nil, exitUsage},
 		{[]string{"a", "--state", "FAILED"}, exitUsage},
+		{[]string{"a", "--pipeline", "boom"}, exitUsage},
+		{[]string{"a", "--dry-run"}, exitUsage},
 		{[]string{"--state", "SUCCEEDED"}, exitUsage},
 		{[]string{"none"}, exitNotFound},
 	} {
 		if code, _, log := requeue(tt.args...); code != tt.want {
 			t.Errorf("requeue %q ended with %d, want %d\n%s", tt.args, code, tt.want, log)
 		}
+	}
+	if _, out, _ := requeue("none", "--output", "json"); decode[api.RequeueResult](t, out).Requeued == nil {
+		t.Errorf("requeue of no run has as JSON %s, want an empty list", out)
+	}
+	if code, out, log := requeue("--state", "DEAD"); code != exitDone || out != "" || !strings.Contains(log, "nothing to requeue") {
+		t.Errorf("requeue where there is nothing ended with %d and %q, %q", code, out, log)
 	}
 }
