@@ -30,7 +30,7 @@ scope admin.`,
 				return err
 			}
 			var err error
-			if filter.Since, err = timeOf(since, time.Now()); err != nil {
+			if filter.Since, err = timeOf(since, ago); err != nil {
 				return usageError(fmt.Errorf("--since: %w", err))
 			}
 			if filter.Action = api.AuditAction(action); action != "" && !filter.Action.Valid() {
@@ -70,17 +70,21 @@ scope admin.`,
 	return c
 }
 
-// timeOf reads a time, or how long ago it was. Empty is the zero time.
-func timeOf(text string, now time.Time) (time.Time, error) {
+func ago(d time.Duration) time.Time     { return time.Now().Add(-d) }
+func fromNow(d time.Duration) time.Time { return time.Now().Add(d) }
+
+// timeOf reads a time, or how long ago it was, or is from now. Empty is the zero
+// time.
+func timeOf(text string, away func(time.Duration) time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return away(d), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, fmt.Errorf("wants a time such as 2026-11-25T10:00:00Z or how long ago, such as 24h, got %q", text)
+		return at, fmt.Errorf("wants a time such as 2026-11-25T10:00:00Z or a duration such as 24h, got %q", text)
 	}
 	return at, nil
 }

@@ -31,11 +31,11 @@ JSON on standard output. What is said about it goes to standard error, so
 
 works. The exit code says how the run ended: see "pullrun exit-codes".
 
-The same --cookie with the same pipeline and variables is the same run, however
-often it is submitted.`,
+The same --cookie with the same pipeline, variables and flags is the same run,
+however often it is submitted.`,
 		Example: `  pullrun run url_check
   pullrun run transform --set currency=EUR --vars orders.yaml
-  pullrun run nightly --detach --cookie nightly-2026-11-25`,
+  pullrun run nightly --detach --cookie nightly-2026-11-25 --not-before 2026-11-25T01:00:00Z`,
 		Args: exactly("a pipeline"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
@@ -47,6 +47,7 @@ often it is submitted.`,
 	f.StringToStringVar(&o.submit.Labels, "label", nil, "label that the worker must have, as `name=value`; may be repeated")
 	f.StringToStringVar(&o.submit.Tags, "tag", nil, "tag to find the run by, as `name=value`; may be repeated")
 	f.IntVar(&o.submit.Priority, "priority", 0, "runs of a higher `number` go first, from -100 to 100")
+	f.StringVar(&o.notBefore, "not-before", "", "start it at this `time` or later, such as 2026-11-25T10:00:00Z, or so long from now, such as 2h")
 	f.DurationVar(&o.queueTimeout, "queue-timeout", 0, "how long the run may wait for a worker; 0 is for ever")
 	f.DurationVar(&o.runTimeout, "run-timeout", 0, "how long one attempt at it may take; 0 is what the worker allows")
 	f.IntVar(&o.submit.MaxAttempts, "max-attempts", 0, "how many workers may be lost over it; 0 is the server's default")
@@ -58,7 +59,7 @@ often it is submitted.`,
 	f.StringVar(&o.concurrency.Key, "concurrency-key", "", "`key` of which only so many runs are worked on at the same time")
 	f.IntVar(&o.concurrency.Limit, "concurrency-limit", 1, "how many runs of the key that are, from 1 to 1000")
 	f.StringVar(&o.policy, "concurrency-policy", "queue", "what to do when they are there already: queue, reject or cancel_older")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result; 0 is for ever")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result once the run is accepted; 0 is for ever")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)
 	return c
@@ -75,6 +76,7 @@ type runOptions struct {
 	retry                             api.Retry
 	backoff, maxBackoff               time.Duration
 	retryOn                           []string
+	notBefore                         string
 	output                            string
 }
 
@@ -125,9 +127,16 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	return o.show(run)
 }
 
-// conditions puts into the submit when the run is tried again, and beside which
-// others it may run.
+// conditions puts into the submit when the run may start, when it is tried
+// again, and beside which others it may run.
 func (o *runOptions) conditions(f *pflag.FlagSet) error {
+	start, err := timeOf(o.notBefore, fromNow)
+	if err != nil {
+		return usageError(fmt.Errorf("--not-before: %w", err))
+	}
+	if !start.IsZero() {
+		o.submit.NotBefore = &start
+	}
 	if o.retry.Max != 0 {
 		o.retry.BackoffMS, o.retry.MaxBackoffMS = o.backoff.Milliseconds(), o.maxBackoff.Milliseconds()
 		for _, code := range o.retryOn {

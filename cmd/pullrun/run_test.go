@@ -177,6 +177,36 @@ func TestRunsOfAKeyWaitForEachOther(t *testing.T) {
 	s.ended("b", api.StateSucceeded)
 }
 
+// What a submit asks for is shown with the run, as is what it waits for.
+func TestARunShowsWhatItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	for _, tt := range []struct {
+		args, want []string
+	}{
+		{[]string{"--priority", "7", "--label", "zone=eu,gpu=1", "--tag", "team=billing", "--concurrency-key", "k", "--at-most-once"},
+			[]string{"waits no worker", "priority 7", "labels gpu=1, zone=eu", "tags team=billing", "key k, 1 at a time, queue", "delivery at_most_once"}},
+		{[]string{"--not-before", "2099-01-02T03:04:05Z"}, []string{"SCHEDULED", "not before", "2099-01-0"}},
+		{[]string{"--not-before", "24h"}, []string{"SCHEDULED"}},
+		{[]string{"--not-before", "0s"}, []string{"QUEUED"}},
+	} {
+		code, cookie, log := call(t, s.env, append([]string{"run", "nothing", "--detach"}, tt.args...)...)
+		if code != exitDone {
+			t.Fatalf("run %q ended with %d\n%s", tt.args, code, log)
+		}
+		_, out, _ := call(t, s.env, "runs", strings.TrimSpace(cookie))
+		for _, want := range tt.want {
+			if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+				t.Errorf("a run with %q does not show %q:\n%s", tt.args, want, out)
+			}
+		}
+	}
+	if code, _, log := call(t, s.env, "run", "nothing", "--not-before", "tomorrow"); code != exitUsage || !strings.Contains(log, "--not-before") {
+		t.Errorf("a time that is none ended with %d, want %d\n%s", code, exitUsage, log)
+	}
+}
+
 func TestTheSecondSignalHandsBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

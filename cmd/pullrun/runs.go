@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -95,6 +98,31 @@ func mostAttempts(run api.Run) int {
 	return run.MaxAttempts + run.Retry.Max
 }
 
+// askedFor shows what the submit said of the run, where it said anything.
+func askedFor(row func(key, value string), run api.Run) {
+	row("queue", run.Queue)
+	if run.Priority != 0 {
+		row("priority", strconv.Itoa(run.Priority))
+	}
+	row("labels", namesAndValues(run.Labels))
+	row("tags", namesAndValues(run.Tags))
+	if c := run.Concurrency; c != nil {
+		row("key", fmt.Sprintf("%s, %d at a time, %s", c.Key, c.Limit, c.Policy))
+	}
+	if run.Delivery == api.AtMostOnce {
+		row("delivery", string(run.Delivery))
+	}
+}
+
+// namesAndValues is a map in one line, as flags take it.
+func namesAndValues(m map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, name+"="+m[name])
+	}
+	return strings.Join(list, ", ")
+}
+
 // attempt is what came of an attempt, in one line.
 func attempt(a api.Attempt) string {
 	line := fmt.Sprintf("%s by %s after %s", cmp.Or(string(a.RC), string(a.Outcome)), a.Worker, took(a.EndedAt.Sub(a.StartedAt)))
@@ -145,10 +173,12 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		}
 		row("requeued from", run.RequeuedFrom)
 		row("requeued as", run.RequeuedAs)
-		row("queue", run.Queue)
+		askedFor(row, run)
 		row("attempt", fmt.Sprintf("%d of %d", run.Attempt, mostAttempts(run)))
 		for _, a := range run.Attempts {
-			row(fmt.Sprintf("attempt %d", a.Number), attempt(a))
+			if len(run.Attempts) > 1 || !run.State.Final() || a.Outcome != api.OutcomeSettled { // or else it is told below
+				row(fmt.Sprintf("attempt %d", a.Number), attempt(a))
+			}
 		}
 		row("worker", run.Worker)
 		at("submitted", &run.CreatedAt)
