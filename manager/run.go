@@ -124,7 +124,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil {
-				m.log.ErrorContext(ctx, "panic in the engine", "cookie", r.packet.Cookie, "panic", p, "stack", string(debug.Stack()))
+				m.log.ErrorContext(ctx, "panic in the engine", "cookie", r.packet.Cookie, "err", p, "stack", string(debug.Stack()))
 				o.err = fmt.Errorf("panic in the engine: %v", p)
 			}
 			done <- o

@@ -53,7 +53,7 @@ func (s *Server) requeue(r *http.Request, old *store.Run) (store.Run, bool, erro
 		return out.Run, false, err
 	}
 	send.End()
-	s.log.InfoContext(r.Context(), "run is requeued", "cookie", out.Cookie, "from", old.Cookie, "by", caller(r).Name)
+	s.log.InfoContext(r.Context(), "run is requeued", "cookie", out.Cookie, "requeued_from", old.Cookie, "by", caller(r).Name)
 	if out.State == store.Queued && !out.Blocked {
 		s.hub.queued(&news{run: &out.Run})
 	}
