@@ -26,7 +26,7 @@ type Server struct {
 	Limits          ServerLimits  `mapstructure:"limits" doc:"What is taken from callers. Beyond it they are told so."`
 	Retention       Retention     `mapstructure:"retention" doc:"How long what has ended is kept. What is old is deleted bit by bit, between other work."`
 	ShutdownTimeout time.Duration `mapstructure:"shutdown_timeout" doc:"How long a stopping server lets requests finish; held polls are answered at once. Zero ends them at once."`
-	TraceURL        string        `mapstructure:"trace_url" doc:"Where the dashboard's link to a run's trace leads, with {trace} for the trace's id, such as http://127.0.0.1:16686/trace/{trace}. Empty shows no link."`
+	TraceURL        string        `mapstructure:"trace_url" doc:"Address that is shown with a run for people to look at its trace, with {trace} for the trace's id, such as http://127.0.0.1:16686/trace/{trace}. Empty shows the id alone."`
 	Log             Log           `mapstructure:"log" doc:"What is written to standard error."`
 }
 
