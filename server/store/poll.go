@@ -71,9 +71,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		switch {
 		case named:
 			_, err = t.name(l, h)
-			if !l.cancel.at.IsZero() && !h.Cancelling {
-				out.Cancels = append(out.Cancels, Cancel{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)})
-			}
+			out.Cancels = append(out.Cancels, l.cancels(h)...)
 		case l.state == Offered && in.Draining:
 			_, _, err = t.moveLease(l, event{kind: evExpire})
 			leased--
@@ -128,9 +126,7 @@ func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 		case named:
 			var claimed bool
 			claimed, err = t.name(l, h)
-			if !l.cancel.at.IsZero() && !h.Cancelling {
-				out.Cancels = append(out.Cancels, Cancel{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)})
-			}
+			out.Cancels = append(out.Cancels, l.cancels(h)...)
 			if claimed {
 				out.Claimed = append(out.Claimed, h)
 			}
@@ -145,6 +141,15 @@ func (t *tx) heartbeat(in PollIn) (BeatOut, error) {
 	out.Shutdown = !s.shutdownAt.IsZero()
 	out.Moved = t.moved
 	return out, err
+}
+
+// cancels is the Cancel that the worker is to be told, if there is one and it
+// did not say that it knows.
+func (l lease) cancels(h Held) []Cancel {
+	if l.cancel.at.IsZero() || h.Cancelling {
+		return nil
+	}
+	return []Cancel{{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)}}
 }
 
 // name records what the worker says of a run that it has, and reports whether
