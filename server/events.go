@@ -29,7 +29,7 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.Errorf(api.CodeInvalidRequest, "Last-Event-ID: %w", err)
 	}
-	changes, leave := s.hub.watch(id, everything)
+	changes, leave := s.hub.watch(id)
 	defer leave()
 	if _, err := s.store.Get(r.Context(), id); err != nil {
 		return err // while the answer can still be a problem

@@ -17,8 +17,9 @@ type hub struct {
 	// Guarded by mu.
 	offers map[string]offer // what each worker takes, by name; a hint
 	parked map[string]*parked
-	order  *list.List                            // of *parked, the longest waiting first
-	runs   map[string]map[chan struct{}]interest // readers, by cookie
+	order  *list.List          // of *parked, the longest waiting first
+	runs   readers[struct{}]   // of every change
+	ends   readers[*store.Run] // of the end
 }
 
 // An offer is what a worker takes.
@@ -69,7 +70,7 @@ func newHub(publish func(...store.Signal)) *hub {
 	return &hub{
 		publish: publish,
 		offers:  make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
-		runs: make(map[string]map[chan struct{}]interest),
+		runs: make(readers[struct{}]), ends: make(readers[*store.Run]),
 	}
 }
 
@@ -219,9 +220,14 @@ func (h *hub) everybody() {
 	for _, p := range h.parked {
 		p.rouse()
 	}
-	for _, readers := range h.runs {
-		for c := range readers {
+	for _, waiting := range h.runs {
+		for c := range waiting {
 			rouse(c)
+		}
+	}
+	for _, waiting := range h.ends {
+		for c := range waiting {
+			tell(c, nil)
 		}
 	}
 }
@@ -231,49 +237,68 @@ func (p *parked) rouse() {
 	rouse(p.wake)
 }
 
-func rouse(c chan struct{}) {
+func rouse(c chan struct{}) { tell(c, struct{}{}) }
+
+// tell sends, unless something is there that has not been received.
+func tell[T any](c chan T, what T) {
 	select {
-	case c <- struct{}{}:
+	case c <- what:
 	default:
 	}
 }
 
-// interest is what a reader of a run wants to be woken for.
-type interest bool
-
-const (
-	onlyEnd    interest = false
-	everything interest = true
-)
-
-// watch subscribes to a run. The channel has room for one.
-func (h *hub) watch(cookie string, want interest) (changes <-chan struct{}, leave func()) {
+// watch subscribes to every change of a run. The channel has room for one.
+func (h *hub) watch(cookie string) (changes <-chan struct{}, leave func()) {
 	c := make(chan struct{}, 1)
+	return c, subscribe(h, h.runs, cookie, c)
+}
+
+// watchEnd subscribes to the end of a run. The channel has room for one: the run
+// as it ended, or nil if that has to be looked up.
+func (h *hub) watchEnd(cookie string) (end <-chan *store.Run, leave func()) {
+	c := make(chan *store.Run, 1)
+	return c, subscribe(h, h.ends, cookie, c)
+}
+
+// readers are the channels of those who wait, by cookie.
+type readers[T any] map[string]map[chan T]struct{}
+
+func subscribe[T any](h *hub, to readers[T], cookie string, c chan T) (leave func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.runs[cookie] == nil {
-		h.runs[cookie] = make(map[chan struct{}]interest)
+	if to[cookie] == nil {
+		to[cookie] = make(map[chan T]struct{})
 	}
-	h.runs[cookie][c] = want
-	return c, func() {
+	to[cookie][c] = struct{}{}
+	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.runs[cookie], c)
-		if len(h.runs[cookie]) == 0 {
-			delete(h.runs, cookie)
+		delete(to[cookie], c)
+		if len(to[cookie]) == 0 {
+			delete(to, cookie)
 		}
 	}
 }
 
-// changed wakes the readers of a run, which may have ended.
-func (h *hub) changed(cookie string, ended bool) {
+// changed wakes the readers of a run that has not ended.
+func (h *hub) changed(cookie string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c, want := range h.runs[cookie] {
-		if want == onlyEnd && !ended {
-			continue
-		}
+	for c := range h.runs[cookie] {
 		rouse(c)
+	}
+}
+
+// ended wakes all readers of a run. Where the run is known, with its result,
+// those who wait for its end need not look it up.
+func (h *hub) ended(cookie string, run *store.Run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.runs[cookie] {
+		rouse(c)
+	}
+	for c := range h.ends[cookie] {
+		tell(c, run)
 	}
 }
 

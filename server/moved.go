@@ -14,7 +14,11 @@ func (s *Server) moved(moves []store.Moved) {
 		m := &moves[i]
 		writeSpans(m)
 		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
-		s.changed(m.Run.Cookie, m.To.Terminal())
+		if m.To.Terminal() {
+			s.ended(&m.Run)
+		} else {
+			s.changed(m.Run.Cookie)
+		}
 		if m.To == store.Queued && !m.Run.Blocked {
 			s.hub.queued(&news{run: &m.Run})
 		}

@@ -26,10 +26,10 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var end <-chan struct{}
+	var end <-chan *store.Run
 	if wait > 0 && in.Cookie != "" { // before it can end, so that it need not be looked for
 		var leave func()
-		end, leave = s.hub.watch(in.Cookie, onlyEnd)
+		end, leave = s.hub.watchEnd(in.Cookie)
 		defer leave()
 	}
 	run, created, err := s.accept(r, in, key)
@@ -127,7 +127,7 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wai
 	if wait <= 0 {
 		return s.store.Get(r.Context(), cookie)
 	}
-	end, leave := s.hub.watch(cookie, onlyEnd)
+	end, leave := s.hub.watchEnd(cookie)
 	defer leave()
 	run, err := s.store.Get(r.Context(), cookie)
 	if err != nil {
@@ -136,10 +136,10 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wai
 	return s.await(w, r, run, end, wait)
 }
 
-// await waits for the end of a run, which end announces, and reads it then. When
+// await waits for the end of a run, which end announces. When
 // a signal may have been lost it is announced in vain. A run that has not ended
 // when the wait is over is returned as it is then.
-func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan struct{}, wait time.Duration) (store.Run, error) {
+func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan *store.Run, wait time.Duration) (store.Run, error) {
 	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
 	extend(w, wait)
 	over := time.NewTimer(wait)
@@ -147,7 +147,10 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, en
 	for !run.State.Terminal() {
 		last := false
 		select {
-		case <-end:
+		case ended := <-end:
+			if ended != nil {
+				return *ended, nil
+			}
 		case <-over.C:
 			last = true
 		case <-s.ending:

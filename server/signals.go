@@ -9,9 +9,9 @@ func (s *Server) heard(sig store.Signal) {
 	case store.RunQueued:
 		s.hub.queued(&news{run: sig.Run, told: true})
 	case store.RunChanged:
-		s.hub.changed(sig.Name, false)
+		s.hub.changed(sig.Name)
 	case store.RunEnded:
-		s.hub.changed(sig.Name, true)
+		s.hub.ended(sig.Name, nil)
 	case store.WorkerNews:
 		s.hub.worker(sig.Name)
 	case store.WorkerLeft:
@@ -22,13 +22,15 @@ func (s *Server) heard(sig store.Signal) {
 }
 
 // changed wakes the readers of a run, here and everywhere.
-func (s *Server) changed(cookie string, ended bool) {
-	s.hub.changed(cookie, ended)
-	kind := store.RunChanged
-	if ended {
-		kind = store.RunEnded
-	}
-	s.store.Publish(store.Signal{Kind: kind, Name: cookie})
+func (s *Server) changed(cookie string) {
+	s.hub.changed(cookie)
+	s.store.Publish(store.Signal{Kind: store.RunChanged, Name: cookie})
+}
+
+// ended is changed for a run that has ended.
+func (s *Server) ended(run *store.Run) {
+	s.hub.ended(run.Cookie, run)
+	s.store.Publish(store.Signal{Kind: store.RunEnded, Name: run.Cookie})
 }
 
 // tell wakes the worker's poll, wherever it is parked.

@@ -132,7 +132,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, e := range in.Events {
-		s.changed(e.Cookie, false)
+		s.changed(e.Cookie)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil

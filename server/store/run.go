@@ -129,7 +129,7 @@ type Moved struct {
 	From, To State
 	Worker   string   // who held the lease before the move, if anybody
 	Attempt  *Attempt // the attempt that the move ended, or nil
-	Run      Run      // as the move left it, without variables and result
+	Run      Run      // as the move left it, with its result if it has ended, and without variables
 }
 
 // Held is one run that a worker says it has. A worker names a run until its

@@ -81,7 +81,10 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	freed, waits := r.holdsSlot() && !after.holdsSlot(), after.Blocked && !r.Blocked
 	if after.State != r.State || after.Blocked != r.Blocked || !after.CancelAt.Equal(r.CancelAt) {
 		bare := after
-		bare.Variables, bare.Stacktrace, bare.Result = nil, "", nil
+		bare.Variables = nil
+		if !after.State.Terminal() { // a result that it is tried again after
+			bare.Stacktrace, bare.Result = "", nil
+		}
 		t.moved = append(t.moved, Moved{From: r.State, To: after.State, Worker: r.Worker, Attempt: ended, Run: bare})
 	}
 	*r = after
