@@ -23,7 +23,8 @@ var layers = map[string][]string{
 	"api":             {},
 	"api/client":      {"api"},
 	"poller":          {"api"},
-	"manager":         {"api", "engine", "otel/span"},
+	"manager":         {"api", "engine", "manager/outbox", "otel/span"},
+	"manager/outbox":  {"api"},
 	"engine":          {"engine/expr"},
 	"engine/expr":     {},
 	"engine/chips":    {"engine", "engine/expr"},
@@ -35,7 +36,7 @@ var layers = map[string][]string{
 	"server":          {"api", "otel", "otel/span", "server/store"},
 	"server/store":    {},
 	"bench":           {"api", "api/client", "poller"},
-	"cmd/pullrun":     {".", "api", "api/client", "poller", "manager", "engine", "engine/chips", "engine/testcase", "otel", "otel/span", "configs", "server", "server/store"},
+	"cmd/pullrun":     {".", "api", "api/client", "poller", "manager", "manager/outbox", "engine", "engine/chips", "engine/testcase", "otel", "otel/span", "configs", "server", "server/store"},
 
 	"server/store/storetest": {},
 }

@@ -1,0 +1,211 @@
+// Package outbox keeps finished results on a worker's disk until the server
+// has judged them, so that neither a crash nor a power cut loses one.
+//
+// The one idea: a log that only grows, and is written anew whenever anything is
+// doubtful. A result is a record of the log, and so is the note that the server
+// has judged it. When [Outbox.Put] returns, its record is synced; callers that
+// come while the disk is at work share the next write and the next sync. After
+// a write that failed, the file is not trusted any more: the next one replaces
+// it by all that counts, written to a new file, synced, and renamed over it. In
+// the same way the log is made short again when most of it has been judged.
+//
+// An outbox belongs to one process at a time. It has no goroutine of its own
+// and ends with [Outbox.Close].
+package outbox
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// An Entry is a finished result and what it takes to send it on after a
+// restart.
+type Entry struct {
+	// Packet is the RUN that the result answers, without its variables.
+	Packet api.Packet `json:"packet"`
+	Result api.Result `json:"result"`
+	// TraceParent and TraceState name the span of the run, under which the
+	// result is sent.
+	TraceParent string `json:"traceparent,omitempty"`
+	TraceState  string `json:"tracestate,omitempty"`
+}
+
+// A Key names an entry: the lease that its result ends.
+type Key struct {
+	Cookie string `json:"cookie"`
+	Fence  int64  `json:"fence"`
+}
+
+// Config says where an outbox is and how much it takes.
+type Config struct {
+	// Dir is the directory, which is made if need be. Two processes cannot
+	// have one together.
+	Dir string
+	// Max is how many bytes of results there may be before the outbox is full.
+	// Results that are finished then are still taken.
+	Max int64
+}
+
+// An Outbox is the results in one directory. Its methods may be called
+// concurrently.
+type Outbox struct {
+	cfg  Config
+	disk disk
+	lock *os.File
+	log  *slog.Logger
+
+	turn chan struct{} // has room for one: whoever has sent writes for all that wait
+	// Guarded by turn.
+	file   file // nil when it must be written anew
+	size   int64
+	closed bool
+
+	mu sync.Mutex
+	// Guarded by mu.
+	next  *batch // gathers what is to be written together
+	live  map[Key]record
+	bytes int64 // of live
+	count int64 // of all that were ever in live, for their order
+}
+
+// A record is an entry as the log has it.
+type record struct {
+	raw   []byte
+	order int64
+}
+
+// A batch is what is written at once.
+type batch struct {
+	puts   map[Key][]byte
+	judged []Key
+	done   chan struct{} // closed when it has been tried
+	err    error         // how that went
+}
+
+func newBatch() *batch { return &batch{puts: make(map[Key][]byte), done: make(chan struct{})} }
+
+// Open opens the outbox in a directory, and reads what an earlier process left.
+// What it cannot read it sets aside, beside the log, and says so.
+func Open(cfg Config, log *slog.Logger) (*Outbox, error) { return open(cfg, system{}, log) }
+
+func open(cfg Config, d disk, log *slog.Logger) (*Outbox, error) {
+	o := &Outbox{cfg: cfg, disk: d, log: log.With("component", "outbox"), turn: make(chan struct{}, 1), next: newBatch(), live: make(map[Key]record)}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the outbox: %w; outbox.dir says where it is", err)
+	}
+	lock, err := lockFile(filepath.Join(cfg.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("lock the outbox %q: %w", cfg.Dir, err)
+	}
+	o.lock = lock
+	err = o.load()
+	if err == nil {
+		// Written anew, it ends with a whole record, and what cannot be
+		// written is known before the first result is there.
+		err = o.rewrite(nil)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the outbox %q: %w", cfg.Dir, err), unlock(lock))
+	}
+	return o, nil
+}
+
+// Put keeps an entry. When it returns nil, the entry is there after whatever
+// may happen to the process or the machine. After an error it may be or not,
+// and may be put again.
+func (o *Outbox) Put(e Entry) error {
+	e.Packet.Variables = nil
+	raw, err := encode(content{Kept: &e})
+	if err != nil {
+		return fmt.Errorf("keep the result of %s: %w", e.Result.Cookie, err)
+	}
+	if err := o.write(func(b *batch) { b.puts[e.Key()] = raw }); err != nil {
+		return fmt.Errorf("write to the outbox %q: %w", o.cfg.Dir, err)
+	}
+	return nil
+}
+
+// Key names the entry.
+func (e Entry) Key() Key { return Key{e.Result.Cookie, e.Result.Fence} }
+
+// Judged drops entries that need not be sent any more. It does not wait for the
+// disk: after a power cut some may be there again, and are sent once more.
+func (o *Outbox) Judged(keys ...Key) {
+	_ = o.write(func(b *batch) { b.judged = append(b.judged, keys...) }) // they are not in the next file
+}
+
+// Entries are those that wait, in the order in which they were put.
+func (o *Outbox) Entries() []Entry {
+	var entries []Entry
+	for _, raw := range o.records() {
+		c, _, _ := decode(raw)
+		entries = append(entries, *c.Kept)
+	}
+	return entries
+}
+
+// Full reports whether there are as many bytes as there may be.
+func (o *Outbox) Full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes >= o.cfg.Max
+}
+
+// Close lets go of the directory. Whatever was put stays there. It may be
+// called twice.
+func (o *Outbox) Close() error {
+	o.turn <- struct{}{}
+	defer func() { <-o.turn }()
+	if o.closed {
+		return nil
+	}
+	o.closed = true
+	var err error
+	if o.file != nil {
+		err = o.file.Close()
+	}
+	return errors.Join(err, unlock(o.lock))
+}
+
+// records are the live records in their order.
+func (o *Outbox) records() [][]byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	live := make([]record, 0, len(o.live))
+	for _, r := range o.live {
+		live = append(live, r)
+	}
+	slices.SortFunc(live, func(a, b record) int { return cmp.Compare(a.order, b.order) })
+	raws := make([][]byte, len(live))
+	for i, r := range live {
+		raws[i] = r.raw
+	}
+	return raws
+}
+
+// add makes a record live.
+func (o *Outbox) add(k Key, raw []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes += int64(len(raw) - len(o.live[k].raw))
+	o.count++
+	o.live[k] = record{raw, o.count}
+}
+
+// drop makes records dead.
+func (o *Outbox) drop(keys []Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, k := range keys {
+		o.bytes -= int64(len(o.live[k].raw))
+		delete(o.live, k)
+	}
+}
