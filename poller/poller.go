@@ -60,6 +60,12 @@ type Config struct {
 	// RetryMin and RetryMax bound the wait after a failed call: full jitter,
 	// doubling. Zero is 200 ms and 30 s.
 	RetryMin, RetryMax time.Duration
+	// Opened is called after each registration, before the first poll. It must
+	// not block. Nil does nothing.
+	Opened func()
+	// Paused reports whether the worker wants no more runs for the time being.
+	// Nil never does.
+	Paused func() bool
 }
 
 // A Poller polls one server for one worker.
@@ -82,6 +88,12 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 	}
 	if cfg.RetryMax <= 0 {
 		cfg.RetryMax = 30 * time.Second
+	}
+	if cfg.Opened == nil {
+		cfg.Opened = func() {}
+	}
+	if cfg.Paused == nil {
+		cfg.Paused = func() bool { return false }
 	}
 	return &Poller{cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
 }
@@ -195,6 +207,7 @@ func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 		p.handler.Leases(r.Lost, nil)
 	}
 	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.cfg.Register.Capacity, "pipelines", len(p.cfg.Register.Pipelines), "hold", s.hold, "lease", s.lease)
+	p.cfg.Opened()
 	return s
 }
 
@@ -224,7 +237,10 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 		asked := p.hold.under(s.hold)
 		began := time.Now()
 		packets, err := p.server.Poll(ctx, s.worker, api.Poll{
-			Session: s.id, HoldMS: asked.Milliseconds(), Holding: p.handler.Holding(), Draining: p.draining.Load(),
+			Session: s.id, HoldMS: asked.Milliseconds(), Holding: p.handler.Holding(),
+			// A heartbeat does not say so of a pause: while it is draining the
+			// server does not ask a worker to end.
+			Draining: p.draining.Load() || p.cfg.Paused(),
 		})
 		took := time.Since(began)
 		switch {

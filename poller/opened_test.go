@@ -1,0 +1,72 @@
+package poller_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/poller"
+)
+
+func TestOpenedComesBeforeTheFirstPollOfEachSession(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		var calls []string
+		s := &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			calls = append(calls, "poll")
+			if n == 0 {
+				return nil, api.Errorf(api.CodeSessionNotFound, "no such session")
+			}
+			return nothing(ctx, in)
+		}}
+		var p *poller.Poller
+		p = poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}, Opened: func() {
+			_, session := p.Session()
+			calls = append(calls, "opened "+session)
+		}}, s, &worker{}, slog.New(&journal{}))
+		ctx, stop := context.WithTimeout(t.Context(), holdTime)
+		defer stop()
+		if err := p.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"opened s0", "poll", "opened s1", "poll"}; !slices.Equal(calls, want) {
+			t.Errorf("called %q, want %q", calls, want)
+		}
+	})
+}
+
+func TestAPausedWorkerWantsNoRuns(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		var paused atomic.Bool
+		s := &server{}
+		p := poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}, Paused: paused.Load}, s, &worker{held: []api.Held{heldRun}}, slog.New(&journal{}))
+		ctx, stop := context.WithTimeout(t.Context(), 4*holdTime+holdTime/2)
+		defer stop()
+		go func() {
+			time.Sleep(holdTime / 2)
+			paused.Store(true)
+			time.Sleep(2 * holdTime)
+			paused.Store(false)
+		}()
+		if err := p.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var draining []bool
+		for _, poll := range s.polls {
+			draining = append(draining, poll.in.Draining)
+		}
+		if want := []bool{false, true, true, false, false}; !slices.Equal(draining, want) {
+			t.Errorf("polls said draining %v, want %v", draining, want)
+		}
+		for _, beat := range s.beats {
+			if beat.in.Draining {
+				t.Error("a heartbeat said draining, so the worker would not be asked to end")
+			}
+		}
+	})
+}
