@@ -22,11 +22,12 @@ func (m *Manager) Refuse() {
 
 // Drain takes no more runs and waits for those that are held, until ctx is
 // done. Then it stops them and hands them back to the server, and gives up what
-// cannot be posted soon after. When it returns nothing is left but engines that
+// cannot be posted soon after; it stays in the outbox, if there is one. When it returns nothing is left but engines that
 // do not stop; its error says what was not finished and what was not posted.
 func (m *Manager) Drain(ctx context.Context) error {
 	m.mu.Lock()
 	m.draining = true
+	m.leave()
 	held := len(m.runs)
 	m.checkDrained()
 	m.mu.Unlock()
@@ -37,9 +38,15 @@ func (m *Manager) Drain(ctx context.Context) error {
 	case <-m.drained:
 	case <-ctx.Done():
 	}
-	stopped := m.InUse()
+	m.mu.Lock()
+	stopped := max(0, m.busy-m.unkept)
+	m.mu.Unlock()
 	m.stop(errStopping)
-	last := time.NewTimer(m.cfg.Grace + handBack)
+	wait := handBack
+	if stopped > 0 {
+		wait += m.cfg.Grace
+	}
+	last := time.NewTimer(wait)
 	defer last.Stop()
 	select {
 	case <-m.drained:
@@ -56,6 +63,9 @@ func (m *Manager) Drain(ctx context.Context) error {
 	}
 	if m.unposted > 0 {
 		problems = append(problems, fmt.Errorf("%d results could not be posted", m.unposted))
+	}
+	if m.left > 0 {
+		problems = append(problems, fmt.Errorf("%d results wait in the outbox for the next start", m.left))
 	}
 	return errors.Join(problems...)
 }

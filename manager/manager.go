@@ -8,7 +8,8 @@
 //
 // The one idea: a run is held from the moment its packet arrives until its
 // result has been judged, and [Manager.Holding] says so to the server with
-// every poll. Nothing is held twice, and nothing is forgotten in between.
+// every poll. Nothing is held twice, and nothing is forgotten in between: with
+// an [Outbox], not even by the end of the process.
 //
 // A manager only reacts. It starts nothing of its own and ends by
 // [Manager.Drain], which takes nothing more, waits for what is running, and
@@ -24,6 +25,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager/outbox"
 )
 
 // An Engine runs pipelines. [engine.Collection] is one. Run must return soon
@@ -36,6 +38,19 @@ type Engine interface {
 // their order. It waits out outages; an error means that the server will not
 // have the results as they are, or that ctx is done.
 type Reporter func(ctx context.Context, results []api.Result) ([]api.Verdict, error)
+
+// An Outbox keeps finished results until the server has judged them, across
+// restarts. [outbox.Outbox] is one.
+type Outbox interface {
+	// Put returns when the entry is safe, or says why it is not.
+	Put(outbox.Entry) error
+	// Judged drops entries.
+	Judged(...outbox.Key)
+	// Entries are those that an earlier process left, and later ones.
+	Entries() []outbox.Entry
+	// Full reports whether the worker should finish no more.
+	Full() bool
+}
 
 // Config is what a manager keeps to.
 type Config struct {
@@ -50,6 +65,9 @@ type Config struct {
 	// replaced by an error that says so. It must agree with the server's
 	// limit.
 	MaxResult int
+	// Outbox keeps the results of runs. A slot is free when its result is
+	// there. Nil keeps results in memory alone.
+	Outbox Outbox
 	// OnShutdown is called, once, when the server asks the worker to end. It
 	// must not block.
 	OnShutdown func(reason string)
@@ -76,13 +94,16 @@ type Manager struct {
 	finished []answer        // not posted yet, in the order they ended
 	reporter bool            // somebody is posting finished
 	unposted int             // results that were given up
+	left     int             // of these, those that wait in the outbox
+	unkept   int             // results that the outbox would not take yet
 	draining bool
 	shutdown bool          // OnShutdown has been called
 	drained  chan struct{} // closed when draining and nothing is left
 }
 
 // New makes a manager that runs pipelines with engine and posts their results
-// with report.
+// with report. What an earlier process left in the outbox is held from now on,
+// and posted after [Manager.Resume].
 func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
@@ -90,6 +111,7 @@ func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager 
 	}
 	m.running, m.stop = context.WithCancelCause(context.Background())
 	m.posting, m.giveUp = context.WithCancelCause(context.Background())
+	m.takeOver()
 	return m
 }
 
@@ -128,7 +150,7 @@ func (m *Manager) Leases(lost, claimed []api.Held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, h := range lost {
-		if r := m.held(h.Cookie, h.Fence); r != nil {
+		if r := m.held(h.Cookie, h.Fence); r != nil && r.result == nil {
 			m.log.Warn("lease is lost, stopping the run", "cookie", h.Cookie, "fence", h.Fence, "pipeline", r.packet.Pipeline)
 			r.stop(errLeaseLost)
 		}

@@ -17,7 +17,7 @@ const batchBytes = 512 << 10
 
 // An answer is a result on its way to the server.
 type answer struct {
-	run    *run // nil when the packet was not taken up
+	run    *run // nil when the packet was not taken up, or the run is held by another answer
 	packet api.Packet
 	result api.Result
 	trace  trace.SpanContext // of the process span
@@ -34,17 +34,18 @@ func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
 	m.post(answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}})
 }
 
-// post queues an answer, and frees the slot of its run. Whoever finds nobody posting starts, and goes on for
-// as long as there is something to post: results that end while another is on
-// its way travel together.
+// post queues an answer.
 func (m *Manager) post(a answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if a.run != nil {
-		a.packet = a.run.packet
-		m.busy--
-	}
 	m.finished = append(m.finished, a)
+	m.postFinished()
+}
+
+// postFinished has what is finished posted. Whoever finds nobody posting
+// starts, and goes on for as long as there is something to post: results that
+// end while another is on its way travel together. The caller has locked mu.
+func (m *Manager) postFinished() {
 	if !m.reporter {
 		m.reporter = true
 		go m.postAll()
@@ -92,12 +93,12 @@ func (m *Manager) settle(batch []answer) {
 	verdicts, err := m.send(batch)
 	switch {
 	case err == nil:
+		m.unkeep(batch)
 		for i, v := range verdicts {
 			m.judged(batch[i], v)
 		}
 	case m.posting.Err() != nil:
 		for _, a := range batch {
-			m.log.Error("result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
 			m.giveUpOn(a)
 		}
 	case len(batch) > 1:
@@ -115,7 +116,8 @@ func (m *Manager) settle(batch []answer) {
 		m.settle([]answer{a})
 	default:
 		m.log.Error("result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
-		m.giveUpOn(batch[0])
+		m.unkeep(batch)
+		m.lose(batch[0])
 	}
 }
 
@@ -165,20 +167,24 @@ func (m *Manager) judged(a answer, v api.Verdict) {
 	m.forget(a)
 }
 
-// giveUpOn lets go of an answer that the server has not seen.
-func (m *Manager) giveUpOn(a answer) {
+// lose lets go of an answer that nobody will have.
+func (m *Manager) lose(a answer) {
 	m.mu.Lock()
 	m.unposted++
 	m.mu.Unlock()
 	m.forget(a)
 }
 
+// forget lets go of an answer, and of the slot of its run should it have it
+// still.
 func (m *Manager) forget(a answer) {
 	if a.run == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	close(a.run.over)
+	m.free(a.run)
 	if m.runs[a.packet.Cookie] == a.run {
 		delete(m.runs, a.packet.Cookie)
 	}

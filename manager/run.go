@@ -18,13 +18,19 @@ import (
 type run struct {
 	packet  api.Packet
 	process trace.Span
-	trace   string // process, as a traceparent
+	at      trace.SpanContext // of process, which may be an earlier one's
+	trace   string            // the same, as a traceparent
 	stop    context.CancelCauseFunc
 	claimed chan struct{} // closed when an at-most-once run may start
+	over    chan struct{} // closed when it is held no more
 
 	// Guarded by the manager's mu.
-	waiting    bool // for claimed
-	cancelling bool // CANCEL has arrived
+	waiting    bool        // for claimed
+	cancelling bool        // CANCEL has arrived
+	slot       bool        // it has one
+	result     *api.Result // when it has ended
+	kept       bool        // the result is in the outbox
+	judged     bool        // the server has seen it
 }
 
 // run obeys a RUN packet, or answers why not.
@@ -45,7 +51,7 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if known := m.runs[p.Cookie]; known != nil {
-		if known.packet.Fence == p.Fence {
+		if known.packet.Fence == p.Fence || m.answerAgain(known, p) {
 			return nil, nil, nil
 		}
 		return nil, nil, refusal(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
@@ -55,6 +61,8 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
+	case m.paused():
+		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is room for results in its outbox")
 	case m.busy >= m.cfg.Capacity:
 		return nil, nil, refusal(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
 	}
@@ -62,8 +70,9 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	// The span begins here, so that the very next poll can name it.
 	ctx, process := span.Process(ctx, span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
 	r := &run{
-		packet: p, process: process, trace: span.Inject(ctx).TraceParent,
-		stop: stop, claimed: make(chan struct{}), waiting: p.Delivery == api.AtMostOnce,
+		packet: p, process: process, at: process.SpanContext(), trace: span.Inject(ctx).TraceParent,
+		stop: stop, claimed: make(chan struct{}), over: make(chan struct{}),
+		waiting: p.Delivery == api.AtMostOnce, slot: true,
 	}
 	if !r.waiting {
 		close(r.claimed)
@@ -92,7 +101,7 @@ func (m *Manager) work(ctx context.Context, r *run) {
 	began := time.Now()
 	out, err := m.execute(ctx, r)
 	result := m.resultOf(ctx, p, out, err)
-	a := answer{run: r, result: result, trace: r.process.SpanContext()}
+	a := answer{run: r, packet: p, result: result, trace: r.at}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
 		a.process = r.process // the server may have closed it in our place
 	} else {
@@ -104,7 +113,7 @@ func (m *Manager) work(ctx context.Context, r *run) {
 	}
 	log.InfoContext(ctx, "run ended")
 
-	m.post(a)
+	m.keep(a)
 }
 
 // execute runs the pipeline, and waits for it no longer than the grace period

@@ -46,10 +46,10 @@ func (m *Manager) cancel(p api.Packet) {
 		m.answer(p, api.RCCookieNotFound, "this worker does not hold the run")
 		return
 	}
-	again := r.cancelling
+	late := r.cancelling || r.result != nil
 	r.cancelling = true
 	m.mu.Unlock()
-	if !again {
+	if !late {
 		m.log.Info("run is cancelled", "cookie", p.Cookie, "pipeline", r.packet.Pipeline, "reason", p.Reason)
 		r.stop(cancellation{p.Reason})
 	}

@@ -1,0 +1,214 @@
+package manager
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/manager/outbox"
+	"github.com/pullrun/pullrun/otel/span"
+)
+
+// keepMin and keepMax bound the wait before the outbox is tried again.
+const (
+	keepMin = 200 * time.Millisecond
+	keepMax = 5 * time.Second
+)
+
+// keep puts the answer of a run into the outbox, frees the run's slot, and
+// posts it. While the outbox does not take it, it is posted all the same, which
+// may save it as well, but the slot stays in use and nothing new is taken.
+func (m *Manager) keep(a answer) {
+	m.mu.Lock()
+	a.run.result = &a.result
+	m.mu.Unlock()
+	err := m.put(a)
+	m.mu.Lock()
+	if err == nil {
+		a.run.kept = m.cfg.Outbox != nil
+		m.free(a.run)
+	} else {
+		m.unkept++
+	}
+	m.finished = append(m.finished, a)
+	m.postFinished()
+	m.mu.Unlock()
+	if err != nil {
+		m.log.Error("result cannot be kept on disk, taking nothing more until it can or has arrived", "cookie", a.packet.Cookie, "err", err)
+		m.keepTrying(a)
+	} else if m.cfg.Outbox != nil {
+		m.log.Debug("result is kept", "cookie", a.packet.Cookie)
+	}
+}
+
+// keepTrying ends when the outbox has taken the answer, or when nobody waits
+// for that any more.
+func (m *Manager) keepTrying(a answer) {
+	began := time.Now()
+	kept := false
+	for wait := keepMin; !kept; wait = min(2*wait, keepMax) {
+		timer := time.NewTimer(wait/2 + rand.N(wait/2))
+		select {
+		case <-timer.C:
+			kept = m.put(a) == nil
+			continue
+		case <-a.run.over:
+		}
+		timer.Stop()
+		break
+	}
+	m.mu.Lock()
+	m.unkept--
+	a.run.kept = kept
+	judged := a.run.judged
+	m.free(a.run)
+	m.mu.Unlock()
+	if kept && judged { // it came there after it had been taken out
+		m.cfg.Outbox.Judged(outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+	}
+	if !kept && !judged {
+		return // given up, which has been said
+	}
+	m.log.Info("result is safe, taking runs again", "cookie", a.packet.Cookie, "took", time.Since(began).Round(time.Millisecond))
+}
+
+// put writes an answer to the outbox, if there is one.
+func (m *Manager) put(a answer) error {
+	if m.cfg.Outbox == nil {
+		return nil
+	}
+	c := span.Inject(trace.ContextWithSpanContext(m.posting, a.trace))
+	return m.cfg.Outbox.Put(outbox.Entry{Packet: a.packet, Result: a.result, TraceParent: c.TraceParent, TraceState: c.TraceState})
+}
+
+// unkeep takes answers that the server has judged out of the outbox.
+func (m *Manager) unkeep(batch []answer) {
+	if m.cfg.Outbox == nil {
+		return
+	}
+	var keys []outbox.Key
+	m.mu.Lock()
+	for _, a := range batch {
+		if a.run != nil {
+			a.run.judged = true
+			keys = append(keys, outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+		}
+	}
+	m.mu.Unlock()
+	if len(keys) > 0 {
+		m.cfg.Outbox.Judged(keys...)
+	}
+}
+
+// giveUpOn lets go of an answer that the server has not seen.
+func (m *Manager) giveUpOn(a answer) {
+	m.mu.Lock()
+	kept := a.run != nil && a.run.kept
+	if kept {
+		m.left++
+	} else {
+		m.unposted++
+	}
+	m.mu.Unlock()
+	if kept {
+		m.log.Warn("result waits in the outbox for the next start", "cookie", a.packet.Cookie, "rc", a.result.RC)
+	} else {
+		m.log.Error("result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+	}
+	m.forget(a)
+}
+
+// takeOver holds what an earlier process left in the outbox.
+func (m *Manager) takeOver() {
+	if m.cfg.Outbox == nil {
+		return
+	}
+	for _, e := range m.cfg.Outbox.Entries() {
+		c := span.Carrier{TraceParent: e.TraceParent, TraceState: e.TraceState}
+		at := trace.SpanContextFromContext(c.Context(m.posting))
+		r := ended(e.Packet, e.Result, at)
+		r.kept = true
+		if known := m.runs[e.Packet.Cookie]; known == nil || known.packet.Fence < e.Packet.Fence {
+			m.runs[e.Packet.Cookie] = r
+		}
+		m.finished = append(m.finished, answer{run: r, packet: e.Packet, result: e.Result, trace: at})
+	}
+	if len(m.finished) > 0 {
+		m.log.Info("results of an earlier start wait to be posted", "count", len(m.finished))
+	}
+}
+
+// Resume posts what an earlier process left in the outbox. Call it when results
+// can be posted. Further calls do nothing.
+func (m *Manager) Resume() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.finished) > 0 {
+		m.postFinished()
+	}
+}
+
+// Paused reports whether runs are refused until there is room for results.
+func (m *Manager) Paused() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.paused()
+}
+
+// paused is Paused for callers that have locked mu.
+func (m *Manager) paused() bool {
+	return m.unkept > 0 || m.cfg.Outbox != nil && m.cfg.Outbox.Full()
+}
+
+// leave gives up what Resume was never called for, which stays in the outbox.
+// The caller has locked mu.
+func (m *Manager) leave() {
+	if m.reporter {
+		return
+	}
+	m.left += len(m.finished)
+	for _, a := range m.finished {
+		delete(m.runs, a.packet.Cookie)
+	}
+	m.finished = nil
+}
+
+// answerAgain answers a further lease of a run that has succeeded here with the
+// result that is on its way already. A failure is not repeated: the new lease
+// may be the retry that was asked for after it. The caller has locked mu.
+func (m *Manager) answerAgain(known *run, p api.Packet) bool {
+	if known.result == nil || known.result.RC != api.RCOK || known.packet.Fence > p.Fence || !sameRun(known.packet, p) {
+		return false
+	}
+	result := *known.result
+	result.Fence = p.Fence
+	r := ended(p, result, known.at)
+	m.runs[p.Cookie] = r
+	m.log.Info("run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
+	go m.keep(answer{run: r, packet: p, result: result, trace: r.at})
+	return true
+}
+
+// sameRun reports whether two leases are of one run, and not of two that had
+// their cookie one after the other. The trace that the server sends along is a
+// run's own.
+func sameRun(a, b api.Packet) bool {
+	return a.TraceParent != "" && a.TraceParent == b.TraceParent && a.Pipeline == b.Pipeline
+}
+
+// ended is a run that is held for its result alone.
+func ended(p api.Packet, result api.Result, at trace.SpanContext) *run {
+	c := span.Inject(trace.ContextWithSpanContext(context.Background(), at))
+	return &run{packet: p, result: &result, at: at, trace: c.TraceParent, stop: func(error) {}, over: make(chan struct{})}
+}
+
+// free gives a run's slot back, if it has one. The caller has locked mu.
+func (m *Manager) free(r *run) {
+	if r.slot {
+		r.slot = false
+		m.busy--
+	}
+}
