@@ -16,6 +16,7 @@ type Worker struct {
 	Pipelines    Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
 	DrainTimeout time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
 	CancelGrace  time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
+	Outbox       Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
 	Limits       RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
 	HTTP         HTTP              `mapstructure:"http" doc:"What the http chips may do."`
 	Log          Log               `mapstructure:"log" doc:"What is written to standard error."`
@@ -26,6 +27,16 @@ type Pipelines struct {
 	Dirs  []string `mapstructure:"dirs" doc:"Directories with pipeline files, at least one. Of two pipelines with one name the later directory's is taken."`
 	Allow []string `mapstructure:"allow" doc:"Patterns of the pipelines that the server may ask for, such as etl.*, with * and ? as in file names. Empty allows all."`
 }
+
+// Outbox says where a worker keeps results that the server does not have yet.
+type Outbox struct {
+	Dir string `mapstructure:"dir" doc:"Directory for the results of this worker alone, on a disk that outlives the process. The default, auto, is outbox/NAME below $STATE_DIRECTORY (systemd's StateDirectory), or else pullrun/outbox/NAME below $XDG_STATE_HOME or ~/.local/state. Empty keeps results in memory, where a crash loses them and their runs are run again."`
+	Max Size   `mapstructure:"max" doc:"How many bytes of results may wait before the worker takes nothing more. They are in memory as well. What is running then still finishes and is kept."`
+}
+
+// AutoOutbox is the Outbox.Dir that is derived from the environment and the
+// worker's name.
+const AutoOutbox = "auto"
 
 // RunLimits bounds what a run may use.
 type RunLimits struct {
@@ -54,6 +65,7 @@ func DefaultWorker() Worker {
 		Pipelines:    Pipelines{Dirs: []string{"."}},
 		DrainTimeout: 10 * time.Minute,
 		CancelGrace:  10 * time.Second,
+		Outbox:       Outbox{Dir: AutoOutbox, Max: 64 * MiB},
 		Limits: RunLimits{
 			Timeout:   time.Hour,
 			Tasks:     1_000_000,
@@ -97,6 +109,7 @@ func (w Worker) Validate() error {
 			c.add("pipelines.allow", "%q is not a pattern", pattern)
 		}
 	}
+	atLeast(&c, "outbox.max", w.Outbox.Max, MiB)
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
 	atLeast(&c, "http.max_body", w.HTTP.MaxBody, KiB)

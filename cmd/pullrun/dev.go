@@ -77,6 +77,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 		return err
 	}
 	srv.Store = configs.NewURL("sqlite://" + path)
+	wrk.Outbox.Dir = filepath.Join(o.data, "outbox")
 
 	drain, now, stop := twoSignals(ctx, w.log)
 	defer stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"syscall"
 
@@ -76,6 +77,7 @@ func exitCode(err error) int {
 	var problems configs.Problems
 	var load *engine.LoadError
 	var network net.Error
+	var file *fs.PathError // whose cause looks like a network's
 	switch {
 	case err == nil:
 		return exitDone
@@ -87,6 +89,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &file):
+		return exitOther
 	}
 	switch api.CodeOf(err) {
 	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeConcurrencyLimit, api.CodeNotRequeueable, api.CodeSessionSuperseded:

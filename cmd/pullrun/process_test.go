@@ -68,11 +68,11 @@ func start(t *testing.T, env []string, args ...string) *process {
 	p := &process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd.Dir = t.TempDir()
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "PULLRUN_") && !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "XDG_") {
+		if !strings.HasPrefix(kv, "PULLRUN_") && !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "XDG_") && !strings.HasPrefix(kv, "STATE_DIRECTORY=") {
 			p.cmd.Env = append(p.cmd.Env, kv)
 		}
 	}
-	p.cmd.Env = append(p.cmd.Env, "XDG_RUNTIME_DIR="+p.cmd.Dir, "XDG_CONFIG_HOME="+p.cmd.Dir)
+	p.cmd.Env = append(p.cmd.Env, "XDG_RUNTIME_DIR="+p.cmd.Dir, "XDG_CONFIG_HOME="+p.cmd.Dir, "XDG_STATE_HOME="+p.cmd.Dir)
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stdout = &p.out
 	log, err := p.cmd.StderrPipe()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,6 +137,40 @@ func TestATraceStaysWholeWhenAWorkerIsKilled(t *testing.T) {
 	}
 	if tree := oteltest.Tree(all); strings.Count(tree, "process default") != 2 || !strings.Contains(tree, "error=lease_expired") {
 		t.Errorf("the lost attempt is not shown:\n%s", tree)
+	}
+}
+
+// The result of a run that the first worker has worked on is sent by the second.
+func TestATraceGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.traced()
+	server := s.server()
+	outbox := "--outbox-dir=" + t.TempDir()
+	w := s.worker("w", outbox, "--drain-timeout", "100ms")
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+	g.waits(t, 1)
+	server.signal(syscall.SIGTERM) // so that its spans are exported
+	server.ends()
+	g.letGo()
+	w.says(`"msg":"result is kept"`)
+	w.signal(syscall.SIGTERM)
+	w.ends()
+	s.server()
+	s.worker("w", outbox)
+	s.ended(run.Cookie, api.StateSucceeded)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var tree string
+	_, err := r.WaitFor(ctx, func(all []oteltest.Span) bool {
+		all = slices.DeleteFunc(slices.Clone(all), func(s oteltest.Span) bool { return s.TraceID != run.TraceID })
+		tree = oteltest.Tree(all)
+		return oteltest.Check(all) == nil && strings.Contains(tree, "RUN hang") &&
+			strings.Count(tree, "process default") == 1 && strings.Count(tree, "settle default") == 2
+	})
+	if err != nil {
+		t.Errorf("%v: want a whole trace with one process span and a settle span of each worker, got\n%s", err, tree)
 	}
 }
 

@@ -112,13 +112,18 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 		return err
 	}
 	defer c.Close()
+	box, closeBox, err := openOutbox(cfg.Outbox, name, log)
+	if err != nil {
+		return err
+	}
+	defer closeBox()
 
 	drain, askToEnd := context.WithCancel(drain)
 	defer askToEnd()
 	var p *poller.Poller
 	m := manager.New(manager.Config{
 		Worker: name, Capacity: cfg.Capacity, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
-		OnShutdown: func(string) { askToEnd() },
+		Outbox: box, OnShutdown: func(string) { askToEnd() },
 	}, pipelines, func(ctx context.Context, results []api.Result) ([]api.Verdict, error) {
 		worker, session := p.Session()
 		return c.PostResults(ctx, worker, api.Results{Session: session, Results: results})
@@ -126,7 +131,7 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 	p = poller.New(poller.Config{Register: api.Register{
 		Name: name, Capacity: cfg.Capacity, Queues: cfg.Queues, Labels: cfg.Labels,
 		Pipelines: pipelines.offered(), Version: version(),
-	}}, c, m, log)
+	}, Opened: m.Resume, Paused: m.Paused}, c, m, log)
 
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
 	defer stopPolling()
