@@ -14,7 +14,7 @@ import (
 	"github.com/pullrun/pullrun/otel"
 )
 
-// clientFile is where commands look for settings besides flags and variables.
+// clientFiles are where commands look for settings besides flags and variables.
 func clientFiles() []string {
 	if dir, err := os.UserConfigDir(); err == nil {
 		return []string{filepath.Join(dir, "pullrun", "client.yaml")}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
 )
@@ -55,6 +56,9 @@ func execute(ctx context.Context, args []string, t terminal) int {
 			fmt.Fprintf(t.err, "pullrun: settings:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 		} else {
 			fmt.Fprintf(t.err, "pullrun: %v\n", err)
+		}
+		if api.CodeOf(err) == api.CodeUnauthorized {
+			fmt.Fprintln(t.err, "name the file that holds the token with --server-token-file or PULLRUN_SERVER_TOKEN_FILE")
 		}
 	}
 	return code

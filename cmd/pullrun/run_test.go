@@ -54,6 +54,7 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.server()
+	s.write("pullrun/client.yaml", "server: { url: http://127.0.0.1:2 }")
 	s.worker("w")
 	g := newGate(t)
 	url := "url=" + g.URL
@@ -70,7 +71,9 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown command", nil, []string{"no-such"}, exitUsage, "no-such"},
 		{"a setting that is wrong", []string{"PULLRUN_SERVER_URL=ftp://x"}, []string{"runs"}, exitUsage, "server.url"},
 		{"no server", []string{"PULLRUN_SERVER_URL=http://127.0.0.1:1"}, []string{"runs"}, exitUnreachable, "is it running?"},
-		{"a wrong token", []string{"PULLRUN_SERVER_TOKEN=wrong-0123456789abcdef"}, []string{"runs"}, exitRefused, "token"},
+		{"a wrong token", []string{"PULLRUN_SERVER_TOKEN=wrong-0123456789abcdef"}, []string{"runs"}, exitRefused, "--server-token-file"},
+		{"no token", []string{"PULLRUN_SERVER_TOKEN="}, []string{"runs"}, exitRefused, "--server-token-file"},
+		{"a server of client.yaml", []string{"PULLRUN_SERVER_URL=", "XDG_CONFIG_HOME=" + s.dir}, []string{"runs"}, exitUnreachable, "http://127.0.0.1:2"},
 		{"no such run", nil, []string{"runs", "no-such"}, exitNotFound, "no run"},
 		{"no such run to cancel", nil, []string{"cancel", "no-such"}, exitNotFound, "no run"},
 		{"no such worker", nil, []string{"workers", "shutdown", "no-such"}, exitNotFound, "no worker"},
