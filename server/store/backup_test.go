@@ -112,6 +112,8 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			if err := store.Restore(t.Context(), "sqlite://"+to, from); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Restore() = %v, want %q", err, tt.want)
+			} else if strings.Contains(err.Error(), "restore a backup") {
+				t.Errorf("Restore() = %v, which is what it was asked to", err)
 			}
 			after, err := os.ReadFile(to)
 			if there := err == nil; there != tt.there || there && string(after) != "mine" {

@@ -214,14 +214,18 @@ func enableChecksums(c any) error { return c.(driver.Conn).Raw().EnableChecksums
 
 // advise says what to do about a file that cannot be opened.
 func (d *sqlite) advise(err error) error {
-	const away = "restore a backup, or move the file away together with its -wal to start empty"
 	switch {
 	case errors.Is(err, errForeign):
 		return fmt.Errorf("%w; name another file", err)
-	case errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.IOERR_DATA):
-		return fmt.Errorf("damaged: %w; %s", err, away)
+	case damaged(err):
+		return fmt.Errorf("damaged: %w; restore a backup, or move the file away together with its -wal to start empty", err)
 	}
 	return err
+}
+
+// damaged reports whether a file is to blame for the error.
+func damaged(err error) bool {
+	return errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.IOERR_DATA)
 }
 
 func (d *sqlite) fault(err error) fault {
@@ -272,14 +276,20 @@ func (d *sqlite) restock() error         { return d.reserve.take() }
 func (d *sqlite) suspect() bool { return d.unclean }
 
 func (d *sqlite) check(ctx context.Context) error {
-	var first string
-	if err := d.reads.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&first); err != nil {
+	if err := quickCheck(ctx, d.reads); err != nil {
 		return fmt.Errorf("check store %q: %w", d.path, d.advise(err))
 	}
-	if first != "ok" {
-		return fmt.Errorf("check store %q: %w", d.path, d.advise(fmt.Errorf("%w: %s", sqlite3.CORRUPT, first)))
-	}
 	return nil
+}
+
+// quickCheck reads a whole database and returns the first thing that is damaged.
+func quickCheck(ctx context.Context, db *sql.DB) error {
+	var first string
+	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&first)
+	if err == nil && first != "ok" {
+		err = fmt.Errorf("%w: %s", sqlite3.CORRUPT, first)
+	}
+	return err
 }
 
 // close closes the connection that writes last, since the last one moves the log

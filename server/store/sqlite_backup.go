@@ -79,15 +79,18 @@ func checkFile(ctx context.Context, path string) error {
 		return err
 	}
 	defer db.Close()
-	d := &sqlite{path: path, reads: db}
 	var id int
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return d.advise(err)
-	}
-	if id != applicationID {
+	err = db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id)
+	switch {
+	case err == nil && id != applicationID:
 		return errForeign
+	case err == nil:
+		err = quickCheck(ctx, db)
 	}
-	return d.check(ctx)
+	if damaged(err) {
+		err = fmt.Errorf("damaged: %w", err)
+	}
+	return err
 }
 
 // restore puts a copy of the backup where the database is to be. Nothing may be
