@@ -20,7 +20,7 @@ type pollFigures struct {
 	ParkedIn     milliseconds `json:"parked_in_ms"` // from the first registration to the last poll
 	BytesPerPoll int64        `json:"server_bytes_per_poll"`
 	IdleCPU      float64      `json:"server_cpu_idle"` // share of one core while the polls are held and renewed
-	BackIn       milliseconds `json:"back_in_ms"`      // from the restarted server's readiness to the last poll
+	BackIn       milliseconds `json:"back_in_ms"`      // from the new server's start to the last poll
 }
 
 // measurePolls parks a poll for each of many workers, and restarts the server.
@@ -61,10 +61,10 @@ func measurePolls(ctx context.Context, o options) (any, error) {
 	f.IdleCPU = (after.cpu["server"] - before.cpu["server"]).Seconds() / o.measure.Seconds()
 
 	s.end("server", syscall.SIGTERM)
+	began = time.Now()
 	if err := s.server(ctx); err != nil {
 		return nil, err
 	}
-	began = time.Now()
 	if err := fleet.parked(ctx, o.clients); err != nil {
 		return nil, err
 	}
