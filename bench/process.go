@@ -53,7 +53,7 @@ func start(ctx context.Context, o options, capacity int) (_ *system, err error) 
 	if capacity == 0 {
 		return s, nil
 	}
-	return s, s.launch(ctx, "worker", "worker", "--server-url", s.url, "--pipelines-dirs", s.dir, "--capacity", strconv.Itoa(capacity), "--log-level", "warn")
+	return s, s.launch(ctx, "worker", "worker", "--server-url", s.url, "--pipelines-dirs", s.dir, "--outbox-dir", filepath.Join(s.dir, "outbox"), "--capacity", strconv.Itoa(capacity), "--log-level", "warn")
 }
 
 // server starts the server, and returns when it is ready.

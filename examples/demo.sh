@@ -33,7 +33,7 @@ export PULLRUN_SERVER_URL="$url" PULLRUN_SERVER_TOKEN_FILE="$dir/token"
 "$pullrun" server --config "$dir/server.yaml" --log-level warn &
 server=$!
 "$pullrun" health --wait 10s >/dev/null
-"$pullrun" worker --name demo --log-level warn "$examples" &
+"$pullrun" worker --name demo --outbox-dir "$dir/outbox" --log-level warn "$examples" &
 worker=$!
 
 "$pullrun" run url_check --set "server=\"$url\""

@@ -1,11 +1,13 @@
 package manager_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -143,7 +145,7 @@ func TestResultsGoOnAfterARestart(t *testing.T) {
 	})
 }
 
-func TestWhatWasNeverResumedStays(t *testing.T) {
+func TestWhatWasNotPostedStays(t *testing.T) {
 	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		b := openBox(t, t.TempDir(), 1<<20)
@@ -153,10 +155,16 @@ func TestWhatWasNeverResumedStays(t *testing.T) {
 			synctest.Wait()
 			return m
 		}())
-		m := startWith(t, b, &server{})
+		m := startWith(t, b, &server{script: outage})
+		m.Resume()
+		synctest.Wait()
+		if err := giveUp(m); err == nil || err.Error() != "1 results wait in the outbox for the next start" {
+			t.Errorf("Drain() in an outage = %v", err)
+		}
+		m = startWith(t, b, &server{})
 		began := time.Now()
 		if err := m.Drain(t.Context()); err == nil || err.Error() != "1 results wait in the outbox for the next start" || time.Since(began) > 0 {
-			t.Errorf("Drain() = %v after %s, want it at once", err, time.Since(began))
+			t.Errorf("Drain() before Resume = %v after %s, want it at once", err, time.Since(began))
 		}
 		if got, want := waiting(b), []string{"a OK {}"}; !slices.Equal(got, want) {
 			t.Errorf("%q wait, want %q", got, want)
@@ -186,7 +194,7 @@ func TestEveryVerdictEmptiesTheOutbox(t *testing.T) {
 	}
 }
 
-func TestALostLeaseDoesNotLoseAKeptResult(t *testing.T) {
+func TestARunThatHasEndedIsNotStopped(t *testing.T) {
 	t.Parallel()
 	bubble(t, "", func(t *testing.T) {
 		answer := make(chan struct{})
@@ -194,13 +202,23 @@ func TestALostLeaseDoesNotLoseAKeptResult(t *testing.T) {
 			<-answer
 			return nil, nil
 		}}
-		m := startWith(t, openBox(t, t.TempDir(), 1<<20), s)
+		said := new(bytes.Buffer)
+		m := manager.New(manager.Config{Capacity: 1, Outbox: openBox(t, t.TempDir(), 1<<20)}, standard, s.report,
+			slog.New(slog.NewTextHandler(said, nil)))
 		m.Handle(run("a", "echo"))
 		synctest.Wait()
 		m.Leases([]api.Held{{Cookie: "a", Fence: 1}}, nil)
 		m.Handle(cancel("a"))
+		if got := m.Holding(); len(got) != 1 || !got[0].Cancelling {
+			t.Errorf("holding %v, want that the CANCEL has arrived", got)
+		}
 		close(answer)
 		s.expect(t, "a/1 OK {}")
+		for _, line := range []string{"lease is lost, stopping the run", "run is cancelled"} {
+			if strings.Contains(said.String(), line) {
+				t.Errorf("the log says %q of a run that has ended", line)
+			}
+		}
 	})
 }
 

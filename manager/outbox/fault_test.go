@@ -22,6 +22,7 @@ type faulty struct {
 	ops      int
 	from, to int // the first and the last operation that fail
 	err      error
+	full     bool // every write fails, with err, and nothing else
 
 	synced  map[string]int64  // sizes of files, by path
 	renamed map[string][]byte // what was at a path before renames that no SyncDir followed
@@ -100,7 +101,11 @@ type faultyFile struct {
 
 // Write writes a half before it fails.
 func (f *faultyFile) Write(p []byte) (int, error) {
-	if err := f.disk.op(); err != nil {
+	err := f.disk.op()
+	if f.disk.full {
+		err = f.disk.err
+	}
+	if err != nil {
 		n, _ := f.File.Write(p[:len(p)/2])
 		f.size += int64(n)
 		return n, err
@@ -212,7 +217,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	d := &faulty{err: syscall.ENOSPC}
 	o, _ := openOn(t, dir, d)
 	put(t, o, entry("a", `1`), entry("b", `1`))
-	d.from, d.to = d.ops+1, 1<<30
+	d.full = true
 	for range 3 {
 		if err := o.Put(entry("c", `1`)); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("Put() on a full disk = %v, want what is wrong and where", err)
@@ -223,7 +228,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "results.new")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a part of a file takes space on the full disk: %v", err)
 	}
-	d.to = 0
+	d.full = false
 	put(t, o, entry("c", `1`))
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
