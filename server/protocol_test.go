@@ -115,7 +115,7 @@ func TestLeaseExpires(t *testing.T) {
 		if run := w.state(api.StateSucceeded, "c"); run.Worker != "other" || run.Attempt != 2 {
 			w.t.Errorf("run is %+v, want attempt 2 of the other worker", run)
 		}
-		if w.logged("worker has gone away, its runs are queued again") == 0 {
+		if w.logged("worker has gone away, its leases are over") == 0 {
 			w.t.Error("nobody was told that a worker has gone")
 		}
 	})

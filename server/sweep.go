@@ -27,7 +27,7 @@ func (s *Server) sweepOnce(ctx context.Context) time.Duration {
 	out, err := s.store.Sweep(ctx, s.store.Now())
 	s.moved(out.Moved)
 	for _, worker := range out.Expired {
-		s.log.WarnContext(ctx, "worker has gone away, its runs are queued again", "worker", worker)
+		s.log.WarnContext(ctx, "worker has gone away, its leases are over", "worker", worker)
 		s.forget(worker)
 	}
 	if err != nil {
