@@ -192,6 +192,16 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 	return true
 }
 
+// remember keeps a success that came too late for a further lease of its run.
+func (m *Manager) remember(a answer) {
+	if a.run == nil || a.result.RC != api.RCOK {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.late.add(a.run, time.Now())
+}
+
 // sameRun reports whether two leases are of one run, and not of two that had
 // their cookie one after the other. The trace that the server sends along is a
 // run's own.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager"
 	"github.com/pullrun/pullrun/manager/outbox"
 )
@@ -262,6 +264,50 @@ func TestAnotherLeaseOfARunThatHasEnded(t *testing.T) {
 			s.expect(t, want...)
 			if got := waiting(b); len(got) > 0 || len(m.Holding()) > 0 {
 				t.Errorf("%q wait still, %v is held", got, m.Holding())
+			}
+		})
+	}
+}
+
+func TestASuccessThatCameTooLateIsNotDoneAgain(t *testing.T) {
+	t.Parallel()
+	lease := func(pipeline string, fence int64) api.Packet {
+		return with(run("a", pipeline), func(p *api.Packet) { p.TraceParent, p.Fence = traceParent, fence })
+	}
+	for _, tt := range []struct {
+		name     string
+		pipeline string
+		after    time.Duration
+		want     string // of fence 2
+		runs     int
+	}{
+		{"a success", "once", time.Minute, "a/2 OK 1", 1},
+		{"a success of long ago", "once", 2 * time.Hour, "a/2 OK 2", 2},
+		{"a failure", "fails", time.Minute, "a/2 EXCEPTION failure 2", 2},
+	} {
+		bubble(t, tt.name, func(t *testing.T) {
+			runs := 0
+			s := &server{script: func(_ context.Context, results []api.Result) ([]api.Verdict, error) {
+				if results[0].Fence > 1 {
+					return nil, nil
+				}
+				verdicts := accepted(results)
+				verdicts[0].Verdict = api.VerdictStale
+				return verdicts, nil
+			}}
+			m := start(t, pipelines{"once": func(context.Context, engine.Input) (engine.Output, error) {
+				runs++
+				return engine.Output{Result: fmt.Append(nil, runs)}, nil
+			}, "fails": func(context.Context, engine.Input) (engine.Output, error) {
+				runs++
+				return engine.Output{}, fmt.Errorf("failure %d", runs)
+			}}, s)
+			m.Handle(lease(tt.pipeline, 1))
+			time.Sleep(tt.after)
+			m.Handle(lease(tt.pipeline, 2))
+			s.expect(t, tt.want)
+			if runs != tt.runs || len(m.Holding()) > 0 {
+				t.Errorf("the pipeline ran %d times and %v is held, want %d times and nothing", runs, m.Holding(), tt.runs)
 			}
 		})
 	}

@@ -91,6 +91,7 @@ type Manager struct {
 	runs     map[string]*run // by cookie, until the result is judged
 	busy     int             // slots in use
 	early    tombstones      // CANCELs that came before their RUN
+	late     lateResults     // that may be asked for again
 	finished []answer        // not posted yet, in the order they ended
 	reporter bool            // somebody is posting finished
 	unposted int             // results that were given up

@@ -156,6 +156,7 @@ func (m *Manager) judged(a answer, v api.Verdict) {
 	switch v.Verdict {
 	case api.VerdictStale:
 		m.log.Warn("result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+		m.remember(a)
 	case api.VerdictRejected:
 		m.log.Error("result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 	default:

@@ -56,6 +56,9 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		}
 		return nil, nil, refusal(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
 	}
+	if late := m.late.of(p, time.Now()); late != nil && m.answerAgain(late, p) {
+		return nil, nil, nil
+	}
 	switch {
 	case m.early.has(p.Cookie, p.Fence, time.Now()):
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")

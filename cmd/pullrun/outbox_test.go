@@ -71,6 +71,33 @@ func TestAResultOutlivesTheDrain(t *testing.T) {
 	}
 }
 
+// The worker comes back when its lease has ended, and is given the run again.
+func TestAResultOutlivesItsLease(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.extra = []string{"PULLRUN_LEASE=10s", "PULLRUN_RENEW=3s"}
+	server := s.server()
+	outbox := "--outbox-dir=" + t.TempDir()
+	w := s.worker("w", outbox)
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+	g.waits(t, 1)
+	server.kill()
+	w.says("contact with the server is lost")
+	g.letGo()
+	w.says(`"msg":"result is kept"`)
+	w.kill()
+	s.server().says("worker has gone away")
+	s.worker("w", outbox)
+	got := s.ended(run.Cookie, api.StateSucceeded)
+	if string(got.Result) != "200" {
+		t.Errorf("ended with %s, want 200", got.Result)
+	}
+	if len(g.arrived) > 0 {
+		t.Error("the pipeline was run again")
+	}
+}
+
 // What was not finished is not in the outbox: it is run again.
 func TestAnUnfinishedRunIsNotHeldAfterARestart(t *testing.T) {
 	t.Parallel()

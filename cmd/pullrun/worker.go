@@ -128,10 +128,7 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 		worker, session := p.Session()
 		return c.PostResults(ctx, worker, api.Results{Session: session, Results: results})
 	}, log)
-	p = poller.New(poller.Config{Register: api.Register{
-		Name: name, Capacity: cfg.Capacity, Queues: cfg.Queues, Labels: cfg.Labels,
-		Pipelines: pipelines.offered(), Version: version(),
-	}, Opened: m.Resume, Paused: m.Paused}, c, m, log)
+	p = poller.New(poller.Config{Register: register(name, cfg, pipelines), Opened: m.Resume, Paused: m.Paused}, c, m, log)
 
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
 	defer stopPolling()
@@ -163,6 +160,14 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 		log.Info("worker has ended")
 	}
 	return err
+}
+
+// register is how the worker presents itself to the server.
+func register(name string, cfg configs.Worker, pipelines *pipelineSet) api.Register {
+	return api.Register{
+		Name: name, Capacity: cfg.Capacity, Queues: cfg.Queues, Labels: cfg.Labels,
+		Pipelines: pipelines.offered(), Version: version(),
+	}
 }
 
 // workerName is the name that is set, or the host's.
