@@ -23,7 +23,8 @@ type Register struct {
 	Pipelines []PipelineInfo `json:"pipelines,omitzero"`
 	Version   string         `json:"version,omitempty"`
 	// Holding names the leases of an earlier session that this process still
-	// works on. What it does not name is taken as lost.
+	// works on, or has the results of, be it from an earlier process. What it
+	// does not name is taken as lost.
 	Holding []Held `json:"holding,omitempty"`
 }
 
