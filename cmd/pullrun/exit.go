@@ -39,7 +39,7 @@ var exitCodes = []struct {
 	{exitFailed, "the run, or a test, failed"},
 	{exitUsage, "the command line, the settings or the pipelines are wrong"},
 	{exitUnreachable, "the server cannot be reached, or has no room for now: a full queue, too many calls, a full disk"},
-	{exitRefused, "the server refuses: a wrong token or scope, a cookie or concurrency key that is taken, a run that cannot be requeued, a newer worker of the same name"},
+	{exitRefused, "the server refuses: a wrong token or scope, a cookie or concurrency key that is taken, a run that cannot be requeued, what its database cannot do, a newer worker of the same name"},
 	{exitNotFound, "no such run, worker, pipeline or chip"},
 	{exitCancelled, "the run was cancelled"},
 	{exitLost, "the run ran out of time, or its workers were lost too often"},
@@ -93,7 +93,7 @@ func exitCode(err error) int {
 		return exitOther
 	}
 	switch api.CodeOf(err) {
-	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeConcurrencyLimit, api.CodeNotRequeueable, api.CodeSessionSuperseded:
+	case api.CodeUnauthorized, api.CodeForbidden, api.CodeCookieCollision, api.CodeConcurrencyLimit, api.CodeNotRequeueable, api.CodeSessionSuperseded, api.CodeNotSupported:
 		return exitRefused
 	case api.CodeCookieNotFound, api.CodeWorkerNotFound, api.CodeNotFound:
 		return exitNotFound
