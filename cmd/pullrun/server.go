@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,6 +42,9 @@ comes next.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 			w, err := newWatch(ctx, t, "pullrun-server", cfg.Log, tokensOf(cfg)...)
 			if err != nil {
 				return err
@@ -64,6 +69,11 @@ func tokensOf(cfg configs.Server) []configs.Secret {
 	}
 	return out
 }
+
+// gcPercent lets the server's heap, which is small, grow to three times what is in
+// use before it is collected. Under load that takes a tenth of the CPU otherwise.
+// GOGC goes before it.
+const gcPercent = 200
 
 // serve opens the store and serves it until ctx ends. ready is told the
 // server's URL when it can be called.
