@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,3 +139,28 @@ type onDisk struct {
 }
 
 func (f onDisk) WriteAt(p []byte, off int64) (int, error) { return f.file.WriteAt(p, off) }
+
+// A backup that finds no room says so and leaves nothing; the store goes on.
+func TestABackupOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, "backup")
+	s, path := openFile(t, Options{vfs: "backup"})
+	submit := func(cookie string) error {
+		_, _, err := s.Submit(t.Context(), scriptStart, newRun(cookie))
+		return err
+	}
+	if err := submit("before"); err != nil {
+		t.Fatal(err)
+	}
+	d.setFull(true)
+	if f, err := s.Backup(t.Context(), scriptStart, "me"); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "back up store") {
+		t.Errorf("Backup() = %v, %v, want ErrFull of the copy", f, err)
+	}
+	if left, _ := filepath.Glob(path + "-backup-*"); len(left) > 0 {
+		t.Errorf("Backup() leaves %q", left)
+	}
+	d.setFull(false)
+	if err := submit("after"); err != nil {
+		t.Errorf("Submit() = %v with room again", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -26,6 +27,9 @@ func (d *sqlite) backup(ctx context.Context) (_ *os.File, err error) {
 	path := temporary.Name()
 	_ = temporary.Close() // nothing was written
 	defer func() {
+		if d.fault(err) == faultFull {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		err = errors.Join(err, os.Remove(path))
 		if err != nil {
 			err = fmt.Errorf("back up store %q: %w", d.path, err)
@@ -58,7 +62,7 @@ func (d *sqlite) copyTo(ctx context.Context, conn *sql.Conn, path string) error 
 		return err
 	}
 	return conn.Raw(func(c any) error {
-		b, err := c.(driver.Conn).Raw().BackupInit("main", fileURI(path, nil))
+		b, err := c.(driver.Conn).Raw().BackupInit("main", fileURI(path, url.Values{"vfs": {d.vfs}}))
 		if err != nil {
 			return err
 		}
