@@ -41,7 +41,7 @@ A server on PostgreSQL is backed up with PostgreSQL's own tools, such as pg_dump
 // name that was asked for is always whole.
 func backup(cmd *cobra.Command, t terminal, r remote, path string) (err error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("back up: %q exists already", path)
+		return usageError(fmt.Errorf("back up: %q exists already; name another file", path))
 	}
 	out, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-")
 	if err != nil {

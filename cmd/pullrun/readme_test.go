@@ -68,7 +68,7 @@ func untilLine(log, last string) string {
 func steady(s string) string {
 	for _, r := range []struct{ what, with string }{
 		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "COOKIE"},
-		{` · trace [0-9a-f]{32}`, ""},
+		{`trace [0-9a-f]{32}`, "trace TRACE"},
 		{`[0-9.]+(ms|s)\b`, "TIME"},
 		{`127\.0\.0\.1:[0-9]+`, "ADDR"},
 	} {
