@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/pullrun/pullrun/api"
-	"github.com/pullrun/pullrun/api/client"
 )
 
 type latencyFigures struct {
@@ -25,25 +21,12 @@ func measureLatency(ctx context.Context, o options) (any, error) {
 		return nil, err
 	}
 	defer s.stop()
-	c, err := client.New(client.Config{URL: s.url})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
 	var started, ended []time.Duration
 	for began := time.Now(); time.Since(began) < o.warm+o.measure; {
 		submitted := time.Now()
-		run, err := c.Submit(ctx, api.Submit{Pipeline: "noop"}, 30*time.Second)
+		run, err := s.run(ctx)
 		if err != nil {
 			return nil, err
-		}
-		for !run.State.Final() {
-			if run, err = c.Get(ctx, run.Cookie, 30*time.Second); err != nil {
-				return nil, err
-			}
-		}
-		if run.State != api.StateSucceeded || run.StartedAt == nil {
-			return nil, fmt.Errorf("run %q is %s: %s", run.Cookie, run.State, run.Error)
 		}
 		if time.Since(began) < o.warm {
 			continue

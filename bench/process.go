@@ -14,12 +14,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/client"
 )
 
 // A system is a server and its workers as processes of their own.
 type system struct {
 	url       string
+	client    *client.Client
 	dir       string
 	options   options
 	processes map[string]*exec.Cmd // by role: server, worker
@@ -41,6 +43,9 @@ func start(ctx context.Context, o options, capacity int) (_ *system, err error) 
 		return nil, err
 	}
 	s.url = "http://" + addr
+	if s.client, err = client.New(client.Config{URL: s.url}); err != nil {
+		return nil, err
+	}
 	if err := os.WriteFile(filepath.Join(s.dir, "noop.yml"), []byte("- return: 1\n"), 0o600); err != nil {
 		return nil, err
 	}
@@ -62,13 +67,22 @@ func (s *system) server(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Config{URL: s.url})
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return c.Ready(ctx, time.Minute)
+	return s.client.Ready(ctx, time.Minute)
 }
+
+// run submits a run and waits for its result.
+func (s *system) run(ctx context.Context) (api.Run, error) {
+	run, err := s.client.Submit(ctx, api.Submit{Pipeline: "noop"}, waitForResult)
+	for err == nil && !run.State.Final() {
+		run, err = s.client.Get(ctx, run.Cookie, waitForResult)
+	}
+	if err == nil && run.State != api.StateSucceeded {
+		err = fmt.Errorf("run %q is %s: %s", run.Cookie, run.State, run.Error)
+	}
+	return run, err
+}
+
+const waitForResult = 30 * time.Second
 
 func (s *system) launch(ctx context.Context, role string, args ...string) error {
 	if s.options.profile != "" {
@@ -96,6 +110,9 @@ func (s *system) end(role string, sig os.Signal) {
 func (s *system) stop() {
 	s.end("worker", syscall.SIGTERM)
 	s.end("server", syscall.SIGTERM)
+	if s.client != nil {
+		s.client.Close()
+	}
 	_ = os.RemoveAll(s.dir) // a directory of ours among the temporary ones
 }
 

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pullrun/pullrun/api"
-	"github.com/pullrun/pullrun/api/client"
 )
 
 type runFigures struct {
@@ -34,12 +30,6 @@ func measureRuns(ctx context.Context, o options) (any, error) {
 		return nil, err
 	}
 	defer s.stop()
-	c, err := client.New(client.Config{URL: s.url})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var done atomic.Int64
@@ -51,7 +41,7 @@ func measureRuns(ctx context.Context, o options) (any, error) {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				began := time.Now()
-				if err := oneRun(ctx, c); err != nil {
+				if _, err := s.run(ctx); err != nil {
 					if ctx.Err() == nil {
 						failures <- err
 					}
@@ -105,22 +95,6 @@ func measureRuns(ctx context.Context, o options) (any, error) {
 	}
 	f.P50, f.P99 = quantiles(slices.Concat(took...))
 	return f, nil
-}
-
-func oneRun(ctx context.Context, c *client.Client) error {
-	run, err := c.Submit(ctx, api.Submit{Pipeline: "noop"}, 30*time.Second)
-	if err != nil {
-		return err
-	}
-	for !run.State.Final() {
-		if run, err = c.Get(ctx, run.Cookie, 30*time.Second); err != nil {
-			return err
-		}
-	}
-	if run.State != api.StateSucceeded {
-		return fmt.Errorf("run %q is %s: %s", run.Cookie, run.State, run.Error)
-	}
-	return nil
 }
 
 func quantiles(all []time.Duration) (p50, p99 milliseconds) {

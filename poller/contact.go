@@ -63,7 +63,3 @@ func (c *contact) last() time.Time {
 	defer c.mu.Unlock()
 	return c.at
 }
-
-// LastContact is when the last call that the server answered began. It is zero
-// before the first.
-func (p *Poller) LastContact() time.Time { return p.contact.last() }

@@ -28,7 +28,11 @@ func (s *Server) Listen(l net.Listener) error {
 }
 
 // Parked is how many polls are parked.
-func (s *Server) Parked() int { return s.hub.polls() }
+func (s *Server) Parked() int {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return len(s.hub.parked)
+}
 
 // Handle serves h as the server serves its calls.
 func (s *Server) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {

@@ -301,10 +301,3 @@ func (h *hub) ended(cookie string, run *store.Run) {
 		tell(c, run)
 	}
 }
-
-// polls is how many polls are parked.
-func (h *hub) polls() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.parked)
-}

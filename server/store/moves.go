@@ -72,8 +72,8 @@ func (m *mover) claim() bool {
 }
 
 // finish ends the run with the worker's result, unless it is one after which the
-// run is tried again. A result that comes before the
-// poll that would have named the run accepts the offer as well.
+// run is tried again. A result that comes before the poll that would have named
+// the run accepts the offer as well.
 func (m *mover) finish(e event) bool {
 	m.accept(event{})
 	state := Failed

@@ -24,9 +24,10 @@ func (p *Purged) Add(more Purged) {
 	p.Audit += more.Audit
 }
 
-// Purge deletes up to limit runs, routes, keys and lines of the audit that are
-// outdated, runs with all that belongs to them, the longest ended first. Keep limit small, since
-// others wait meanwhile, and call again while it deletes any.
+// Purge deletes up to limit each of the runs, routes, keys and lines of the audit
+// that are outdated, runs with all that belongs to them, the longest ended first.
+// Keep limit small, since others wait meanwhile, and call again while it deletes
+// any.
 func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int) (Purged, error) {
 	out, err := write(ctx, s.writer, now, func(t *tx) (Purged, error) {
 		t.point("purge")

@@ -105,7 +105,8 @@ func (t *tx) moveNow(seq int64, e event) error {
 }
 
 // update writes after in the place of before, which has to be as it was read:
-// the statement that read it has locked it. state + 0 keeps a planner from the partial indexes on state.
+// the statement that read it has locked it. state + 0 keeps a planner from the
+// partial indexes on state.
 func (t *tx) update(before, after *Run) error {
 	return t.one(`
 		UPDATE runs SET
