@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/manager"
+	"github.com/pullrun/pullrun/poller"
+)
+
+// engineMargin is how much longer than the engine, which waits for chips, the
+// manager waits for the engine.
+const engineMargin = time.Second
+
+// work is a worker from registration to the last result. It drains when drain
+// ends, and hands back what is left when now does.
+func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet, log *slog.Logger) error {
+	w, err := assemble(cfg, pipelines, log)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return w.live(drain, now)
+}
+
+// A workplace is the parts of one worker, introduced to each other. The
+// packets go from the poller to the manager, and the results from the manager
+// to the client.
+type workplace struct {
+	cfg     configs.Worker
+	log     *slog.Logger
+	client  *client.Client
+	manager *manager.Manager
+	poller  *poller.Poller
+	toEnd   chan struct{} // closed when the server asks this worker to end
+	close   func()        // closes what was opened, after live
+}
+
+// assemble opens what a worker needs and puts its parts together. Nothing
+// moves before live.
+func assemble(cfg configs.Worker, pipelines *pipelineSet, log *slog.Logger) (*workplace, error) {
+	name, err := workerName(cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClient(cfg.Server, 0)
+	if err != nil {
+		return nil, err
+	}
+	box, closeBox, err := openOutbox(cfg.Outbox, name, log)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	w := &workplace{cfg: cfg, log: log, client: c, toEnd: make(chan struct{})}
+	w.close = func() {
+		closeBox()
+		c.Close()
+	}
+	w.manager = manager.New(manager.Config{
+		Worker: name, Capacity: cfg.Capacity, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
+		Outbox: box, OnShutdown: func(string) { close(w.toEnd) },
+	}, pipelines, w.post, log)
+	w.poller = poller.New(poller.Config{
+		Register: register(name, cfg, pipelines), Opened: w.manager.Resume, Paused: w.manager.Paused,
+	}, c, w.manager, log)
+	return w, nil
+}
+
+// register is how the worker presents itself to the server.
+func register(name string, cfg configs.Worker, pipelines *pipelineSet) api.Register {
+	return api.Register{
+		Name: name, Capacity: cfg.Capacity, Queues: cfg.Queues, Labels: cfg.Labels,
+		Pipelines: pipelines.offered(), Version: version(),
+	}
+}
+
+// post sends results under the session of now.
+func (w *workplace) post(ctx context.Context, results []api.Result) ([]api.Verdict, error) {
+	worker, session := w.poller.Session()
+	return w.client.PostResults(ctx, worker, api.Results{Session: session, Results: results})
+}
+
+// live polls until drain ends or the server asks for it or refuses this
+// worker, and drains. It hands back what is left when now ends.
+func (w *workplace) live(drain, now context.Context) error {
+	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
+	defer stopPolling()
+	polled := make(chan error, 1) // Run's
+	go func() { polled <- w.poller.Run(polling) }()
+
+	var refused error
+	select {
+	case <-drain.Done():
+		w.announce(now)
+	case <-w.toEnd:
+		w.announce(now)
+	case refused = <-polled:
+		polled <- nil
+	}
+	w.finish(now)
+	if refused == nil {
+		_ = w.poller.Leave(context.WithoutCancel(now)) // the lease ends by itself otherwise
+	}
+	stopPolling()
+	err := errors.Join(refused, <-polled)
+	if err == nil {
+		w.log.Info("worker has ended")
+	}
+	return err
+}
+
+// announce tells the server that this worker takes nothing more.
+func (w *workplace) announce(now context.Context) {
+	w.manager.Refuse()
+	if err := w.poller.Drain(now); err != nil {
+		w.log.Warn("the server could not be told that this worker is draining", "err", err)
+	}
+}
+
+// finish waits for what is in hand, and hands back what does not end in time.
+func (w *workplace) finish(now context.Context) {
+	within, cancel := context.WithTimeout(now, w.cfg.DrainTimeout)
+	defer cancel()
+	if err := w.manager.Drain(within); err != nil {
+		w.log.Warn("drained, but not whole", "err", err)
+	}
+}
