@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/client"
 )
@@ -25,6 +27,9 @@ type system struct {
 	dir       string
 	options   options
 	processes map[string]*exec.Cmd // by role: server, worker
+	// postmaster is the process of the PostgreSQL server that the store is on.
+	// Zero is none, or one of another machine.
+	postmaster int
 }
 
 // start starts a server and, with a capacity, a worker with the pipeline noop.
@@ -51,6 +56,11 @@ func start(ctx context.Context, o options, capacity int) (_ *system, err error) 
 	}
 	if o.store == "" {
 		s.options.store = "sqlite://" + filepath.Join(s.dir, "bench.db")
+	}
+	if strings.HasPrefix(o.store, "postgres") {
+		if s.postmaster, err = postmasterOf(ctx, o.store); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.server(ctx); err != nil {
 		return nil, err
@@ -127,9 +137,9 @@ type usage struct {
 func (s *system) usage() (usage, error) {
 	u := usage{cpu: map[string]time.Duration{}, rss: map[string]int64{}}
 	add := func(role string, pid int) error {
-		cpu, rss, err := processUsage(pid)
-		u.cpu[role] += cpu
-		u.rss[role] += rss
+		p, err := readProcess(pid)
+		u.cpu[role] += p.cpu
+		u.rss[role] += p.rss
 		return err
 	}
 	for role, cmd := range s.processes {
@@ -140,11 +150,11 @@ func (s *system) usage() (usage, error) {
 	if err := add("clients", os.Getpid()); err != nil {
 		return u, err
 	}
-	if !strings.HasPrefix(s.options.store, "postgres") {
+	if s.postmaster == 0 {
 		return u, nil
 	}
-	pids, err := processesNamed("postgres")
-	for _, pid := range pids {
+	pids, err := children(s.postmaster)
+	for _, pid := range append(pids, s.postmaster) {
 		if err := add("postgres", pid); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return u, err
 		}
@@ -152,35 +162,66 @@ func (s *system) usage() (usage, error) {
 	return u, err
 }
 
-// processUsage reads /proc/PID/stat, where field 14 and 15 are the ticks of a
-// hundredth of a second in user and kernel mode, and 24 the resident pages
-// (proc(5)).
-func processUsage(pid int) (cpu time.Duration, rss int64, err error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// postmasterOf finds the process that all others of a PostgreSQL server are
+// children of. It is zero if the server is on another machine.
+func postmasterOf(ctx context.Context, url string) (int, error) {
+	c, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(raw), ") ") // the name may hold blanks
-	fields := strings.Fields(rest)
-	if len(fields) < 22 {
-		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	defer c.Close(ctx)
+	var pid int
+	if err := c.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		return 0, err
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64) // the kernel writes numbers
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	pages, _ := strconv.ParseInt(fields[21], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond, pages * int64(os.Getpagesize()), nil
+	p, err := readProcess(pid)
+	if errors.Is(err, os.ErrNotExist) || p.name != "postgres" {
+		return 0, nil
+	}
+	return p.parent, err
 }
 
-func processesNamed(name string) ([]int, error) {
-	files, err := filepath.Glob("/proc/[0-9]*/comm")
+// A process is what /proc says of one.
+type process struct {
+	name   string
+	parent int
+	cpu    time.Duration // with that of its children that have ended
+	rss    int64         // bytes
+}
+
+// readProcess reads /proc/PID/stat (proc(5)): the name is field 2, the parent 4;
+// 14 to 17 are ticks of a hundredth of a second in user and kernel mode, its own
+// and its ended children's; 24 is the resident pages.
+func readProcess(pid int) (process, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return process{}, err
+	}
+	head, rest, _ := strings.Cut(string(raw), ") ") // the name may hold blanks
+	fields := strings.Fields(rest)
+	if len(fields) < 22 {
+		return process{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	field := func(n int) int64 {
+		v, _ := strconv.ParseInt(fields[n-3], 10, 64) // the kernel writes numbers
+		return v
+	}
+	_, name, _ := strings.Cut(head, "(")
+	ticks := field(14) + field(15) + field(16) + field(17)
+	return process{
+		name: name, parent: int(field(4)),
+		cpu: time.Duration(ticks) * 10 * time.Millisecond, rss: field(24) * int64(os.Getpagesize()),
+	}, nil
+}
+
+func children(parent int) ([]int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*")
 	var pids []int
 	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil || strings.TrimSpace(string(raw)) != name {
-			continue // it has ended, or is another's
+		pid, _ := strconv.Atoi(filepath.Base(file))
+		if p, err := readProcess(pid); err == nil && p.parent == parent { // or it has ended
+			pids = append(pids, pid)
 		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		pids = append(pids, pid)
 	}
 	return pids, err
 }
