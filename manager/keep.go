@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 
@@ -22,9 +21,6 @@ const (
 // posts it. While the outbox does not take it, it is posted all the same, which
 // may save it as well, but the slot stays in use and nothing new is taken.
 func (m *Manager) keep(a answer) {
-	m.mu.Lock()
-	a.run.result = &a.result
-	m.mu.Unlock()
 	err := m.put(a)
 	m.mu.Lock()
 	if err == nil {
@@ -129,7 +125,7 @@ func (m *Manager) takeOver() {
 	for _, e := range m.cfg.Outbox.Entries() {
 		c := span.Carrier{TraceParent: e.TraceParent, TraceState: e.TraceState}
 		at := trace.SpanContextFromContext(c.Context(m.posting))
-		r := ended(e.Packet, e.Result, at)
+		r := finished(e.Packet, e.Result, at)
 		r.kept = true
 		if known := m.runs[e.Packet.Cookie]; known == nil || known.packet.Fence < e.Packet.Fence {
 			m.runs[e.Packet.Cookie] = r
@@ -176,22 +172,6 @@ func (m *Manager) leave() {
 	m.finished = nil
 }
 
-// answerAgain answers a further lease of a run that has succeeded here with the
-// result that is on its way already. A failure is not repeated: the new lease
-// may be the retry that was asked for after it. The caller has locked mu.
-func (m *Manager) answerAgain(known *run, p api.Packet) bool {
-	if known.result == nil || known.result.RC != api.RCOK || known.packet.Fence > p.Fence || !sameRun(known.packet, p) {
-		return false
-	}
-	result := *known.result
-	result.Fence = p.Fence
-	r := ended(p, result, known.at)
-	m.runs[p.Cookie] = r
-	m.log.Info("run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
-	go m.keep(answer{run: r, packet: p, result: result, trace: r.at})
-	return true
-}
-
 // remember keeps a success that came too late for a further lease of its run.
 func (m *Manager) remember(a answer) {
 	if a.run == nil || a.result.RC != api.RCOK {
@@ -200,19 +180,6 @@ func (m *Manager) remember(a answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.late.add(a.run, time.Now())
-}
-
-// sameRun reports whether two leases are of one run, and not of two that had
-// their cookie one after the other. The trace that the server sends along is a
-// run's own.
-func sameRun(a, b api.Packet) bool {
-	return a.TraceParent != "" && a.TraceParent == b.TraceParent && a.Pipeline == b.Pipeline
-}
-
-// ended is a run that is held for its result alone.
-func ended(p api.Packet, result api.Result, at trace.SpanContext) *run {
-	c := span.Inject(trace.ContextWithSpanContext(context.Background(), at))
-	return &run{packet: p, result: &result, at: at, trace: c.TraceParent, stop: func(error) {}, over: make(chan struct{})}
 }
 
 // free gives a run's slot back, if it has one. The caller has locked mu.

@@ -14,23 +14,26 @@ import (
 	"github.com/pullrun/pullrun/otel/span"
 )
 
-// A run is one lease: a RUN packet and what has become of it.
+// A run is a RUN packet and what has become of it.
 type run struct {
-	packet  api.Packet
-	process trace.Span
-	at      trace.SpanContext // of process, which may be an earlier one's
-	trace   string            // the same, as a traceparent
 	stop    context.CancelCauseFunc
 	claimed chan struct{} // closed when an at-most-once run may start
+	ended   chan struct{} // closed when it has a result
 	over    chan struct{} // closed when it is held no more
+	prior   *run          // an earlier lease's, which must have ended before it starts, or nil
 
 	// Guarded by the manager's mu.
-	waiting    bool        // for claimed
-	cancelling bool        // CANCEL has arrived
-	slot       bool        // it has one
-	result     *api.Result // when it has ended
-	kept       bool        // the result is in the outbox
-	judged     bool        // the server has seen it
+	packet     api.Packet // its fence and attempt are the latest lease's
+	process    trace.Span
+	at         trace.SpanContext // of process, which may be an earlier one's
+	trace      string            // the same, as a traceparent
+	told       <-chan struct{}   // closed when it was told to stop
+	waiting    bool              // for claimed
+	cancelling bool              // CANCEL has arrived
+	slot       bool              // it has one
+	result     *api.Result       // when it has ended
+	kept       bool              // the result is in the outbox
+	judged     bool              // the server has seen it
 }
 
 // run obeys a RUN packet, or answers why not.
@@ -40,23 +43,22 @@ func (m *Manager) run(p api.Packet) {
 	case refused != nil:
 		m.answer(p, refused.RC, refused.Message)
 	case r != nil:
-		go m.work(ctx, r)
+		go m.work(ctx, r, p)
 	}
 }
 
 // takeUp gives a packet a slot. It returns no run where there is nothing to
-// do: the same lease once more means that its acknowledgement has not arrived
-// yet, and the run that is under way is the answer.
+// start: the run is here already, and under way or done.
 func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if known := m.runs[p.Cookie]; known != nil {
-		if known.packet.Fence == p.Fence || m.answerAgain(known, p) {
-			return nil, nil, nil
+	prior := m.runs[p.Cookie]
+	if prior != nil {
+		known, refused := m.leasedAgain(prior, p)
+		if known || refused != nil {
+			return nil, nil, refused
 		}
-		return nil, nil, refusal(api.RCCookieCollision, "this worker still holds fence %d of the run", known.packet.Fence)
-	}
-	if late := m.late.of(p, time.Now()); late != nil && m.answerAgain(late, p) {
+	} else if late := m.late.of(p, time.Now()); late != nil && m.answerAgain(late, p) {
 		return nil, nil, nil
 	}
 	switch {
@@ -66,17 +68,18 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
 	case m.paused():
 		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is room for results in its outbox")
+	case prior != nil && prior.slot:
+		m.free(prior) // the slot goes on to the new lease
 	case m.busy >= m.cfg.Capacity:
 		return nil, nil, refusal(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
 	}
 	ctx, stop := context.WithCancelCause(m.running)
-	// The span begins here, so that the very next poll can name it.
-	ctx, process := span.Process(ctx, span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
 	r := &run{
-		packet: p, process: process, at: process.SpanContext(), trace: span.Inject(ctx).TraceParent,
-		stop: stop, claimed: make(chan struct{}), over: make(chan struct{}),
+		packet: p, prior: prior, stop: stop, told: ctx.Done(),
+		claimed: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		waiting: p.Delivery == api.AtMostOnce, slot: true,
 	}
+	ctx = m.beginProcess(ctx, r)
 	if !r.waiting {
 		close(r.claimed)
 	}
@@ -85,38 +88,67 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	return ctx, r, nil
 }
 
+// beginProcess opens the span of the run's lease. It does so at once, so that
+// the very next poll can name it. The caller has locked mu.
+func (m *Manager) beginProcess(ctx context.Context, r *run) context.Context {
+	p := r.packet
+	ctx, r.process = span.Process(ctx, span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
+	r.at, r.trace = r.process.SpanContext(), span.Inject(ctx).TraceParent
+	return ctx
+}
+
 func refusal(rc api.RC, format string, args ...any) *api.PacketError {
 	return &api.PacketError{RC: rc, Message: fmt.Sprintf(format, args...)}
 }
 
 // work runs one pipeline from start to the result that is ready to post.
-func (m *Manager) work(ctx context.Context, r *run) {
-	p := r.packet
+func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 	defer r.stop(nil)
+	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline)
+	if prior := r.prior; prior != nil {
+		r.prior = nil
+		if result := m.outcomeOf(ctx, prior); result != nil {
+			log.InfoContext(ctx, "run has succeeded here before, its result is sent again", "fence", p.Fence)
+			m.keep(m.conclude(ctx, r, *result))
+			return
+		}
+	}
 	if p.TimeoutMS > 0 {
 		timed, cancel := context.WithTimeoutCause(ctx, time.Duration(p.TimeoutMS)*time.Millisecond, errTimeout)
 		defer cancel()
 		ctx = timed
+		m.mu.Lock()
+		r.told = ctx.Done()
+		m.mu.Unlock()
 	}
-	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline, "attempt", p.Attempt)
-	log.InfoContext(ctx, "run started")
+	log.InfoContext(ctx, "run started", "attempt", p.Attempt)
 
 	began := time.Now()
 	out, err := m.execute(ctx, r)
-	result := m.resultOf(ctx, p, out, err)
-	a := answer{run: r, packet: p, result: result, trace: r.at}
+	a := m.conclude(ctx, r, m.resultOf(ctx, p, out, err))
+	log = log.With("attempt", a.packet.Attempt, "rc", a.result.RC, "took", time.Since(began).Round(time.Microsecond))
+	if a.result.Error != "" {
+		log = log.With("err", a.result.Error)
+	}
+	log.InfoContext(ctx, "run ended")
+
+	m.keep(a)
+}
+
+// conclude gives a run its result. From here on it takes no further lease.
+func (m *Manager) conclude(ctx context.Context, r *run, result api.Result) answer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result.Fence = r.packet.Fence
+	r.result = &result
+	close(r.ended)
+	a := answer{run: r, packet: r.packet, result: result, trace: r.at}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
 		a.process = r.process // the server may have closed it in our place
 	} else {
 		endProcess(r.process, result)
 	}
-	log = log.With("rc", result.RC, "took", time.Since(began).Round(time.Microsecond))
-	if result.Error != "" {
-		log = log.With("err", result.Error)
-	}
-	log.InfoContext(ctx, "run ended")
-
-	m.keep(a)
+	return a
 }
 
 // execute runs the pipeline, and waits for it no longer than the grace period
@@ -125,6 +157,8 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 	select {
 	case <-r.claimed:
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		return engine.Output{}, context.Cause(ctx)
 	}
 	type outcome struct {
@@ -166,7 +200,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 // When the run was told to stop, the cause says how it ended, not the error's
 // text; a run that finished all the same has finished.
 func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output, err error) api.Result {
-	result := api.Result{Cookie: p.Cookie, Fence: p.Fence}
+	result := api.Result{Cookie: p.Cookie}
 	if err == nil {
 		result.RC, result.Result = api.RCOK, out.Result
 		if max := m.cfg.MaxResult; max > 0 && len(out.Result) > max {
