@@ -24,6 +24,18 @@ func (m *mover) offer(e event) bool {
 	return true
 }
 
+// comeBack offers the run to the worker that had it last, before anybody else
+// gets it and without the wait of a run whose worker was lost.
+func (m *mover) comeBack(e event) bool {
+	if m.Fence != e.fence {
+		return false
+	}
+	if m.State == Scheduled && m.Concurrency.Key == "" { // with a key it would have to wait for a slot first
+		m.enqueue()
+	}
+	return m.offer(e)
+}
+
 // reoffer gives a lost offer more time. A run that is to be cancelled ends
 // instead: the worker has just said that it does not have it.
 func (m *mover) reoffer() bool {

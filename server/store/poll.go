@@ -203,9 +203,14 @@ func (h holding) moving(leases []lease) (out []lease) {
 }
 
 // take removes and returns what the worker says of a lease, if it says anything
-// under the right fence.
+// under the right fence. A run that it has under an earlier one is not lost, for
+// it is offered to the worker again.
 func (h holding) take(l lease) (Held, bool) {
 	held, ok := h[l.cookie]
+	if ok && l.state == Offered && held.Fence < l.fence {
+		delete(h, l.cookie)
+		return Held{}, false
+	}
 	if !ok || held.Fence != l.fence {
 		return Held{}, false
 	}

@@ -34,7 +34,9 @@ type Registered struct {
 
 // Register opens a session. The newest session of a worker name wins at once:
 // runs that the earlier one leased go on if Holding names them with their fence,
-// and are taken away if not.
+// and are taken away if not. A run that Holding names and whose lease has ended,
+// if nobody else has had it since, is offered to the worker again: its next poll
+// brings the new fence.
 func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Registered, error) {
 	return writeFor(ctx, s.writer, now, []string{n.Worker}, func(t *tx) (Registered, error) { return t.register(n) })
 }
@@ -74,7 +76,10 @@ func (t *tx) register(n NewSession) (Registered, error) {
 			held[h.Cookie] = h
 		}
 	}
-	out.Lost, err = t.lost(held)
+	if out.Lost, err = t.lost(held); err != nil {
+		return out, err
+	}
+	out.Lost, err = t.comeBack(n, out.Lost)
 	out.Moved = t.moved
 	return out, err
 }

@@ -67,10 +67,11 @@ const (
 	evDue                      // the time in Due has passed
 	evResume                   // the server was away, and with it every clock
 	evGrant                    // there may be a slot of its key for the run
+	evReturn                   // the worker that lost the lease is back and has the run still
 )
 
 var kindNames = [...]string{
-	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume", "grant",
+	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume", "grant", "return",
 }
 
 func (k eventKind) String() string { return kindNames[k] }
@@ -79,9 +80,9 @@ func (k eventKind) String() string { return kindNames[k] }
 // fence of its lease and has no effect under any other.
 type event struct {
 	kind       eventKind
-	worker     string // evOffer
-	session    string // evOffer, evAdopt
-	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease
+	worker     string // evOffer, evReturn
+	session    string // evOffer, evReturn, evAdopt
+	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evReturn
 	span       string // evAccept, evAdopt
 	rc         string // evFinish
 	errText    string // evFinish
@@ -138,6 +139,8 @@ func next(r Run, e event, now time.Time, t Timing) (_ Run, ended *Attempt, chang
 		changed = m.resume()
 	case evGrant:
 		changed = m.grant(e)
+	case evReturn:
+		changed = m.comeBack(e)
 	}
 	if changed {
 		m.setDue(r)

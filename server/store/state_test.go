@@ -16,7 +16,7 @@ var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var eventNames = map[string]eventKind{
 	"offer": evOffer, "reoffer": evReoffer, "accept": evAccept, "adopt": evAdopt, "claim": evClaim,
 	"finish": evFinish, "release": evRelease, "expire": evExpire, "cancel": evCancel, "due": evDue, "resume": evResume,
-	"grant": evGrant,
+	"grant": evGrant, "return": evReturn,
 }
 
 // TestScripts plays the conversations in testdata/state. A line is an event,
@@ -304,7 +304,7 @@ func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 		return "a terminal run changes"
 	case after.Fence < r.Fence:
 		return "the fence falls"
-	case (after.Fence > r.Fence) != (changed && e.kind == evOffer):
+	case (after.Fence > r.Fence) != (changed && (e.kind == evOffer || e.kind == evReturn)):
 		return "the fence rises other than by an offer"
 	case after.Fence > r.Fence+1:
 		return "the fence jumps"
@@ -328,7 +328,7 @@ func brokenRule(r, after Run, ended *Attempt, e event, changed bool) string {
 		return "a run is queued beyond its attempts"
 	case after.Blocked && (!keyed || after.State != Queued):
 		return "a run waits for a slot that it does not need"
-	case changed && e.kind == evOffer && r.Blocked:
+	case changed && (e.kind == evOffer || e.kind == evReturn) && r.Blocked:
 		return "a run without a slot is offered"
 	case changed && keyed && r.State == Scheduled && after.State == Queued && !after.Blocked:
 		return "a run takes a slot without being given one"
