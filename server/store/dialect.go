@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 )
@@ -53,6 +54,8 @@ type conn interface {
 	// is anyRows. It may wait and be sent with a later call, which then returns
 	// its error: commit at the latest.
 	exec(query string, want int64, args []any) error
+	// writeAll is exec of a statement that has to write one row for each of rows.
+	writeAll(b *bulk, rows [][]any) error
 	// count runs a statement and returns how many rows it wrote.
 	count(query string, args []any) (int64, error)
 	// query calls scan for each row of the answer. Within it no other statement
@@ -69,6 +72,16 @@ type conn interface {
 	commit() error
 	// rollback ends the transaction, which the database may have done already.
 	rollback()
+}
+
+// missedError says that a statement has not written what it had to. The rows
+// are locked before, so it takes a bug, or a person with an SQL prompt.
+type missedError struct{ text string }
+
+func (e *missedError) Error() string { return e.text }
+
+func missed(wrote, want int64, query string) error {
+	return &missedError{fmt.Sprintf("wrote %d rows, want %d: %s", wrote, want, query)}
 }
 
 // anyRows is the number of rows that a statement may write when nobody cares.

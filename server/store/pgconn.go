@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -39,12 +38,6 @@ type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
-
-// missedError says that a statement has not written what it had to. The rows
-// are locked before, so it takes a bug, or a person with an SQL prompt.
-type missedError struct{ text string }
-
-func (e *missedError) Error() string { return e.text }
 
 const (
 	minRedial = 50 * time.Millisecond
@@ -89,6 +82,13 @@ func (c *pgConn) lock(workers []string) {
 
 func (c *pgConn) exec(query string, want int64, args []any) error {
 	c.queue = append(c.queue, queued{query: query, want: want, args: storable(args)})
+	return nil
+}
+
+func (c *pgConn) writeAll(b *bulk, rows [][]any) error {
+	for _, part := range b.parts(rows) {
+		c.queue = append(c.queue, queued{query: b.many, want: int64(len(part)), args: b.columns(part)})
+	}
 	return nil
 }
 
@@ -165,7 +165,7 @@ func (c *pgConn) send(last func(*pgx.Batch)) error {
 		}
 		sent.Exec(func(tag pgconn.CommandTag) error {
 			if n := tag.RowsAffected(); q.want != anyRows && n != q.want {
-				return &missedError{fmt.Sprintf("wrote %d rows, want %d: %s", n, q.want, q.query)}
+				return missed(n, q.want, q.query)
 			}
 			return nil
 		})

@@ -94,6 +94,9 @@ type Run struct {
 	route int64
 }
 
+// hasResult reports whether a run that has ended left more than its code.
+func (r *Run) hasResult() bool { return r.Error != "" || r.Stacktrace != "" || r.Result != nil }
+
 // Attempt is an accepted lease that has ended.
 type Attempt struct {
 	Number     int // from 1; an attempt that was handed back leaves its number to the next

@@ -230,7 +230,11 @@ func damaged(err error) bool {
 
 func (d *sqlite) fault(err error) fault {
 	var code sqlite3.ExtendedErrorCode
-	if !errors.As(err, &code) {
+	var missed *missedError
+	switch {
+	case errors.As(err, &missed):
+		return faultOther
+	case !errors.As(err, &code):
 		return faultNone
 	}
 	if code == sqlite3.IOERR_DATA {

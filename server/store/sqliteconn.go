@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 )
 
@@ -26,9 +25,18 @@ func (c *sqliteConn) lock([]string) {}
 func (c *sqliteConn) exec(query string, want int64, args []any) error {
 	n, err := c.count(query, args)
 	if err == nil && want != anyRows && n != want {
-		return fmt.Errorf("wrote %d rows, want %d: %s", n, want, query)
+		return missed(n, want, query)
 	}
 	return err
+}
+
+func (c *sqliteConn) writeAll(b *bulk, rows [][]any) error {
+	for _, row := range rows {
+		if err := c.exec(b.one, 1, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *sqliteConn) count(query string, args []any) (int64, error) {

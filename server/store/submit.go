@@ -207,7 +207,7 @@ func (t *tx) known(n NewRun) (_ Run, found bool, err error) {
 	return r, found, nil
 }
 
-func boolean(b bool) int {
+func boolean(b bool) int64 {
 	if b {
 		return 1
 	}

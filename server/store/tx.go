@@ -30,11 +30,17 @@ func (t *tx) one(query string, args ...any) error {
 // count runs a statement at once and returns how many rows it wrote.
 func (t *tx) count(query string, args ...any) (int64, error) {
 	t.wrote = true
+	if err := t.w.pending.write(t.w.conn); err != nil {
+		return 0, err
+	}
 	return t.w.conn.count(query, args)
 }
 
 // rows calls scan for each row of the answer. Within it no other statement runs.
 func (t *tx) rows(query string, scan func(scanner) error, args ...any) error {
+	if err := t.w.pending.write(t.w.conn); err != nil {
+		return err
+	}
 	return t.w.conn.query(query, scan, args)
 }
 
@@ -45,10 +51,10 @@ func (t *tx) ask(query string, scan func(scanner) error, args ...any) error {
 
 // row scans the only row of the answer and reports whether there is one.
 func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) {
-	err = t.w.conn.query(query, func(row scanner) error {
+	err = t.rows(query, func(row scanner) error {
 		found = true
 		return row.Scan(dest...)
-	}, args)
+	}, args...)
 	return found && err == nil, err
 }
 
@@ -61,23 +67,19 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 		return false, nil
 	}
 	t.point(e.kind.String())
-	if err = t.update(r, &after); err != nil {
-		return false, err
-	}
+	p := &t.w.pending
+	t.wrote = true
+	p.move(r, &after)
 	if ended != nil {
-		if err = t.insertAttempt(r.Seq, ended); err != nil {
-			return false, err
-		}
+		p.attempts = append(p.attempts, ended.row(r.Seq))
 	}
-	if after.State.Terminal() {
-		if err = t.insertResult(&after); err != nil {
-			return false, err
-		}
+	if after.State.Terminal() && after.hasResult() {
+		p.results = append(p.results, []any{after.Seq, after.Error, after.Stacktrace, after.Result})
 	}
 	if after.State == Queued && !after.Blocked {
 		t.w.routes.wake(after.route, after.Seq, after.QueuedAt)
 	}
-	t.w.backlog.add(after.Queue, boolean(after.waits())-boolean(r.waits()))
+	t.w.backlog.add(after.Queue, int(boolean(after.waits())-boolean(r.waits())))
 	freed, waits := r.holdsSlot() && !after.holdsSlot(), after.Blocked && !r.Blocked
 	if after.State != r.State || after.Blocked != r.Blocked || !after.CancelAt.Equal(r.CancelAt) {
 		bare := after
@@ -102,38 +104,4 @@ func (t *tx) moveNow(seq int64, e event) error {
 		_, err = t.move(&r, e)
 	}
 	return err
-}
-
-// update writes after in the place of before, which has to be as it was read:
-// the statement that read it has locked it. state + 0 keeps a planner from the
-// partial indexes on state.
-func (t *tx) update(before, after *Run) error {
-	return t.one(`
-		UPDATE runs SET
-			state = ?1, fence = ?2, attempts = ?3, worker = ?4, session = ?5, span = ?6,
-			queued_at = ?7, offered_at = ?8, accepted_at = ?9, claimed_at = ?10, finished_at = ?11,
-			cancel_at = ?12, cancel_by = ?13, cancel_reason = ?14, due = ?15, rc = ?16, blocked = ?17, retries = ?18
-		WHERE seq = ?19 AND state + 0 = ?20 AND fence = ?21 AND blocked = ?22`,
-		int(after.State), after.Fence, after.Attempts, after.Worker, after.Session, after.Span,
-		micros(after.QueuedAt), micros(after.OfferedAt), micros(after.AcceptedAt), micros(after.ClaimedAt),
-		micros(after.FinishedAt), micros(after.CancelAt), after.CancelBy, after.CancelReason,
-		micros(after.Due), after.RC, boolean(after.Blocked), after.Retries,
-		before.Seq, int(before.State), before.Fence, boolean(before.Blocked))
-}
-
-func (t *tx) insertAttempt(seq int64, a *Attempt) error {
-	return t.exec(`
-		INSERT INTO attempts (run, fence, number, worker, session, span, queued_at, offered_at, accepted_at,
-			claimed_at, ended_at, outcome, rc, reason)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
-		seq, a.Fence, a.Number, a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
-		micros(a.ClaimedAt), micros(a.EndedAt), string(a.Outcome), a.RC, a.Reason)
-}
-
-func (t *tx) insertResult(r *Run) error {
-	if r.Error == "" && r.Stacktrace == "" && r.Result == nil {
-		return nil
-	}
-	return t.exec(`INSERT INTO results (run, error, stacktrace, result) VALUES (?1, ?2, ?3, ?4)`,
-		r.Seq, r.Error, r.Stacktrace, r.Result)
 }

@@ -42,9 +42,10 @@ type writer struct {
 	// offerings are what workers offer, as far as it is known; used by the loop
 	// alone.
 	offerings map[string]*offering
-	backlog   backlog   // used by the loop alone
-	rumours   rumours   // of what others have queued
-	points    points    // of the batch under way; used by the loop alone, as are the next two
+	backlog   backlog // used by the loop alone
+	rumours   rumours // of what others have queued
+	pending   pending // of the batch under way; used by the loop alone, as are the next three
+	points    points
 	low       bool      // the disk is full, and the reserve given up
 	restock   time.Time // when it is asked for again
 
@@ -238,6 +239,11 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 			w.points.add(t.points)
 		}
 	}
+	if err := w.pending.write(w.conn); err != nil {
+		f, err := w.judge(err)
+		w.rollback()
+		return w.setback(all(errs, err), err, f)
+	}
 	w.points.before()
 	if err := w.conn.commit(); err != nil {
 		w.rollback()
@@ -271,6 +277,7 @@ func all(errs []error, err error) []error {
 // rollback ends the transaction and forgets what was learnt of routes inside it.
 func (w *writer) rollback() {
 	w.conn.rollback()
+	w.pending.forget()
 	w.routes.forget()
 	w.backlog.forget()
 }
