@@ -137,7 +137,7 @@ func TestResultsGoOnAfterARestart(t *testing.T) {
 		s.expect(t) // nothing before it is told to
 		m.Resume()
 		m.Resume()
-		s.expect(t, "a/1 OK {}", "b/1 PROCESSOR_EXCEPTION ValueError: no", "c/1 WORKER_WENT_AWAY abandoned: it did not stop within 10s: the worker is stopping")
+		s.expect(t, "a/1 OK {}", "b/1 PROCESSOR_EXCEPTION ValueError: no", "c/1 WORKER_WENT_AWAY abandoned: it did not stop within 10s: interrupted: the worker is stopping")
 		if got := waiting(b); len(got) > 0 || len(m.Holding()) > 0 {
 			t.Errorf("%q wait still, %v is held, want nothing", got, m.Holding())
 		}

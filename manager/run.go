@@ -219,6 +219,9 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		result.RC = codeOf(cause)
+		if errors.Is(cause, errStopping) && failed != nil { // which says no more than that it was told to stop
+			result.Error, result.Stacktrace = cause.Error(), ""
+		}
 	}
 	return result
 }

@@ -13,7 +13,7 @@ var (
 	errCancelled = errors.New("cancelled")
 	errTimeout   = errors.New("the run's time is over")
 	errLeaseLost = errors.New("the lease is lost")
-	errStopping  = errors.New("the worker is stopping")
+	errStopping  = errors.New("interrupted: the worker is stopping")
 )
 
 // A cancellation is errCancelled with what the CANCEL packet gives as its

@@ -110,6 +110,9 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 	} else if nested(res.Result) > maxNesting {
 		refusal = fmt.Sprintf("the result is nested deeper than %d levels", maxNesting)
 	}
+	if out.Release {
+		out.Reason = out.Error
+	}
 	if refusal != "" {
 		out.RC, out.Error, out.Stacktrace, out.Result = string(api.RCProcessorException), refusal, "", nil
 	}

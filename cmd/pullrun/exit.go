@@ -44,8 +44,8 @@ var exitCodes = []struct {
 	{exitCancelled, "the run was cancelled"},
 	{exitLost, "the run ran out of time, or its workers were lost too often"},
 	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
-	{exitWaited, "the run had not ended when --timeout was over; it goes on"},
-	{exitInterrupted, "interrupted by Ctrl-C; a run that was waited for goes on"},
+	{exitWaited, "the run had not ended, or the worker had not left, when --timeout was over; it goes on"},
+	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third; a run that was waited for goes on"},
 }
 
 func newExitCodes() *cobra.Command {

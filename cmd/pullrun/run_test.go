@@ -209,25 +209,3 @@ func TestARunShowsWhatItWasAskedFor(t *testing.T) {
 		t.Errorf("a time that is none ended with %d, want %d\n%s", code, exitUsage, log)
 	}
 }
-
-func TestTheSecondSignalHandsBack(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.server()
-	w := s.worker("w")
-	g := newGate(t)
-	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
-	g.waits(t, 1)
-	w.signal(syscall.SIGTERM)
-	w.says(`"msg":"draining"`)
-	w.signal(syscall.SIGTERM)
-	if code := w.ends(); code != exitDone {
-		t.Errorf("worker ended with %d, want %d", code, exitDone)
-	}
-	s.worker("other")
-	g.waits(t, 1)
-	g.letGo()
-	if got := s.ended(run.Cookie, api.StateSucceeded); got.Attempt != 1 {
-		t.Errorf("attempt = %d, want 1: handing back costs none", got.Attempt)
-	}
-}

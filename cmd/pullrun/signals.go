@@ -10,27 +10,30 @@ import (
 )
 
 // twoSignals gives a context that ends with the first SIGTERM or SIGINT and
-// one that ends with the second.
+// one that ends with the second. A third one ends the program where it stands:
+// the runtime's own way would not do so in a container, whose first process is
+// spared by signals that it does not handle.
 func twoSignals(ctx context.Context, log *slog.Logger) (first, second context.Context, stop func()) {
 	first, cancelFirst := context.WithCancel(ctx)
 	second, cancelSecond := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 2) // the runtime sends
+	signals := make(chan os.Signal, 3) // the runtime sends
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	var watching sync.WaitGroup
+	over := make(chan struct{}) // closed by stop
 	watching.Go(func() {
-		for _, cancel := range []func(){cancelFirst, cancelSecond} {
+		for _, obey := range []func(){cancelFirst, cancelSecond, func() { os.Exit(exitInterrupted) }} {
 			select {
 			case s := <-signals:
 				log.Info("signal received", "signal", s.String())
-				cancel()
-			case <-second.Done():
+				obey()
+			case <-over:
 				return
 			}
 		}
-		signal.Stop(signals) // a third one kills the process
 	})
 	return first, second, func() {
 		signal.Stop(signals)
+		close(over)
 		cancelFirst()
 		cancelSecond()
 		watching.Wait()

@@ -24,7 +24,7 @@ exists. "pullrun config print worker --defaults" shows them all.
 
 The first SIGTERM or Ctrl-C drains: nothing more is taken, and what is running
 may finish within drain_timeout, after which it is handed back to the server.
-The second hands it back at once.`,
+The second hands it back at once. The third ends the process where it stands.`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			cfg, _, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
 			if err != nil {

@@ -15,7 +15,7 @@ func newWorkers(t terminal) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "workers",
-		Short: "List workers",
+		Short: "List workers, or tell one to end",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
@@ -47,28 +47,6 @@ func newWorkers(t terminal) *cobra.Command {
 	}
 	outputFlag(c, &output)
 	configs.Flags[configs.Client](c.Flags())
-	c.AddCommand(newShutdown(t))
-	return c
-}
-
-func newShutdown(t terminal) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "shutdown WORKER",
-		Short: "Ask a worker to finish what it has and end",
-		Args:  exactly("a worker's name"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := connect(t, cmd)
-			if err != nil {
-				return err
-			}
-			defer r.flush()
-			if err := r.client.Shutdown(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			fmt.Fprintf(t.err, "worker %s will be told to end\n", args[0])
-			return nil
-		},
-	}
-	configs.Flags[configs.Client](c.Flags())
+	c.AddCommand(newDrain(t))
 	return c
 }

@@ -105,7 +105,7 @@ func (m *mover) finish(e event) bool {
 func (m *mover) release(e event) bool {
 	reason := "handed back by worker"
 	if e.reason != "" {
-		reason += ": " + e.reason
+		reason += ": " + brief(e.reason)
 	}
 	claimed := !m.ClaimedAt.IsZero()
 	if m.State == Running {
