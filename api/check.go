@@ -113,6 +113,14 @@ func (c *check) pipeline(field, s string) {
 	}
 }
 
+// digest checks one that may be empty, which is none.
+func (c *check) digest(field, s string) {
+	c.text(field, s)
+	if strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' }) {
+		c.add(field, quote(s)+" may hold only printable ASCII without spaces, such as sha256: and a hash in hex")
+	}
+}
+
 func (c *check) labels(field string, labels map[string]string) {
 	c.atMost(field, len(labels), MaxLabels)
 	for _, k := range slices.Sorted(maps.Keys(labels)) {

@@ -31,7 +31,7 @@ var types = map[string]any{
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	// Not objects: what fields are made of.
-	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Digest": "", "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"ResultCode": api.RC(""), "State": api.State(""),
 }
 
@@ -244,8 +244,11 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row(fmt.Sprintf("label value of %d bytes", n), ok, submit(func(in *api.Submit) { in.Labels = map[string]string{"k": a(n)} }))
 		row(fmt.Sprintf("reason of %d bytes", n), ok, api.Cancel{Reason: a(n)})
 		row(fmt.Sprintf("version of %d bytes", n), ok, register(func(in *api.Register) { in.Version = a(n) }))
-		row(fmt.Sprintf("digest of %d bytes", n), ok, register(func(in *api.Register) { in.Pipelines = []api.PipelineInfo{{Name: "p", Digest: a(n)}} }))
 		row(fmt.Sprintf("traceparent of %d bytes", n), ok, register(func(in *api.Register) { in.Holding = []api.Held{{Cookie: "c", Fence: 1, TraceParent: a(n)}} }))
+	}
+	for digest, ok := range map[string]bool{"": true, "sha256:0f": true, "!~": true, a(255): true, a(256): false, "a b": false, "é": false, "a\n": false, "a\x00": false} {
+		row("digest "+digest, ok, submit(func(in *api.Submit) { in.Digest = digest }))
+		row("digest of a worker "+digest, ok, register(func(in *api.Register) { in.Pipelines = []api.PipelineInfo{{Name: "p", Digest: digest}} }))
 	}
 	for n, ok := range map[int]bool{api.MaxLabels: true, api.MaxLabels + 1: false} {
 		row(fmt.Sprintf("%d labels", n), ok, submit(func(in *api.Submit) { in.Labels = labels(n) }))

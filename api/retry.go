@@ -53,6 +53,7 @@ func (c *check) retry(field string, r Retry) {
 type Attempt struct {
 	Number    int       `json:"number"` // one that was handed back leaves its number to the next
 	Worker    string    `json:"worker"`
+	Digest    string    `json:"digest,omitempty"` // of the pipeline as the worker had it, if it said
 	StartedAt time.Time `json:"started_at"`
 	EndedAt   time.Time `json:"ended_at"`
 	Outcome   Outcome   `json:"outcome"`

@@ -50,7 +50,10 @@ const (
 
 // A Submit asks the server to run a pipeline. Only Pipeline is required.
 type Submit struct {
-	Pipeline  string          `json:"pipeline"`
+	Pipeline string `json:"pipeline"`
+	// Digest is the only one with which a worker may have the pipeline that is
+	// sent the run. Any may when it is empty.
+	Digest    string          `json:"digest,omitempty"`
 	Variables json.RawMessage `json:"variables,omitempty"` // a JSON object
 	// Cookie names the run. The same cookie with the same body is the same
 	// run, so a submit may be repeated until it is answered. The server makes
@@ -104,6 +107,7 @@ const (
 func (s Submit) Validate() error {
 	var c check
 	c.pipeline("pipeline", s.Pipeline)
+	c.digest("digest", s.Digest)
 	c.object("variables", s.Variables)
 	if s.Cookie != "" {
 		c.cookie("cookie", s.Cookie)
@@ -137,6 +141,7 @@ func (s Submit) Validate() error {
 type Run struct {
 	Cookie      string            `json:"cookie"`
 	Pipeline    string            `json:"pipeline"`
+	Digest      string            `json:"digest,omitempty"` // that its submit asked for
 	State       State             `json:"state"`
 	Queue       string            `json:"queue"`
 	Labels      map[string]string `json:"labels,omitempty"`

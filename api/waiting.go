@@ -9,6 +9,7 @@ type Waiting struct {
 	Until    *time.Time        `json:"until,omitempty"`          // when the wait for a time is over
 	Holders  []string          `json:"holders,omitempty"`        // runs that have a slot of its concurrency key
 	Missing  map[string]string `json:"missing_labels,omitempty"` // that the best worker of its queue lacks
+	Digests  []string          `json:"digests,omitempty"`        // that workers have its pipeline with, other than its own
 	Workers  int               `json:"workers,omitempty"`        // that could take the run, but for the reason
 	Slots    int               `json:"slots,omitempty"`          // runs that these workers can work on at once
 	Position int               `json:"position,omitempty"`       // its place in line, from 1
@@ -25,6 +26,7 @@ const (
 	WaitingNoWorker    WaitingReason = "no_worker"               // none takes from its queue
 	WaitingNoLabels    WaitingReason = "no_worker_with_labels"   // none of these has its labels
 	WaitingNoPipeline  WaitingReason = "no_worker_with_pipeline" // none of these has its pipeline
+	WaitingNoDigest    WaitingReason = "no_worker_with_digest"   // none of these has it with the digest that it asks for
 	WaitingDraining    WaitingReason = "workers_draining"        // these take nothing more
 	WaitingBusy        WaitingReason = "workers_busy"            // these have no room
 	WaitingOfferedSoon WaitingReason = "offered_soon"            // there is room

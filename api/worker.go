@@ -9,7 +9,7 @@ import (
 // A PipelineInfo is a pipeline that a worker holds.
 type PipelineInfo struct {
 	Name   string `json:"name"`
-	Digest string `json:"digest,omitempty"` // "sha256:..." over the pipeline's source
+	Digest string `json:"digest,omitempty"` // "sha256:..." over the pipeline's source; printable ASCII without spaces
 }
 
 // Register announces a worker. The newest session of a name wins at once, and
@@ -41,7 +41,7 @@ func (r Register) Validate() error {
 	c.atMost("pipelines", len(r.Pipelines), MaxPipelines)
 	for i, p := range r.Pipelines {
 		c.pipeline(at("pipelines", i, "name"), p.Name)
-		c.text(at("pipelines", i, "digest"), p.Digest)
+		c.digest(at("pipelines", i, "digest"), p.Digest)
 	}
 	c.text("version", r.Version)
 	c.holding(r.Holding)

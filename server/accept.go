@@ -75,7 +75,7 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 		return store.NewRun{}, err
 	}
 	run := store.NewRun{
-		Cookie: in.Cookie, Digest: digest, Pipeline: in.Pipeline, Queue: in.Queue,
+		Cookie: in.Cookie, Digest: digest, Pipeline: in.Pipeline, PipelineDigest: in.Digest, Queue: in.Queue,
 		Labels: in.Labels, Priority: in.Priority, Variables: in.Variables,
 		MaxAttempts:  in.MaxAttempts,
 		QueueTimeout: milliseconds(in.QueueTimeoutMS),

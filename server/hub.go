@@ -27,7 +27,7 @@ type offer struct {
 	session   string // that it was made in
 	queues    map[string]bool
 	labels    map[string]string
-	pipelines map[string]bool // nil takes any
+	pipelines store.Catalog
 }
 
 // A parked poll waits for something to send to its worker.
@@ -53,15 +53,9 @@ type news struct {
 }
 
 func offerOf(session string, queues []string, labels map[string]string, pipelines []store.Pipeline) offer {
-	o := offer{session: session, queues: make(map[string]bool, len(queues)), labels: labels}
+	o := offer{session: session, queues: make(map[string]bool, len(queues)), labels: labels, pipelines: store.CatalogOf(pipelines)}
 	for _, q := range queues {
 		o.queues[q] = true
-	}
-	if pipelines != nil {
-		o.pipelines = make(map[string]bool, len(pipelines))
-		for _, p := range pipelines {
-			o.pipelines[p.Name] = true
-		}
 	}
 	return o
 }
@@ -190,7 +184,7 @@ func (h *hub) takes(p *parked, run *store.Run) bool {
 	if !known || o.session != p.session {
 		return true // it has registered at another server
 	}
-	if !o.queues[run.Queue] || o.pipelines != nil && !o.pipelines[run.Pipeline] {
+	if !o.queues[run.Queue] || !o.pipelines.Has(run.Pipeline, run.PipelineDigest) {
 		return false
 	}
 	for k, v := range run.Labels {

@@ -13,7 +13,7 @@ import (
 
 func (s *Server) viewRun(r store.Run) api.Run {
 	run := api.Run{
-		Cookie: r.Cookie, Pipeline: r.Pipeline, State: api.State(r.State.String()),
+		Cookie: r.Cookie, Pipeline: r.Pipeline, Digest: r.PipelineDigest, State: api.State(r.State.String()),
 		Queue: r.Queue, Labels: r.Labels, Tags: r.Tags, Priority: r.Priority,
 		Delivery: viewDelivery(r.Delivery), Attempt: r.Attempts, MaxAttempts: r.MaxAttempts,
 		Blocked: r.Blocked, Worker: r.Worker, TraceID: carrier(r.Trace.Send).TraceID(),
@@ -69,7 +69,7 @@ func viewAttempts(list []store.Attempt) []api.Attempt {
 	var out []api.Attempt
 	for _, a := range list {
 		out = append(out, api.Attempt{
-			Number: a.Number, Worker: a.Worker, StartedAt: a.AcceptedAt, EndedAt: a.EndedAt,
+			Number: a.Number, Worker: a.Worker, Digest: a.Digest, StartedAt: a.AcceptedAt, EndedAt: a.EndedAt,
 			Outcome: api.Outcome(a.Outcome), RC: api.RC(a.RC), Reason: a.Reason,
 		})
 	}

@@ -19,7 +19,7 @@ func viewWaiting(r *store.Run, w *store.Waiting) *api.Waiting {
 	}
 	return &api.Waiting{
 		Reason: api.WaitingReason(w.Reason), Message: waitingMessage(r, w), Until: optional(w.Until), Holders: w.Holders,
-		Missing: w.Missing, Workers: w.Workers, Slots: w.Slots, Position: w.Position,
+		Missing: w.Missing, Digests: w.Digests, Workers: w.Workers, Slots: w.Slots, Position: w.Position,
 	}
 }
 
@@ -38,6 +38,8 @@ func waitingMessage(r *store.Run, w *store.Waiting) string {
 		return fmt.Sprintf("no worker of queue %q has all of its labels; the one that has most lacks %s", r.Queue, labelText(w.Missing))
 	case store.WaitsForPipeline:
 		return fmt.Sprintf("no worker that takes such runs from queue %q has pipeline %q", r.Queue, r.Pipeline)
+	case store.WaitsForDigest:
+		return fmt.Sprintf("no worker that takes such runs from queue %q has pipeline %q with digest %s%s", r.Queue, r.Pipeline, shortDigest(r.PipelineDigest), others(w.Digests))
 	case store.WaitsForDrained:
 		return plural(w.Workers, "the only worker that could take it is draining", "all %d workers that could take it are draining")
 	case store.WaitsForWorkers:
@@ -47,6 +49,27 @@ func waitingMessage(r *store.Run, w *store.Waiting) string {
 		return "a worker has a free slot: it is sent soon"
 	}
 	return fmt.Sprintf("it was sent to worker %q, which has not acknowledged it yet", r.Worker)
+}
+
+// others says with which digests workers have a pipeline instead.
+func others(digests []string) string {
+	if len(digests) == 0 {
+		return ""
+	}
+	var short []string
+	for _, d := range digests {
+		short = append(short, shortDigest(d))
+	}
+	return ", but with " + strings.Join(short, ", ")
+}
+
+// shortDigest is as much of a digest as people need to tell it from others.
+func shortDigest(digest string) string {
+	algorithm, hash, _ := strings.Cut(digest, ":")
+	if len(hash) <= 12 {
+		return digest
+	}
+	return algorithm + ":" + hash[:12]
 }
 
 // plural is one or, with its number, many.

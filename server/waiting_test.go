@@ -68,6 +68,46 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// A run that asks for a digest says which ones there are, also while others that
+// ask for none are taken.
+func TestWaitingForADigest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const other = "sha256:0123456789abcdef0123456789abcdef"
+	w.submit(api.Submit{Cookie: "c", Digest: "sha256:1"})
+	step := func(want api.Waiting) {
+		t.Helper()
+		if diff := cmp.Diff(&want, w.get("c").Waiting); diff != "" {
+			t.Errorf("it waits (-want +got):\n%s", diff)
+		}
+	}
+	w.register("silent", 1)
+	w.register("named", 1, func(r *api.Register) { r.Pipelines = []api.PipelineInfo{{Name: "p"}} })
+	none := `no worker that takes such runs from queue "default" has pipeline "p" with digest sha256:1`
+	step(api.Waiting{Reason: api.WaitingNoDigest, Message: none})
+	has := func(digest string) func(*api.Register) {
+		return func(r *api.Register) { r.Pipelines = []api.PipelineInfo{{Name: "p", Digest: digest}} }
+	}
+	for _, name := range []string{"a", "b"} {
+		w.register(name, 1, has(other))
+	}
+	old := w.register("z", 1, has("sha256:2"))
+	step(api.Waiting{Reason: api.WaitingNoDigest, Digests: []string{other, "sha256:2"}, Message: none + ", but with sha256:0123456789ab, sha256:2"})
+	if got := old.poll(); len(got) != 0 {
+		t.Fatalf("a worker with another digest is sent %+v", got)
+	}
+	wk := w.register("right", 1, has("sha256:1"))
+	step(api.Waiting{Reason: api.WaitingOfferedSoon, Workers: 1, Slots: 1, Position: 1, Message: "a worker has a free slot: it is sent soon"})
+	wk.finish(wk.take())
+	run := w.state(api.StateSucceeded, "c")
+	if len(run.Attempts) != 1 || run.Digest != "sha256:1" || run.Attempts[0].Digest != "sha256:1" {
+		t.Errorf("the run has digest %q and attempts %+v, want that of its submit", run.Digest, run.Attempts)
+	}
+	w.want(200, "POST", "/v1/runs", api.Submit{Pipeline: "p", Cookie: "c", Digest: "sha256:1"})
+	w.refused(api.CodeCookieCollision, "POST", "/v1/runs", api.Submit{Pipeline: "p", Cookie: "c", Digest: "sha256:2"})
+	w.refused(api.CodeCookieCollision, "POST", "/v1/runs", api.Submit{Pipeline: "p", Cookie: "c"})
+}
+
 func TestWaitingForASlotOrARetry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

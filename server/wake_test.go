@@ -75,6 +75,9 @@ func TestMatching(t *testing.T) {
 			}
 		}
 	}
+	digest := func(d string) edit {
+		return func(in *api.Register) { in.Pipelines = []api.PipelineInfo{{Name: "p", Digest: d}} }
+	}
 	for _, tt := range []struct {
 		name   string
 		worker edit
@@ -93,6 +96,10 @@ func TestMatching(t *testing.T) {
 		{"a pipeline that it has", pipelines("o", "p"), api.Submit{}, true},
 		{"a pipeline that it has not", pipelines("o"), api.Submit{}, false},
 		{"no pipelines at all", pipelines(), api.Submit{}, false},
+		{"the digest that it has", digest("1"), api.Submit{Digest: "1"}, true},
+		{"another digest", digest("2"), api.Submit{Digest: "1"}, false},
+		{"any digest", digest("2"), api.Submit{}, true},
+		{"a digest of any pipeline", func(in *api.Register) { in.Pipelines = nil }, api.Submit{Digest: "1"}, false},
 		{"any pipeline", func(in *api.Register) { in.Pipelines = nil }, api.Submit{}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

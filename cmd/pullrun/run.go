@@ -42,6 +42,7 @@ however often it is submitted.`,
 	o.vars.flags(c)
 	f := c.Flags()
 	f.StringVar(&o.submit.Cookie, "cookie", "", "`name` of the run; made up when it is not set")
+	f.StringVar(&o.submit.Digest, "digest", "", "only a worker that has the pipeline with this `digest`, as \"pullrun workers --pipelines\" lists them")
 	f.BoolVar(&o.submit.Detach, "detach", false, "do not wait: print the run's cookie and end")
 	f.StringVar(&o.submit.Queue, "queue", "", "`queue` to put the run into")
 	f.StringToStringVar(&o.submit.Labels, "label", nil, "label that the worker must have, as `name=value`; may be repeated")

@@ -123,6 +123,14 @@ func namesAndValues(m map[string]string) string {
 	return strings.Join(list, ", ")
 }
 
+// ranDigest is the digest of the pipeline as its last worker had it.
+func ranDigest(run api.Run) string {
+	if len(run.Attempts) == 0 {
+		return ""
+	}
+	return run.Attempts[len(run.Attempts)-1].Digest
+}
+
 // attempt is what came of an attempt, in one line.
 func attempt(a api.Attempt) string {
 	line := fmt.Sprintf("%s by %s after %s", cmp.Or(string(a.RC), string(a.Outcome)), a.Worker, took(a.EndedAt.Sub(a.StartedAt)))
@@ -167,6 +175,7 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		}
 		row("run", run.Cookie)
 		row("pipeline", run.Pipeline)
+		row("digest", cmp.Or(run.Digest, ranDigest(run)))
 		row("state", string(run.State))
 		if run.Waiting != nil {
 			row("waits", run.Waiting.Message)

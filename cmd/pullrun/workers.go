@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -8,15 +9,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
 )
 
 func newWorkers(t terminal) *cobra.Command {
+	var pipelines bool
 	var output string
 	c := &cobra.Command{
 		Use:   "workers",
 		Short: "List workers, or tell one to end",
-		Args:  exactly(),
+		Long: `Lists the workers that have a session. With --pipelines, lists what each of
+them can run, with the digest that "pullrun run --digest" takes.`,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
@@ -31,6 +36,10 @@ func newWorkers(t terminal) *cobra.Command {
 				return err
 			}
 			return print(t, output, workers, func() {
+				if pipelines {
+					showPipelines(t, workers)
+					return
+				}
 				table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(table, "WORKER\tSLOTS\tQUEUES\tPIPELINES\tVERSION\tSEEN\tSTATE")
 				for _, w := range workers {
@@ -45,8 +54,20 @@ func newWorkers(t terminal) *cobra.Command {
 			})
 		},
 	}
+	c.Flags().BoolVar(&pipelines, "pipelines", false, "list the workers' pipelines and their digests")
 	outputFlag(c, &output)
 	configs.Flags[configs.Client](c.Flags())
 	c.AddCommand(newDrain(t))
 	return c
+}
+
+func showPipelines(t terminal, workers []api.Worker) {
+	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "WORKER\tPIPELINE\tDIGEST")
+	for _, w := range workers {
+		for _, p := range w.Pipelines {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", w.ID, p.Name, cmp.Or(p.Digest, "-"))
+		}
+	}
+	_ = table.Flush() // a closed pipe is the reader's wish
 }

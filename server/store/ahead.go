@@ -77,7 +77,7 @@ func (t *tx) submitEarly(n NewRun) error {
 	if err != nil {
 		return err
 	}
-	route := t.w.routes.byKey[routeKey{queue: n.Queue, pipeline: n.Pipeline, labels: labels, priority: n.Priority}]
+	route := t.w.routes.byKey[keyOf(&n, labels)]
 	if route == nil || !route.inUse(t.now) || n.Concurrency.Key != "" || !t.w.backlog.open(n.Queue) {
 		return nil
 	}

@@ -40,11 +40,11 @@ func (t *tx) comesBack(n NewSession, r *Run, fence int64) (bool, error) {
 	if r.Fence != fence || r.State != Queued && r.State != Scheduled {
 		return false, nil
 	}
-	var one int
-	silent, err := t.row(`SELECT 1 FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3 AND outcome = 'expired'`,
-		[]any{&one}, r.Seq, fence, n.Worker)
+	var digest string // of what it works on, whatever it says that it has now
+	silent, err := t.row(`SELECT digest FROM attempts WHERE run = ?1 AND fence = ?2 AND worker = ?3 AND outcome = 'expired'`,
+		[]any{&digest}, r.Seq, fence, n.Worker)
 	if err != nil || !silent {
 		return false, err
 	}
-	return t.move(r, event{kind: evReturn, worker: n.Worker, session: n.Session, fence: fence})
+	return t.move(r, event{kind: evReturn, worker: n.Worker, session: n.Session, digest: digest, fence: fence})
 }

@@ -20,7 +20,7 @@ func (m *mover) offer(e event) bool {
 	}
 	m.State = Offered
 	m.Fence++
-	m.Worker, m.Session, m.OfferedAt = e.worker, e.session, m.now
+	m.Worker, m.Session, m.WorkerDigest, m.OfferedAt = e.worker, e.session, e.digest, m.now
 	return true
 }
 
@@ -246,7 +246,7 @@ func (m *mover) requeue() {
 		m.QueuedAt = m.now
 	}
 	m.State = Queued
-	m.Worker, m.Session, m.Span = "", "", ""
+	m.Worker, m.Session, m.Span, m.WorkerDigest = "", "", "", ""
 	m.OfferedAt, m.AcceptedAt, m.ClaimedAt = time.Time{}, time.Time{}, time.Time{}
 }
 
@@ -274,7 +274,7 @@ func (m *mover) endAttempt(o Outcome, reason, rc string) {
 		return
 	}
 	m.ended = &Attempt{
-		Number: m.Attempts, Fence: m.Fence, Worker: m.Worker, Session: m.Session, Span: m.Span,
+		Number: m.Attempts, Fence: m.Fence, Worker: m.Worker, Session: m.Session, Span: m.Span, Digest: m.WorkerDigest,
 		QueuedAt: m.QueuedAt, OfferedAt: m.OfferedAt, AcceptedAt: m.AcceptedAt, ClaimedAt: m.ClaimedAt,
 		EndedAt: m.now, Outcome: o, RC: rc, Reason: reason,
 	}

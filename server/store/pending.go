@@ -57,12 +57,13 @@ var updateRun = newBulk(`
 		state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
 		queued_at = :queued_at, offered_at = :offered_at, accepted_at = :accepted_at, claimed_at = :claimed_at,
 		finished_at = :finished_at, cancel_at = :cancel_at, cancel_by = :cancel_by, cancel_reason = :cancel_reason,
-		due = :due, rc = :rc, blocked = :blocked, retries = :retries FROM given
+		due = :due, rc = :rc, blocked = :blocked, retries = :retries,
+		worker_digest = :worker_digest FROM given
 	WHERE r.seq = :seq AND r.state + 0 = :old_state AND r.fence = :old_fence AND r.blocked = :old_blocked`,
 	"state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
 	"queued_at bigint", "offered_at bigint", "accepted_at bigint", "claimed_at bigint",
 	"finished_at bigint", "cancel_at bigint", "cancel_by text", "cancel_reason text",
-	"due bigint", "rc text", "blocked bigint", "retries bigint",
+	"due bigint", "rc text", "blocked bigint", "retries bigint", "worker_digest text",
 	"seq bigint", "old_state bigint", "old_fence bigint", "old_blocked bigint")
 
 // moveRow is a row of updateRun without the condition.
@@ -72,22 +73,22 @@ func (r *Run) moveRow() []any {
 		int64(r.State), r.Fence, int64(r.Attempts), r.Worker, r.Session, r.Span,
 		micros(r.QueuedAt), micros(r.OfferedAt), micros(r.AcceptedAt), micros(r.ClaimedAt),
 		micros(r.FinishedAt), micros(r.CancelAt), r.CancelBy, r.CancelReason,
-		micros(r.Due), r.RC, boolean(r.Blocked), int64(r.Retries))
+		micros(r.Due), r.RC, boolean(r.Blocked), int64(r.Retries), r.WorkerDigest)
 }
 
 var insertAttempt = newBulk(`
-	INSERT INTO attempts (run, fence, number, worker, session, span, queued_at, offered_at, accepted_at,
+	INSERT INTO attempts (run, fence, number, worker, session, span, digest, queued_at, offered_at, accepted_at,
 		claimed_at, ended_at, outcome, rc, reason)
-	SELECT :run, :fence, :number, :worker, :session, :span, :queued_at, :offered_at, :accepted_at,
+	SELECT :run, :fence, :number, :worker, :session, :span, :digest, :queued_at, :offered_at, :accepted_at,
 		:claimed_at, :ended_at, :outcome, :rc, :reason FROM given WHERE true`,
-	"run bigint", "fence bigint", "number bigint", "worker text", "session text", "span text",
+	"run bigint", "fence bigint", "number bigint", "worker text", "session text", "span text", "digest text",
 	"queued_at bigint", "offered_at bigint", "accepted_at bigint",
 	"claimed_at bigint", "ended_at bigint", "outcome text", "rc text", "reason text")
 
 // row is a row of insertAttempt.
 func (a *Attempt) row(seq int64) []any {
 	return []any{
-		seq, a.Fence, int64(a.Number), a.Worker, a.Session, a.Span, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
+		seq, a.Fence, int64(a.Number), a.Worker, a.Session, a.Span, a.Digest, micros(a.QueuedAt), micros(a.OfferedAt), micros(a.AcceptedAt),
 		micros(a.ClaimedAt), micros(a.EndedAt), string(a.Outcome), a.RC, a.Reason,
 	}
 }

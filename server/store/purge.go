@@ -8,7 +8,7 @@ import (
 // Purged is what a step of a purge has deleted.
 type Purged struct {
 	Runs   int
-	Routes int // combinations of queue, pipeline, labels and priority
+	Routes int // combinations of queue, pipeline, digest, labels and priority
 	Keys   int // concurrency keys
 	Audit  int // lines of the audit
 }

@@ -33,11 +33,11 @@ func (s *Store) Get(ctx context.Context, cookie string) (Run, error) {
 // Attempts returns the attempts of a run that have ended, in order.
 func (s *Store) Attempts(ctx context.Context, cookie string) ([]Attempt, error) {
 	var out []Attempt
-	err := s.query(ctx, `SELECT a.fence, a.number, a.worker, a.session, a.span, a.queued_at, a.offered_at, a.accepted_at,
+	err := s.query(ctx, `SELECT a.fence, a.number, a.worker, a.session, a.span, a.digest, a.queued_at, a.offered_at, a.accepted_at,
 			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason
 		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row scanner) error {
 		var a Attempt
-		err := row.Scan(&a.Fence, &a.Number, &a.Worker, &a.Session, &a.Span, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
+		err := row.Scan(&a.Fence, &a.Number, &a.Worker, &a.Session, &a.Span, &a.Digest, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
 			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason)
 		out = append(out, a)
 		return err

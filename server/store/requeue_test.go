@@ -15,9 +15,9 @@ import (
 func TestRequeue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.register("w", 9)
+	w.register("w", 9, func(n *store.NewSession) { n.Pipelines = []store.Pipeline{{Name: "p", Digest: "d1"}} })
 	for _, rc := range []string{"OK", "EXCEPTION", "TIMEOUT"} {
-		w.submit(rc, func(n *store.NewRun) { n.Variables = []byte(`{"a":1}`) })
+		w.submit(rc, func(n *store.NewRun) { n.Variables, n.PipelineDigest = []byte(`{"a":1}`), "d1" })
 		h := w.run("w")
 		w.finish(store.Result{Cookie: rc, Fence: h.Fence, Worker: "w", RC: rc, Error: "no"})
 	}
@@ -48,7 +48,7 @@ func TestRequeue(t *testing.T) {
 		if d := cmp.Diff(old, after, cmpopts.IgnoreUnexported(store.Run{})); d != "" {
 			t.Errorf("Requeue(%q) changes the old run: (-before +after)\n%s", cookie, d)
 		}
-		if r := w.get(old.RequeuedAs); string(r.Variables) != string(old.Variables) || !r.NotBefore.IsZero() || r.IdempotencyKey != "" {
+		if r := w.get(old.RequeuedAs); string(r.Variables) != string(old.Variables) || r.PipelineDigest != old.PipelineDigest || !r.NotBefore.IsZero() || r.IdempotencyKey != "" {
 			t.Errorf("Requeue(%q) makes %+v", cookie, r)
 		}
 	}

@@ -21,13 +21,17 @@ const (
 
 // routeKey is what a run asks for. Labels are canonical JSON.
 type routeKey struct {
-	queue, pipeline, labels string
-	priority                int
+	queue, pipeline, digest, labels string
+	priority                        int
 }
 
-// digest stands for the key in an index, which does not hold texts of any length.
-func (k routeKey) digest() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d", k.queue, k.pipeline, k.labels, k.priority))
+func keyOf(n *NewRun, labels string) routeKey {
+	return routeKey{queue: n.Queue, pipeline: n.Pipeline, digest: n.PipelineDigest, labels: labels, priority: n.Priority}
+}
+
+// hash stands for the key in an index, which does not hold texts of any length.
+func (k routeKey) hash() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %d", k.queue, k.pipeline, k.digest, k.labels, k.priority))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -73,9 +77,9 @@ func (rs *routes) load(t *tx) error {
 		return nil
 	}
 	rs.forget()
-	err := t.rows(`SELECT id, queue, pipeline, labels, labels, priority, used_at FROM routes`, func(row scanner) error {
+	err := t.rows(`SELECT id, queue, pipeline, digest, labels, labels, priority, used_at FROM routes`, func(row scanner) error {
 		r := &route{}
-		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.labels, object{&r.need}, &r.priority, stamp{&r.used}); err != nil {
+		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.digest, &r.labels, object{&r.need}, &r.priority, stamp{&r.used}); err != nil {
 			return err
 		}
 		rs.add(r)
@@ -113,9 +117,9 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 	r := &route{routeKey: key, need: labels, next: noRun, used: t.now}
 	t.wrote = true
 	_, err := t.row(`
-		INSERT INTO routes (key, queue, pipeline, labels, priority, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		INSERT INTO routes (key, queue, pipeline, digest, labels, priority, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (key) DO UPDATE SET used_at = excluded.used_at
-		RETURNING id`, []any{&r.id}, key.digest(), key.queue, key.pipeline, key.labels, key.priority, micros(t.now))
+		RETURNING id`, []any{&r.id}, key.hash(), key.queue, key.pipeline, key.digest, key.labels, key.priority, micros(t.now))
 	if err != nil {
 		return nil, err
 	}
@@ -153,14 +157,15 @@ func (rs *routes) wake(id, seq int64, since time.Time) {
 
 // offering is what a worker has to offer.
 type offering struct {
+	worker    string
 	session   string
 	queues    []string
 	labels    map[string]string
-	pipelines map[string]bool // nil is any
+	pipelines Catalog
 }
 
 func (o *offering) fits(r *route) bool {
-	if o.pipelines != nil && !o.pipelines[r.pipeline] {
+	if !o.pipelines.Has(r.pipeline, r.digest) {
 		return false
 	}
 	for name, value := range r.need {
@@ -193,7 +198,7 @@ func (t *tx) claim(s *session, n int) ([]Offer, error) {
 		if before == n {
 			break
 		}
-		if offers, err = t.claimFrom(r, s, offers, n); err != nil {
+		if offers, err = t.claimFrom(r, o, offers, n); err != nil {
 			return nil, err
 		}
 		if len(offers) > before {
@@ -204,7 +209,7 @@ func (t *tx) claim(s *session, n int) ([]Offer, error) {
 }
 
 // claimFrom takes runs from the head of one route until there are n offers.
-func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, error) {
+func (t *tx) claimFrom(r *route, o *offering, offers []Offer, n int) ([]Offer, error) {
 	want := n - len(offers)
 	var runs []Run
 	err := t.rows(`SELECT `+runColumns+`, v.body
@@ -227,7 +232,7 @@ func (t *tx) claimFrom(r *route, s *session, offers []Offer, n int) ([]Offer, er
 	}
 	for i := range runs {
 		run := &runs[i]
-		offered, err := t.move(run, event{kind: evOffer, worker: s.worker, session: s.id})
+		offered, err := t.move(run, event{kind: evOffer, worker: o.worker, session: o.session, digest: o.pipelines[run.Pipeline]})
 		if err != nil {
 			return nil, err
 		}

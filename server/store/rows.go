@@ -72,10 +72,10 @@ func (o object) Scan(v any) error {
 
 // runColumns are what scanRun reads, with runs as r and their routes as q.
 const runColumns = `
-	r.seq, r.cookie, r.digest, r.route, r.pipeline, q.queue, q.labels, q.priority,
+	r.seq, r.cookie, r.digest, r.route, r.pipeline, q.digest, q.queue, q.labels, q.priority,
 	r.delivery, r.max_attempts, r.not_before, r.queue_timeout, r.run_timeout, r.detach,
 	r.idempotency_key, r.submitter, r.tags, r.send_parent, r.send_state, r.request_parent, r.request_state,
-	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span,
+	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span, r.worker_digest,
 	r.queued_at, r.offered_at, r.accepted_at, r.claimed_at, r.finished_at,
 	r.cancel_at, r.cancel_by, r.cancel_reason, r.due, r.rc,
 	r.concurrency_key, r.concurrency_limit, r.concurrency_policy, r.blocked, r.retry, r.retries,
@@ -86,11 +86,11 @@ const selectRun = `SELECT ` + runColumns + ` FROM runs r JOIN routes q ON q.id =
 // dest returns where the columns of runColumns go.
 func (r *Run) dest() []any {
 	return []any{
-		&r.Seq, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.Queue, object{&r.Labels}, &r.Priority,
+		&r.Seq, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.PipelineDigest, &r.Queue, object{&r.Labels}, &r.Priority,
 		&r.Delivery, &r.MaxAttempts, stamp{&r.NotBefore}, length{&r.QueueTimeout}, length{&r.RunTimeout}, flag{&r.Detach},
 		&r.IdempotencyKey, &r.Submitter, object{&r.Tags},
 		&r.Trace.Send.TraceParent, &r.Trace.Send.TraceState, &r.Trace.Request.TraceParent, &r.Trace.Request.TraceState,
-		stamp{&r.SubmittedAt}, &r.State, &r.Fence, &r.Attempts, &r.Worker, &r.Session, &r.Span,
+		stamp{&r.SubmittedAt}, &r.State, &r.Fence, &r.Attempts, &r.Worker, &r.Session, &r.Span, &r.WorkerDigest,
 		stamp{&r.QueuedAt}, stamp{&r.OfferedAt}, stamp{&r.AcceptedAt}, stamp{&r.ClaimedAt}, stamp{&r.FinishedAt},
 		stamp{&r.CancelAt}, &r.CancelBy, &r.CancelReason, stamp{&r.Due}, &r.RC,
 		&r.Concurrency.Key, &r.Concurrency.Limit, &r.Concurrency.Policy, flag{&r.Blocked}, object{&r.Retry}, &r.Retries,

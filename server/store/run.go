@@ -29,9 +29,11 @@ type NewRun struct {
 	Cookie   string // the run's name, unique for as long as the run is kept
 	Digest   string // of the request; decides whether a repeat is the same run
 	Pipeline string
-	Queue    string
-	Labels   map[string]string // what the worker must have
-	Priority int               // higher runs first
+	// PipelineDigest is what a worker must have the pipeline with. Empty is any.
+	PipelineDigest string
+	Queue          string
+	Labels         map[string]string // what the worker must have
+	Priority       int               // higher runs first
 
 	Variables []byte // nil is absent
 
@@ -68,6 +70,9 @@ type Run struct {
 	Worker  string // who holds the lease, or held it when the run ended
 	Session string
 	Span    string // id of the worker's span of this attempt, from its heartbeats
+	// WorkerDigest is the digest that the worker has the pipeline with. It is
+	// empty if the worker has not said.
+	WorkerDigest string
 
 	SubmittedAt time.Time
 	QueuedAt    time.Time // when it last began to wait
@@ -104,6 +109,7 @@ type Attempt struct {
 	Worker     string
 	Session    string
 	Span       string
+	Digest     string // of the pipeline as the worker has it
 	QueuedAt   time.Time
 	OfferedAt  time.Time
 	AcceptedAt time.Time

@@ -18,12 +18,6 @@ type NewSession struct {
 	Holding   []Held        // runs from an earlier session
 }
 
-// Pipeline is a pipeline that a worker has.
-type Pipeline struct {
-	Name   string
-	Digest string
-}
-
 // Registered is what became of an earlier session of the worker.
 type Registered struct {
 	Superseded string // the session that was replaced, if there was one
@@ -203,19 +197,14 @@ func (t *tx) offering(s *session) (*offering, error) {
 	if known, ok := t.w.offerings[s.worker]; ok && known.session == s.id {
 		return known, nil
 	}
-	o := &offering{session: s.id}
+	o := &offering{worker: s.worker, session: s.id}
 	var pipelines []Pipeline
 	_, err := t.row(`SELECT queues, labels, pipelines FROM sessions WHERE worker = ?1`,
 		[]any{object{&o.queues}, object{&o.labels}, object{&pipelines}}, s.worker)
 	if err != nil {
 		return nil, err
 	}
-	if pipelines != nil {
-		o.pipelines = make(map[string]bool, len(pipelines))
-		for _, p := range pipelines {
-			o.pipelines[p.Name] = true
-		}
-	}
+	o.pipelines = CatalogOf(pipelines)
 	if len(t.w.offerings) >= maxOfferings { // most are of workers that are gone
 		clear(t.w.offerings)
 	}

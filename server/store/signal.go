@@ -120,11 +120,11 @@ func (s *Store) waiting(ctx context.Context) ([]Signal, error) {
 			SELECT n.route, n.seq FROM head h CROSS JOIN LATERAL
 				(SELECT route, seq FROM runs WHERE state = 1 AND blocked = 0 AND route > h.route ORDER BY route, seq LIMIT 1) n
 		)
-		SELECT r.seq, r.cookie, q.id, q.queue, q.pipeline, q.labels
+		SELECT r.seq, r.cookie, q.id, q.queue, q.pipeline, q.digest, q.labels
 		FROM head h JOIN runs r ON r.seq = h.seq JOIN routes q ON q.id = h.route`, func(row scanner) error {
 		var m message
 		var key routeKey
-		if err := row.Scan(&m.Seq, &m.Name, &m.Route, &key.queue, &key.pipeline, &key.labels); err != nil {
+		if err := row.Scan(&m.Seq, &m.Name, &m.Route, &key.queue, &key.pipeline, &key.digest, &key.labels); err != nil {
 			return err
 		}
 		s.writer.rumours.add(m.Route, m.Seq)
@@ -139,8 +139,8 @@ func (s *Store) routeKey(ctx context.Context, known map[int64]routeKey, id int64
 		return key, nil
 	}
 	var key routeKey
-	err := s.query(ctx, `SELECT queue, pipeline, labels, priority FROM routes WHERE id = ?1`, func(row scanner) error {
-		return row.Scan(&key.queue, &key.pipeline, &key.labels, &key.priority)
+	err := s.query(ctx, `SELECT queue, pipeline, digest, labels, priority FROM routes WHERE id = ?1`, func(row scanner) error {
+		return row.Scan(&key.queue, &key.pipeline, &key.digest, &key.labels, &key.priority)
 	}, id)
 	if err == nil {
 		known[id] = key
@@ -151,7 +151,7 @@ func (s *Store) routeKey(ctx context.Context, known map[int64]routeKey, id int64
 // run is the run of a message as far as it is known.
 func (k routeKey) run(m message) *Run {
 	r := &Run{Seq: m.Seq, State: Queued, route: m.Route}
-	r.Cookie, r.Queue, r.Pipeline, r.Priority = m.Name, k.queue, k.pipeline, k.priority
+	r.Cookie, r.Queue, r.Pipeline, r.PipelineDigest, r.Priority = m.Name, k.queue, k.pipeline, k.digest, k.priority
 	_ = json.Unmarshal([]byte(k.labels), &r.Labels) // it was written by us
 	return r
 }

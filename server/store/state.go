@@ -82,6 +82,7 @@ type event struct {
 	kind       eventKind
 	worker     string // evOffer, evReturn
 	session    string // evOffer, evReturn, evAdopt
+	digest     string // evOffer, evReturn: of the pipeline as the worker has it
 	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evReturn
 	span       string // evAccept, evAdopt
 	rc         string // evFinish

@@ -67,8 +67,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		return Run{}, false, err
 	}
 	r := start(n, t.now)
-	key := routeKey{queue: n.Queue, pipeline: n.Pipeline, labels: labels, priority: n.Priority}
-	route, err := t.w.routes.find(t, key, n.Labels)
+	route, err := t.w.routes.find(t, keyOf(&n, labels), n.Labels)
 	if err != nil {
 		return Run{}, false, err
 	}
@@ -158,13 +157,13 @@ const insertRun = `
 		state, queued_at, due,
 		concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
 		requeued_from, requeued_as,
-		fence, attempts, worker, session, span, offered_at, accepted_at, claimed_at, finished_at,
+		fence, attempts, worker, session, span, worker_digest, offered_at, accepted_at, claimed_at, finished_at,
 		cancel_at, cancel_by, cancel_reason, rc)
 	VALUES (
 		?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
 		?22, ?23, ?24, ?25, ?26, 0,
 		?27, '',
-		0, 0, '', '', '', 0, 0, 0, 0, 0, '', '', '')
+		0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '')
 	ON CONFLICT DO NOTHING RETURNING seq`
 
 // insertArgs are the arguments of insertRun.

@@ -18,7 +18,7 @@ func TestSubmitIsReadBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n := store.NewRun{
-		Cookie: "c", Digest: "d", Pipeline: "p", Queue: "q", Labels: map[string]string{"gpu": "yes", "a": `"`},
+		Cookie: "c", Digest: "d", Pipeline: "p", PipelineDigest: "pd", Queue: "q", Labels: map[string]string{"gpu": "yes", "a": `"`},
 		Priority: -5, Variables: []byte(`{"x":1}`), Delivery: store.AtMostOnce, MaxAttempts: 7,
 		NotBefore: t0.Add(time.Hour), QueueTimeout: time.Minute, RunTimeout: 90 * time.Second, Detach: true,
 		IdempotencyKey: "k", Submitter: "ann", Tags: map[string]string{"team": "x", "2026-01-02T03:04:05Z": "2026-01-02T03:04:05Z"},
@@ -113,6 +113,10 @@ func TestPayloadsArriveAsTheyAre(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
+	digest := func(d string) func(*store.NewRun) { return func(n *store.NewRun) { n.PipelineDigest = d } }
+	has := func(d string) func(*store.NewSession) {
+		return func(n *store.NewSession) { n.Pipelines = []store.Pipeline{{Name: "p", Digest: d}} }
+	}
 	for _, tt := range []struct {
 		name   string
 		run    func(*store.NewRun)
@@ -130,6 +134,11 @@ func TestRoutes(t *testing.T) {
 			worker: func(n *store.NewSession) { n.Labels = map[string]string{"gpu": "a", "zone": "x"} }, want: true},
 		{name: "a pipeline that the worker has", worker: func(n *store.NewSession) { n.Pipelines = []store.Pipeline{{Name: "p"}} }, want: true},
 		{name: "a pipeline that it lacks", worker: func(n *store.NewSession) { n.Pipelines = []store.Pipeline{{Name: "p2"}} }},
+		{name: "the digest that the worker has", run: digest("1"), worker: has("1"), want: true},
+		{name: "another digest", run: digest("1"), worker: has("2")},
+		{name: "a digest of which the worker says nothing", run: digest("1"), worker: has("")},
+		{name: "a digest and a worker that takes any pipeline", run: digest("1")},
+		{name: "any digest", worker: has("2"), want: true},
 		{name: "a worker without pipelines", worker: func(n *store.NewSession) { n.Pipelines = []store.Pipeline{} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

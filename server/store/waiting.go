@@ -16,6 +16,7 @@ const (
 	WaitsForQueue    WaitReason = "no_worker"               // takes from its queue
 	WaitsForLabels   WaitReason = "no_worker_with_labels"   // that it needs
 	WaitsForPipeline WaitReason = "no_worker_with_pipeline" // that it is of
+	WaitsForDigest   WaitReason = "no_worker_with_digest"   // that its pipeline is to have
 	WaitsForDrained  WaitReason = "workers_draining"        // all that could take it
 	WaitsForWorkers  WaitReason = "workers_busy"            // all that could take it
 	WaitsForOffer    WaitReason = "offered_soon"            // there is room
@@ -28,6 +29,7 @@ type Waiting struct {
 	Until    time.Time
 	Holders  []string          // runs that have a slot of its key, the oldest first; at most maxHolders
 	Missing  map[string]string // labels that the worker lacks that has most of them
+	Digests  []string          // that workers have its pipeline with instead; at most maxDigests
 	Workers  int               // that could take the run
 	Slots    int               // of those workers
 	Position int               // of the run, from 1, among those that wait for the same; at most maxPosition
@@ -37,6 +39,7 @@ type Waiting struct {
 const (
 	maxHolders  = 10
 	maxPosition = 1000
+	maxDigests  = 10
 )
 
 // Waiting works out what a run waits for, or returns nil if it does not wait.
@@ -93,8 +96,7 @@ func (s *Store) position(ctx context.Context, r *Run) (n int, _ error) {
 }
 
 // waitingForWorker finds the first thing that keeps the workers from taking a
-// run: a worker has to have its queue, its labels and its pipeline, go on
-// working, and have room.
+// run: the least of what keeps each of them.
 func waitingForWorker(r *Run, workers []Worker) *Waiting {
 	w := &Waiting{Reason: WaitsForQueue}
 	free := 0
@@ -103,34 +105,28 @@ func waitingForWorker(r *Run, workers []Worker) *Waiting {
 		if one.Lost || !one.takesFrom(r.Queue) {
 			continue
 		}
-		reason := WaitsForWorkers
-		lacks := one.lacks(r.Labels)
-		switch {
-		case len(lacks) > 0:
-			reason = WaitsForLabels
-			if w.Missing == nil || len(lacks) < len(w.Missing) {
+		held := CatalogOf(one.Pipelines)
+		reason := one.obstacle(r, held)
+		if nearness[reason] > nearness[w.Reason] {
+			*w = Waiting{Reason: reason}
+		}
+		if reason != w.Reason {
+			continue
+		}
+		switch reason {
+		case WaitsForLabels:
+			if lacks := one.lacks(r.Labels); w.Missing == nil || len(lacks) < len(w.Missing) {
 				w.Missing = lacks
 			}
-		case !one.has(r.Pipeline):
-			reason = WaitsForPipeline
-		case !one.DrainingAt.IsZero() || !one.ShutdownAt.IsZero():
-			reason = WaitsForDrained
-		default:
+		case WaitsForDigest:
+			w.addDigest(held[r.Pipeline])
+		case WaitsForDrained:
+			w.Workers++
+		case WaitsForWorkers:
+			w.Workers++
 			w.Slots += one.Capacity
 			free += max(0, one.Capacity-one.Leased)
 		}
-		if nearness[reason] > nearness[w.Reason] {
-			w.Reason, w.Workers = reason, 0
-		}
-		if reason == w.Reason {
-			w.Workers++
-		}
-	}
-	if w.Reason != WaitsForLabels {
-		w.Missing = nil
-	}
-	if w.Reason == WaitsForQueue || w.Reason == WaitsForLabels || w.Reason == WaitsForPipeline {
-		w.Workers = 0
 	}
 	if free > 0 {
 		w.Reason = WaitsForOffer
@@ -138,8 +134,31 @@ func waitingForWorker(r *Run, workers []Worker) *Waiting {
 	return w
 }
 
+// addDigest notes what a worker has the pipeline with, if it says.
+func (w *Waiting) addDigest(digest string) {
+	if digest != "" && len(w.Digests) < maxDigests && !slices.Contains(w.Digests, digest) {
+		w.Digests = append(w.Digests, digest)
+	}
+}
+
+// obstacle is what keeps a worker of its queue from taking a run: it has to have
+// its labels and its pipeline, go on working, and have room.
+func (w *Worker) obstacle(r *Run, held Catalog) WaitReason {
+	switch {
+	case len(w.lacks(r.Labels)) > 0:
+		return WaitsForLabels
+	case !held.Has(r.Pipeline, ""):
+		return WaitsForPipeline
+	case !held.Has(r.Pipeline, r.PipelineDigest):
+		return WaitsForDigest
+	case !w.DrainingAt.IsZero() || !w.ShutdownAt.IsZero():
+		return WaitsForDrained
+	}
+	return WaitsForWorkers
+}
+
 // nearness orders what keeps a worker from taking a run by how little it is.
-var nearness = map[WaitReason]int{WaitsForQueue: 0, WaitsForLabels: 1, WaitsForPipeline: 2, WaitsForDrained: 3, WaitsForWorkers: 4}
+var nearness = map[WaitReason]int{WaitsForQueue: 0, WaitsForLabels: 1, WaitsForPipeline: 2, WaitsForDigest: 3, WaitsForDrained: 4, WaitsForWorkers: 5}
 
 func (w *Worker) takesFrom(queue string) bool { return slices.Contains(w.Queues, queue) }
 
@@ -152,8 +171,4 @@ func (w *Worker) lacks(labels map[string]string) map[string]string {
 		}
 	}
 	return out
-}
-
-func (w *Worker) has(pipeline string) bool {
-	return w.Pipelines == nil || slices.ContainsFunc(w.Pipelines, func(p Pipeline) bool { return p.Name == pipeline })
 }

@@ -3,9 +3,10 @@
 -- A run asks for exactly one route, so a claim reads one range of one index.
 CREATE TABLE routes (
     id       BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    key      TEXT COLLATE "C" NOT NULL UNIQUE, -- digest of the next four
+    key      TEXT COLLATE "C" NOT NULL UNIQUE, -- hash of the next five
     queue    TEXT COLLATE "C" NOT NULL,
     pipeline TEXT COLLATE "C" NOT NULL,
+    digest   TEXT COLLATE "C" NOT NULL, -- of the pipeline; empty is any
     labels   TEXT COLLATE "C" NOT NULL, -- JSON object with sorted keys
     priority BIGINT NOT NULL,
     used_at  BIGINT NOT NULL -- within the hour before the last submit that asked for it
@@ -32,7 +33,7 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE TABLE runs (
     seq             BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     cookie          TEXT COLLATE "C" NOT NULL UNIQUE,
-    digest          TEXT COLLATE "C" NOT NULL,
+    digest          TEXT COLLATE "C" NOT NULL, -- of the request
     route           BIGINT NOT NULL, -- of routes, whose rows are kept for as long as a run has them
     pipeline        TEXT COLLATE "C" NOT NULL, -- also in the route; here for the listing index
     delivery        BIGINT NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE runs (
     worker          TEXT COLLATE "C" NOT NULL,
     session         TEXT COLLATE "C" NOT NULL,
     span            TEXT COLLATE "C" NOT NULL,
+    worker_digest   TEXT COLLATE "C" NOT NULL, -- of the pipeline as the worker has it
     queued_at       BIGINT NOT NULL,
     offered_at      BIGINT NOT NULL,
     accepted_at     BIGINT NOT NULL,
@@ -149,6 +151,7 @@ CREATE TABLE attempts (
     worker      TEXT COLLATE "C" NOT NULL,
     session     TEXT COLLATE "C" NOT NULL,
     span        TEXT COLLATE "C" NOT NULL,
+    digest      TEXT COLLATE "C" NOT NULL, -- of the pipeline as the worker has it
     queued_at   BIGINT NOT NULL,
     offered_at  BIGINT NOT NULL,
     accepted_at BIGINT NOT NULL,

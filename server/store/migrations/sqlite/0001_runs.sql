@@ -3,9 +3,10 @@
 -- A run asks for exactly one route, so a claim reads one range of one index.
 CREATE TABLE routes (
     id       INTEGER PRIMARY KEY,
-    key      TEXT    NOT NULL UNIQUE, -- digest of the next four
+    key      TEXT    NOT NULL UNIQUE, -- hash of the next five
     queue    TEXT    NOT NULL,
     pipeline TEXT    NOT NULL,
+    digest   TEXT    NOT NULL, -- of the pipeline; empty is any
     labels   TEXT    NOT NULL, -- JSON object with sorted keys
     priority INTEGER NOT NULL,
     used_at  INTEGER NOT NULL -- within the hour before the last submit that asked for it
@@ -32,7 +33,7 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE TABLE runs (
     seq             INTEGER PRIMARY KEY,
     cookie          TEXT    NOT NULL UNIQUE,
-    digest          TEXT    NOT NULL,
+    digest          TEXT    NOT NULL, -- of the request
     route           INTEGER NOT NULL, -- of routes, whose rows are kept for as long as a run has them
     pipeline        TEXT    NOT NULL, -- also in the route; here for the listing index
     delivery        INTEGER NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE runs (
     worker          TEXT    NOT NULL,
     session         TEXT    NOT NULL,
     span            TEXT    NOT NULL,
+    worker_digest   TEXT    NOT NULL, -- of the pipeline as the worker has it
     queued_at       INTEGER NOT NULL,
     offered_at      INTEGER NOT NULL,
     accepted_at     INTEGER NOT NULL,
@@ -149,6 +151,7 @@ CREATE TABLE attempts (
     worker      TEXT    NOT NULL,
     session     TEXT    NOT NULL,
     span        TEXT    NOT NULL,
+    digest      TEXT    NOT NULL, -- of the pipeline as the worker has it
     queued_at   INTEGER NOT NULL,
     offered_at  INTEGER NOT NULL,
     accepted_at INTEGER NOT NULL,
