@@ -22,6 +22,11 @@ type Register struct {
 	// Pipelines are the only ones that the server may send. Absent means any.
 	Pipelines []PipelineInfo `json:"pipelines,omitzero"`
 	Version   string         `json:"version,omitempty"`
+	// Session is what the session is to be called: PROCESS.N, where PROCESS is
+	// new with each start and N counts its registrations from 1. One that the
+	// network delivers after a later one of the same process supersedes
+	// nothing. Empty leaves the name to the server.
+	Session string `json:"session,omitempty"`
 	// Holding names the leases of an earlier session that this process still
 	// works on, or has the results of, be it from an earlier process. What it
 	// does not name is taken as lost.
@@ -44,6 +49,9 @@ func (r Register) Validate() error {
 		c.digest(at("pipelines", i, "digest"), p.Digest)
 	}
 	c.text("version", r.Version)
+	if r.Session != "" {
+		c.session(r.Session)
+	}
 	c.holding(r.Holding)
 	return c.err()
 }

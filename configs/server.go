@@ -16,7 +16,7 @@ type Server struct {
 	Store           URL           `mapstructure:"store" doc:"Database that holds the runs: sqlite:// and a file, absolute with a third slash, or a postgres:// address."`
 	StoreFile       string        `mapstructure:"store_file" doc:"File that holds the address of the database, where that has a password. Not together with store."`
 	StoreReserve    Size          `mapstructure:"store_reserve" doc:"Disk space that is kept beside a SQLite database for when the disk is full: submits are refused then, while results are still taken. Zero keeps none."`
-	Hold            time.Duration `mapstructure:"hold" doc:"How long a worker's poll is held when there is nothing to send. Proxies in between must allow it; many cut at 30s or 60s."`
+	Hold            time.Duration `mapstructure:"hold" doc:"How long a worker's poll is held when there is nothing to send. Proxies in between must allow it; many cut at 30s or 60s. At most three quarters of lease count, for a poll renews the lease."`
 	Lease           time.Duration `mapstructure:"lease" doc:"How long a worker keeps its runs without being heard of, at least 10s. Then they are given to another."`
 	Renew           time.Duration `mapstructure:"renew" doc:"How often a worker sends a heartbeat. At most a third of lease, so that two may be lost."`
 	OfferTimeout    time.Duration `mapstructure:"offer_timeout" doc:"How long a run that was sent waits for the worker's acknowledgement before it goes back to the queue."`

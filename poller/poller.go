@@ -15,6 +15,7 @@ package poller
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,6 +76,9 @@ type Poller struct {
 	handler Handler
 	log     *slog.Logger
 
+	process string // names this poller among all there ever were
+	opens   int    // registrations that were sent; Run's alone
+
 	session  atomic.Pointer[session]
 	draining atomic.Bool
 	contact  contact
@@ -95,7 +99,7 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 	if cfg.Paused == nil {
 		cfg.Paused = func() bool { return false }
 	}
-	return &Poller{cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
+	return &Poller{process: rand.Text(), cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
 }
 
 // A session is what the server agreed to at REGISTER.
@@ -176,6 +180,9 @@ func (p *Poller) register(ctx context.Context) (*session, error) {
 	for {
 		in := p.cfg.Register
 		in.Holding = p.handler.Holding()
+		// One that is delivered late, after the next, must not supersede that.
+		p.opens++
+		in.Session = fmt.Sprintf("%s.%d", p.process, p.opens)
 		began := time.Now()
 		out, err := p.server.Register(ctx, in)
 		if err == nil {

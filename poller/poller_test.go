@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,6 +320,31 @@ func TestStopping(t *testing.T) {
 		cancel()
 		if err := poller.New(poller.Config{}, &server{}, &worker{}, slog.New(&journal{})).Run(ctx); err != nil {
 			t.Errorf("Run() = %v", err)
+		}
+	})
+}
+
+// Each registration says which of this process's it is, so that one which is
+// delivered late supersedes nothing.
+func TestRegistrationsAreNumbered(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		w := start(t, &server{register: func(n int, _ api.Register) (api.Registered, error) {
+			if n < 2 {
+				return api.Registered{}, errRefused
+			}
+			return registered(n), nil
+		}})
+		time.Sleep(time.Minute)
+		w.end()
+		process, _, _ := strings.Cut(w.registers[0].Session, ".")
+		for n, r := range w.registers {
+			if want := fmt.Sprintf("%s.%d", process, n+1); r.Session != want || len(process) < 16 {
+				t.Errorf("registration %d is called %q, want %q", n, r.Session, want)
+			}
+		}
+		if len(w.registers) != 3 {
+			t.Errorf("%d registrations, want 3", len(w.registers))
 		}
 	})
 }

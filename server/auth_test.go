@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/poller/faultproxy"
 	"github.com/pullrun/pullrun/server"
 )
 
@@ -108,7 +109,7 @@ func TestNewRefuses(t *testing.T) {
 			tt.edit(&cfg)
 			s, err := server.New(cfg, nil, slog.New(slog.DiscardHandler))
 			if err == nil {
-				if err := s.Listen(newPipes()); err != nil {
+				if err := s.Listen(faultproxy.NewPipes()); err != nil {
 					t.Fatal(err)
 				}
 			}

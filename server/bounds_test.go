@@ -243,7 +243,7 @@ func TestSlowClients(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			simulated(t, func(w *world) {
-				conn, err := w.setup.pipes.dial(w.t.Context(), "", "")
+				conn, err := w.setup.pipes.Dial(w.t.Context(), "", "")
 				if err != nil {
 					w.t.Fatal(err)
 				}
@@ -282,7 +282,7 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 			w.refused(api.CodeNotFound, "GET", "/nothing", nil)
 			time.Sleep(time.Minute)
 		}
-		if n := w.setup.pipes.dialled(); n != 1 {
+		if n := w.setup.pipes.Dialled(); n != 1 {
 			w.t.Errorf("%d connections were made, want 1", n)
 		}
 	})

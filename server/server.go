@@ -44,7 +44,9 @@ type Config struct {
 	// a loopback address unless Anonymous says that this is meant.
 	Tokens    []Token
 	Anonymous bool
-	// Hold is how long a poll is held when there is nothing to send.
+	// Hold is how long a poll is held when there is nothing to send. It is
+	// shortened to three quarters of Lease, within which an idle worker must
+	// poll again to keep its session.
 	Hold time.Duration
 	// Lease is how long a worker keeps its runs without being heard of, and
 	// Renew how often it should send heartbeats. Renew must be well below
@@ -91,6 +93,7 @@ type Server struct {
 // New checks cfg and listens. It serves nothing before Run, but the address is
 // taken, and [Server.Addr] known.
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
+	cfg.Hold = min(cfg.Hold, cfg.Lease*3/4)
 	s := &Server{
 		cfg: cfg, store: st, log: log.With("component", "server"),
 		pace: pace{perSecond: cfg.Rate}, hub: newHub(st.Publish), ending: make(chan struct{}),

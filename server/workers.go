@@ -19,12 +19,18 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if len(in.Queues) == 0 {
 		in.Queues = []string{api.DefaultQueue}
 	}
-	session := uuid.NewString()
+	session := in.Session
+	if session == "" {
+		session = uuid.NewString()
+	}
 	out, err := s.store.Register(r.Context(), s.store.Now(), store.NewSession{
 		Worker: in.Name, Session: session, Capacity: in.Capacity,
 		Queues: in.Queues, Labels: in.Labels, Pipelines: pipelinesIn(in.Pipelines),
 		Version: in.Version, Lease: s.cfg.Lease, Holding: heldIn(in.Holding),
 	})
+	if errors.Is(err, store.ErrSuperseded) {
+		return api.Errorf(api.CodeSessionSuperseded, "session %q comes late: this process has registered as %q again since", session, in.Name)
+	}
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/poller/faultproxy"
 	"github.com/pullrun/pullrun/server"
 	"github.com/pullrun/pullrun/server/store"
 	"github.com/pullrun/pullrun/server/store/storetest"
@@ -25,11 +26,11 @@ import (
 type setup struct {
 	server.Config
 	timing store.Timing
-	store  string       // address of the database
-	log    slog.Handler // of the server
-	token  string       // that the world's own calls carry
-	secret []string     // that no answer and no log line may hold
-	pipes  *pipes       // in the place of TCP
+	store  string            // address of the database
+	log    slog.Handler      // of the server
+	token  string            // that the world's own calls carry
+	secret []string          // that no answer and no log line may hold
+	pipes  *faultproxy.Pipes // in the place of TCP
 
 	maxQueued int // of the store
 }
@@ -67,7 +68,7 @@ func simulated(t *testing.T, test func(*world), edit ...func(*setup)) {
 	t.Helper()
 	storetest.Only(t, storetest.SQLite)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, append(edit, func(s *setup) { s.pipes = newPipes() })...)
+		w := newWorld(t, append(edit, func(s *setup) { s.pipes = faultproxy.NewPipes() })...)
 		test(w)
 		w.end()
 	})
@@ -104,7 +105,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 		if err := w.Listen(p); err != nil {
 			t.Fatal(err)
 		}
-		w.url, transport.DialContext = "http://pipe", p.dial
+		w.url, transport.DialContext = "http://pipe", p.Dial
 	}
 	w.client = &http.Client{Transport: checked{t: t, next: transport, secrets: w.setup.secret}}
 	t.Cleanup(w.end)
@@ -150,7 +151,7 @@ func (w *world) again() *world {
 	return newWorld(w.t, func(s *setup) {
 		*s = w.setup
 		if s.pipes != nil {
-			s.pipes = newPipes()
+			s.pipes = faultproxy.NewPipes()
 		}
 	})
 }

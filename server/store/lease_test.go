@@ -153,6 +153,31 @@ func TestNewSessionAdoptsWhatItHolds(t *testing.T) {
 	}
 }
 
+// What the network delivers late supersedes nothing that came after it.
+func TestLateRegistration(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		now, late string
+		refused   bool
+	}{
+		{"p.2", "p.1", true},
+		{"p.10", "p.9", true},
+		{"p.2", "p.2", false},
+		{"p.2", "p.3", false},
+		{"p.2", "q.1", false}, // a new process
+		{"p.2", "q", false},
+		{"p.x", "p.1", false},
+		{"p", "p.1", false},
+	} {
+		w := newWorld(t)
+		w.register("w", 1, func(n *store.NewSession) { n.Session = tt.now })
+		_, err := w.Register(t.Context(), w.now, store.NewSession{Worker: "w", Session: tt.late, Capacity: 1, Lease: time.Minute})
+		if errors.Is(err, store.ErrSuperseded) != tt.refused || err != nil && !tt.refused {
+			t.Errorf("Register(%s) while there is %s = %v, want it refused: %t", tt.late, tt.now, err, tt.refused)
+		}
+	}
+}
+
 func TestLeaveHandsOffersBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

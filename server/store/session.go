@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // NewSession is what a worker says of itself when it registers.
 type NewSession struct {
 	Worker    string
-	Session   string // new with every start of the worker
+	Session   string // new with every registration; PROCESS.N orders those of one process
 	Version   string
 	Capacity  int
 	Queues    []string
@@ -30,7 +32,8 @@ type Registered struct {
 // runs that the earlier one leased go on if Holding names them with their fence,
 // and are taken away if not. A run that Holding names and whose lease has ended,
 // if nobody else has had it since, is offered to the worker again: its next poll
-// brings the new fence.
+// brings the new fence. A session of a process that has opened a later one is
+// refused with [ErrSuperseded].
 func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Registered, error) {
 	return writeFor(ctx, s.writer, now, []string{n.Worker}, func(t *tx) (Registered, error) { return t.register(n) })
 }
@@ -42,8 +45,11 @@ func (t *tx) register(n NewSession) (Registered, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.Superseded == n.Session { // the same request again
+	switch {
+	case out.Superseded == n.Session: // the same request again
 		out.Superseded = ""
+	case follows(out.Superseded, n.Session):
+		return out, ErrSuperseded
 	}
 	delete(t.w.offerings, n.Worker)
 	if err := t.insertSession(n); err != nil {
@@ -76,6 +82,19 @@ func (t *tx) register(n NewSession) (Registered, error) {
 	out.Lost, err = t.comeBack(n, out.Lost)
 	out.Moved = t.moved
 	return out, err
+}
+
+// follows reports whether a session is a later one of the process that opened
+// the other: both are called PROCESS.N.
+func follows(session, other string) bool {
+	process, n, ok := strings.Cut(session, ".")
+	otherProcess, otherN, otherOK := strings.Cut(other, ".")
+	if !ok || !otherOK || process != otherProcess {
+		return false
+	}
+	later, err := strconv.ParseUint(n, 10, 64)
+	earlier, otherErr := strconv.ParseUint(otherN, 10, 64)
+	return err == nil && otherErr == nil && later > earlier
 }
 
 func (t *tx) insertSession(n NewSession) error {
