@@ -33,6 +33,10 @@ type Packet struct {
 	// sent the run. They belong to the packet, not to the HTTP request.
 	TraceParent string `json:"traceparent,omitempty"`
 	TraceState  string `json:"tracestate,omitempty"`
+	// TraceLinks are the spans, in the format of TraceParent, that the
+	// worker's span of this attempt links to: its lease's, and that of the
+	// attempt before.
+	TraceLinks []string `json:"trace_links,omitempty"`
 }
 
 // Validate reports everything that makes the packet unusable, as a

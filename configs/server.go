@@ -26,6 +26,7 @@ type Server struct {
 	Limits          ServerLimits  `mapstructure:"limits" doc:"What is taken from callers. Beyond it they are told so."`
 	Retention       Retention     `mapstructure:"retention" doc:"How long what has ended is kept. What is old is deleted bit by bit, between other work."`
 	ShutdownTimeout time.Duration `mapstructure:"shutdown_timeout" doc:"How long a stopping server lets requests finish; held polls are answered at once. Zero ends them at once."`
+	Traces          Traces        `mapstructure:"traces" doc:"Which traces are recorded, beyond what the OTEL_ variables say."`
 	TraceURL        string        `mapstructure:"trace_url" doc:"Address that is shown with a run for people to look at its trace, with {trace} for the trace's id, such as http://127.0.0.1:16686/trace/{trace}. Empty shows the id alone."`
 	Log             Log           `mapstructure:"log" doc:"What is written to standard error."`
 }
@@ -42,11 +43,17 @@ type Token struct {
 	Token     Secret   `mapstructure:"token" doc:"The token itself, at least 16 characters, such as openssl rand -hex 32 makes."`
 	TokenFile string   `mapstructure:"token_file" doc:"File that holds the token. Not together with token."`
 	Scopes    []string `mapstructure:"scopes" doc:"What the token is good for: submit, work, read, admin."`
+	OwnTrace  bool     `mapstructure:"own_trace" doc:"Whether the runs of the token's owner begin traces of their own, which link to the owner's. For submitters that are not to say what is recorded here."`
 }
 
 // Dispatch says in which order runs are given to workers.
 type Dispatch struct {
 	Aging time.Duration `mapstructure:"aging" doc:"How long a run waits for its priority to count as one higher, so that no run waits for ever behind those of a higher priority. Zero leaves priorities as they are."`
+}
+
+// Traces says which traces are recorded.
+type Traces struct {
+	IgnoreUnsampledParent bool `mapstructure:"ignore_unsampled_parent" doc:"Whether the trace of a run is recorded, as OTEL_TRACES_SAMPLER says, although its submitter does not record it."`
 }
 
 // Retention says how long what has ended is kept.

@@ -32,7 +32,7 @@ func (m *Manager) leasedAgain(known *run, p api.Packet) (done bool, _ *api.Packe
 // of the new lease: the server has written the one before in its place. The
 // caller has locked mu.
 func (m *Manager) attach(r *run, p api.Packet) {
-	r.packet.Fence, r.packet.Attempt = p.Fence, p.Attempt
+	r.packet.Fence, r.packet.Attempt, r.packet.TraceLinks = p.Fence, p.Attempt, p.TraceLinks
 	m.beginProcess(m.running, r)
 	m.log.Info("run is under way here already, it goes on under its new lease", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline, "attempt", p.Attempt)
 }
@@ -74,6 +74,8 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 	result := *known.result
 	result.Fence = p.Fence
 	r := finished(p, result, known.at)
+	m.beginProcess(m.running, r)
+	r.finished = r.began
 	m.runs[p.Cookie] = r
 	m.log.Info("run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
 	go m.keep(answer{run: r, packet: p, result: result, trace: r.at})

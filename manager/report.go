@@ -21,9 +21,6 @@ type answer struct {
 	packet api.Packet
 	result api.Result
 	trace  trace.SpanContext // of the process span
-	// process is the span itself, still open, when the lease was lost: the
-	// server writes one in its place unless it takes the result.
-	process trace.Span
 	// replaced says that the result stands for one that the server refused.
 	replaced bool
 }
@@ -161,9 +158,7 @@ func (m *Manager) judged(a answer, v api.Verdict) {
 		m.log.Error("result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 	default:
 		m.log.Debug("result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
-		if a.process != nil {
-			endProcess(a.process, a.result)
-		}
+		m.endProcess(a)
 	}
 	m.forget(a)
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
-	"github.com/pullrun/pullrun/otel/span"
 )
 
 // A run is a RUN packet and what has become of it.
@@ -23,10 +22,12 @@ type run struct {
 	prior   *run          // an earlier lease's, which must have ended before it starts, or nil
 
 	// Guarded by the manager's mu.
-	packet     api.Packet // its fence and attempt are the latest lease's
-	process    trace.Span
-	at         trace.SpanContext // of process, which may be an earlier one's
+	packet     api.Packet        // its fence and attempt are the latest lease's
+	process    trace.Span        // nil when it was an earlier process's
+	at         trace.SpanContext // of it
 	trace      string            // the same, as a traceparent
+	began      time.Time         // as it did
+	finished   time.Time         // when it had its result
 	told       <-chan struct{}   // closed when it was told to stop
 	waiting    bool              // for claimed
 	cancelling bool              // CANCEL has arrived
@@ -88,15 +89,6 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	return ctx, r, nil
 }
 
-// beginProcess opens the span of the run's lease. It does so at once, so that
-// the very next poll can name it. The caller has locked mu.
-func (m *Manager) beginProcess(ctx context.Context, r *run) context.Context {
-	p := r.packet
-	ctx, r.process = span.Process(ctx, span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}, spanRun(p), m.spanAttempt(p))
-	r.at, r.trace = r.process.SpanContext(), span.Inject(ctx).TraceParent
-	return ctx
-}
-
 func refusal(rc api.RC, format string, args ...any) *api.PacketError {
 	return &api.PacketError{RC: rc, Message: fmt.Sprintf(format, args...)}
 }
@@ -109,7 +101,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 		r.prior = nil
 		if result := m.outcomeOf(ctx, prior); result != nil {
 			log.InfoContext(ctx, "run has succeeded here before, its result is sent again", "fence", p.Fence)
-			m.keep(m.conclude(ctx, r, *result))
+			m.keep(m.conclude(r, *result))
 			return
 		}
 	}
@@ -123,10 +115,9 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 	}
 	log.InfoContext(ctx, "run started", "attempt", p.Attempt)
 
-	began := time.Now()
 	out, err := m.execute(ctx, r)
-	a := m.conclude(ctx, r, m.resultOf(ctx, p, out, err))
-	log = log.With("attempt", a.packet.Attempt, "rc", a.result.RC, "took", time.Since(began).Round(time.Microsecond))
+	a := m.conclude(r, m.resultOf(ctx, p, out, err))
+	log = log.With("attempt", a.packet.Attempt, "rc", a.result.RC, "took", r.finished.Sub(r.began).Round(time.Microsecond))
 	if a.result.Error != "" {
 		log = log.With("err", a.result.Error)
 	}
@@ -136,19 +127,13 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 }
 
 // conclude gives a run its result. From here on it takes no further lease.
-func (m *Manager) conclude(ctx context.Context, r *run, result api.Result) answer {
+func (m *Manager) conclude(r *run, result api.Result) answer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	result.Fence = r.packet.Fence
-	r.result = &result
+	r.result, r.finished = &result, time.Now()
 	close(r.ended)
-	a := answer{run: r, packet: r.packet, result: result, trace: r.at}
-	if errors.Is(context.Cause(ctx), errLeaseLost) {
-		a.process = r.process // the server may have closed it in our place
-	} else {
-		endProcess(r.process, result)
-	}
-	return a
+	return answer{run: r, packet: r.packet, result: result, trace: r.at}
 }
 
 // execute runs the pipeline, and waits for it no longer than the grace period
@@ -175,8 +160,10 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 			}
 			done <- o
 		}()
+		spans := new(observer)
+		defer func() { spans.over(r, &m.mu) }()
 		o.out, o.err = m.engine.Run(ctx, engine.Input{
-			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: new(observer),
+			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: spans,
 			Log: m.log.With("cookie", r.packet.Cookie),
 		})
 	}()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel/span"
 )
 
 // Why a run was told to stop: the causes of its context's end.
@@ -48,6 +49,9 @@ func (m *Manager) cancel(p api.Packet) {
 	}
 	late := r.cancelling || r.result != nil
 	r.cancelling = true
+	if !late {
+		span.CancelRequested(r.process)
+	}
 	m.mu.Unlock()
 	if !late {
 		m.log.Info("run is cancelled", "cookie", p.Cookie, "pipeline", r.packet.Pipeline, "reason", p.Reason)

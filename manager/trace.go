@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -20,15 +21,53 @@ func (m *Manager) spanAttempt(p api.Packet) span.Attempt {
 	return span.Attempt{Number: p.Attempt, Worker: m.cfg.Worker}
 }
 
-// endProcess gives the process span the result's outcome.
-func endProcess(s trace.Span, r api.Result) {
+func sendOf(p api.Packet) span.Carrier {
+	return span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}
+}
+
+// linksOf are the spans that an attempt follows from.
+func linksOf(p api.Packet) []span.Carrier {
+	var out []span.Carrier
+	for _, parent := range p.TraceLinks {
+		out = append(out, span.Carrier{TraceParent: parent})
+	}
+	return out
+}
+
+// beginProcess opens the span of the run's lease. It does so at once, so that
+// the very next poll can name it. The caller has locked mu.
+func (m *Manager) beginProcess(ctx context.Context, r *run) context.Context {
+	p := r.packet
+	ctx, r.process = span.Process(ctx, sendOf(p), spanRun(p), m.spanAttempt(p), linksOf(p)...)
+	r.at, r.trace, r.began = r.process.SpanContext(), span.Inject(ctx).TraceParent, time.Now()
+	return ctx
+}
+
+// endProcess ends the span of an attempt whose result the server has taken, or
+// writes it, where the attempt was an earlier process's. Had the server not
+// taken the result, it would write the span in our place.
+func (m *Manager) endProcess(a answer) {
+	r := a.run
+	switch {
+	case r == nil || r.finished.IsZero():
+	case r.process != nil:
+		span.EndRun(r.process, outcomeOfResult(a.result), r.finished)
+	default:
+		span.WriteProcess(span.Stored{
+			Parent: sendOf(r.packet), Self: span.Carrier{TraceParent: r.trace}, Links: linksOf(r.packet), Start: r.began, End: r.finished,
+		}, spanRun(r.packet), m.spanAttempt(r.packet), outcomeOfResult(a.result))
+	}
+}
+
+// outcomeOfResult is what a result says of its attempt. One that was handed back
+// did not fail.
+func outcomeOfResult(r api.Result) span.Outcome {
 	o := span.Outcome{Type: string(r.RC), Message: r.Error}
 	switch r.RC {
 	case api.RCOK:
-		o = span.Outcome{Result: span.Success}
-	case api.RCCancelled:
-		span.CancelRequested(s)
-		o.Result = span.Cancelled
+		return span.Outcome{Result: span.Success}
+	case api.RCCancelled, api.RCWorkerWentAway:
+		return span.Outcome{Result: span.Cancelled}
 	case api.RCTimeout:
 		o.Result = span.Timeout
 	case api.RCProcessorException:
@@ -36,28 +75,76 @@ func endProcess(s trace.Span, r api.Result) {
 	default:
 		o.Result = span.Error
 	}
-	span.EndRun(s, o)
+	return o
 }
+
+// runBudget is how many spans the loops of one run may have together, and how
+// many all else in it may: so no loop takes those of what comes after it. The
+// engine bounds each loop on its own, but not loops in loops.
+const runBudget = 1000
 
 // observer makes the spans of a run's tasks and chips.
 type observer struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	recorded []error // whose exception has been recorded where it arose
+	looped   int     // spans inside loops
+	straight int     // the others
+	dropped  int     // tasks and chips that have none
+}
+
+type loopKey struct{}
+
+// affords reports whether there is room for one span more.
+func (o *observer) affords(ctx context.Context) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := &o.straight
+	if ctx.Value(loopKey{}) != nil {
+		n = &o.looped
+	}
+	if *n >= runBudget {
+		o.dropped++
+		return false
+	}
+	*n++
+	return true
+}
+
+// over notes on the run's span what it cannot show.
+func (o *observer) over(r *run, mu *sync.Mutex) {
+	o.mu.Lock()
+	dropped := o.dropped
+	o.mu.Unlock()
+	if dropped == 0 {
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	r.process.SetAttributes(span.SpansDroppedKey.Int(dropped))
 }
 
 func (o *observer) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
+	if !o.affords(ctx) {
+		return span.Quiet(ctx), func(error) {}
+	}
 	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind)})
+	if t.Loop {
+		ctx = context.WithValue(ctx, loopKey{}, true)
+	}
 	return ctx, func(err error) {
 		if t.Counts != nil {
 			s.SetAttributes(span.LoopIterationsKey.Int(t.Counts.Iterations), span.SpansDroppedKey.Int(t.Counts.Iterations-t.Counts.Told))
 		}
 		o.record(ctx, s, err)
-		span.EndTask(s, outcomeOf(ctx, err))
+		span.EndTask(s, taskOutcome(ctx, err))
 	}
 }
 
 func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context, func(error)) {
+	if !o.affords(ctx) {
+		return span.Quiet(ctx), func(error) {}
+	}
 	ctx, s := span.Chip(ctx, c.Chip, "")
 	return ctx, func(err error) {
 		o.record(ctx, s, err)
@@ -85,7 +172,7 @@ func (o *observer) record(ctx context.Context, s trace.Span, err error) {
 	span.Fail(s, err, classOf(err))
 }
 
-func outcomeOf(ctx context.Context, err error) span.Outcome {
+func taskOutcome(ctx context.Context, err error) span.Outcome {
 	switch {
 	case err == nil:
 		return span.Outcome{Result: span.Success}

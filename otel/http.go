@@ -4,9 +4,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -44,28 +42,4 @@ func (t resends) RoundTrip(r *http.Request) (*http.Response, error) {
 		trace.SpanFromContext(r.Context()).SetAttributes(semconv.HTTPRequestResendCount(n))
 	}
 	return t.base.RoundTrip(r)
-}
-
-// Handler returns h with a server span around every request that has a route,
-// named "METHOD ROUTE", under the span that the request's headers name. The
-// route function returns a request's route as it was registered, such as
-// "/v1/runs/{cookie}", and "" for requests that are not to be traced: long
-// polls, heartbeats, probes, and paths that do not exist.
-func Handler(h http.Handler, route func(*http.Request) string) http.Handler {
-	traced := otelhttp.NewHandler(h, "", otelhttp.WithPropagators(propagation.TraceContext{}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := route(r)
-		switch _, on := otelapi.GetTracerProvider().(*sdktrace.TracerProvider); {
-		case path == "":
-			h.ServeHTTP(w, r)
-			return
-		case !on: // the trace of the caller goes on all the same
-			h.ServeHTTP(w, r.WithContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))))
-			return
-		}
-		// otelhttp takes the span's name and http.route from here, as
-		// http.ServeMux leaves it.
-		r.Pattern = r.Method + " " + path
-		traced.ServeHTTP(w, r)
-	})
 }

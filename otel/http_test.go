@@ -21,7 +21,7 @@ import (
 // client that traces.
 func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
 	t.Helper()
-	server := httptest.NewServer(otel.Handler(h, func(r *http.Request) string {
+	server := httptest.NewServer(routed(h, func(r *http.Request) string {
 		switch {
 		case r.URL.Path == "/healthz", strings.HasSuffix(r.URL.Path, "/poll"):
 			return ""
@@ -213,4 +213,15 @@ func TestRequestsUnderAQuietContext(t *testing.T) {
 	if want := strings.TrimSuffix(span.Inject(ctx).TraceParent, "01") + "00"; got != want {
 		t.Errorf("traceparent = %q, want %q", got, want)
 	}
+}
+
+// routed traces the requests that have a route.
+func routed(h http.HandlerFunc, route func(*http.Request) string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := route(r); path != "" {
+			otel.Handler(h, otel.HandlerOptions{Route: path}).ServeHTTP(w, r)
+		} else {
+			h(w, r)
+		}
+	})
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // idGenerator makes random ids, save for spans that are written under an id
-// which others know already.
+// which others know already, and for roots of a trace that is known already.
 type idGenerator struct{}
 
-func (idGenerator) NewIDs(context.Context) (trace.TraceID, trace.SpanID) {
-	var id trace.TraceID
+func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	id, _ := ctx.Value(rootKey{}).(trace.TraceID)
 	for !id.IsValid() {
 		binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
 		binary.NativeEndian.PutUint64(id[8:], rand.Uint64())

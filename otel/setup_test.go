@@ -339,19 +339,19 @@ func TestNothingRecordsAfterShutdown(t *testing.T) {
 	}
 }
 
-func TestReservedIDs(t *testing.T) {
+func TestAWrittenSpanHasTheIDThatOthersKnow(t *testing.T) {
 	r := oteltest.NewReceiver(t)
 	shutdown := setup(t, otel.Options{}, towards(r))
 	ctx, send := span.Send(t.Context(), span.Run{Queue: "q"}, 1)
 	send.End()
 	parent := span.Inject(ctx)
-	lease := span.Reserve(parent)
+	lease := span.Lease(parent, 1)
 	span.WriteLease(span.Stored{Parent: parent, Self: lease, Start: time.Unix(1, 0), End: time.Unix(2, 0)}, span.Run{Queue: "q"}, span.Attempt{Number: 1}, span.LeaseSettled)
 	if err := shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := trace.SpanContextFromContext(lease.Context(context.Background())).SpanID().String()
 	if got := r.Spans()[1].SpanID; got != want {
-		t.Errorf("lease was written as %s, want the reserved %s", got, want)
+		t.Errorf("lease was written as %s, want %s", got, want)
 	}
 }

@@ -31,6 +31,9 @@ type Token struct {
 	Name   string // who it is, for the audit line
 	Digest [sha256.Size]byte
 	Scopes []Scope
+	// OwnTrace has what the token's owner calls begin traces of their own,
+	// which link to the owner's.
+	OwnTrace bool
 }
 
 // NewToken makes a token that allows the scopes.
@@ -76,16 +79,9 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 	if needed == "" {
 		return r, nil
 	}
-	who := anybody
-	if len(s.tokens) > 0 {
-		scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-			return r, api.Errorf(api.CodeUnauthorized, "a token is needed: send Authorization: Bearer TOKEN")
-		}
-		var known bool
-		if who, known = s.tokens[sha256.Sum256([]byte(secret))]; !known {
-			return r, api.Errorf(api.CodeUnauthorized, "the token is not known to this server")
-		}
+	who, err := s.identify(r)
+	if err != nil {
+		return r, err
 	}
 	if !who.allows(needed) {
 		return r, api.Errorf(api.CodeForbidden, "token %q does not have the scope %q, which this call needs", who.Name, needed)
@@ -94,6 +90,22 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 		return r, err
 	}
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
+}
+
+// identify finds out whose token a request carries.
+func (s *Server) identify(r *http.Request) (Token, error) {
+	if len(s.tokens) == 0 {
+		return anybody, nil
+	}
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return Token{}, api.Errorf(api.CodeUnauthorized, "a token is needed: send Authorization: Bearer TOKEN")
+	}
+	who, known := s.tokens[sha256.Sum256([]byte(secret))]
+	if !known {
+		return Token{}, api.Errorf(api.CodeUnauthorized, "the token is not known to this server")
+	}
+	return who, nil
 }
 
 // caller is whose token made the request.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/pullrun/pullrun/otel/span"
@@ -13,7 +15,9 @@ func (s *Server) moved(moves []store.Moved) {
 	for i := range moves {
 		m := &moves[i]
 		writeSpans(m)
-		s.log.Debug("run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
+		if s.log.Enabled(context.Background(), slog.LevelDebug) {
+			s.log.DebugContext(traceOf(m), "run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
+		}
 		if m.To.Terminal() {
 			s.ended(&m.Run)
 		} else {
@@ -26,6 +30,11 @@ func (s *Server) moved(moves []store.Moved) {
 			s.tell(m.Worker) // it has a free slot, or is to cancel the run
 		}
 	}
+}
+
+// traceOf is a context in the trace of a run, for its lines in the log.
+func traceOf(m *store.Moved) context.Context {
+	return carrier(m.Run.Trace.Send).Context(context.Background())
 }
 
 // writeSpans writes the queue, lease and RUN spans from the times that the
@@ -42,10 +51,11 @@ func writeSpans(m *store.Moved) {
 		if m.From == store.Offered { // it was taken up and ended in one move
 			span.WriteQueue(span.Stored{Parent: send, Start: a.QueuedAt, End: a.OfferedAt}, run, attempt)
 		}
-		span.WriteLease(span.Stored{Parent: send, Start: a.OfferedAt, End: a.EndedAt}, run, attempt, leaseEnd(a.Outcome))
-		if a.Outcome == store.Expired {
-			span.WriteTombstone(span.Stored{Parent: send, Self: span.Carrier{TraceParent: a.Span}, Start: a.OfferedAt, End: a.EndedAt}, run, attempt)
-		}
+		end, lease := leaseEnd(a.Outcome), span.Stored{Parent: send, Self: span.Lease(send, a.Fence), Start: a.OfferedAt, End: a.EndedAt}
+		span.WriteLease(lease, run, attempt, end)
+		process := lease
+		process.Self = span.Carrier{TraceParent: a.Span}
+		span.WriteTombstone(process, run, attempt, end)
 	}
 	if m.To.Terminal() {
 		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
@@ -59,6 +69,8 @@ func leaseEnd(o store.Outcome) span.LeaseEnd {
 		return span.LeaseSettled
 	case store.Released:
 		return span.LeaseReleased
+	case store.Abandoned:
+		return span.LeaseAbandoned
 	}
 	return span.LeaseExpired
 }

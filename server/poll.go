@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel/span"
 	"github.com/pullrun/pullrun/server/store"
 )
 
@@ -111,11 +112,15 @@ func controls(cancels []store.Cancel, shutdown bool) []api.Packet {
 
 func runPacket(o store.Offer) api.Packet {
 	r := o.Run
+	links := []string{span.Lease(carrier(r.Trace.Send), r.Fence).TraceParent}
+	if r.Span != "" {
+		links = append(links, r.Span)
+	}
 	return api.Packet{
 		PacketType: api.PacketRun, Cookie: r.Cookie, Fence: r.Fence,
 		Pipeline: r.Pipeline, Variables: r.Variables, Detach: r.Detach,
 		Queue: r.Queue, Attempt: r.Attempts + 1, Delivery: viewDelivery(r.Delivery),
 		TimeoutMS:   r.RunTimeout.Milliseconds(),
-		TraceParent: r.Trace.Send.TraceParent, TraceState: r.Trace.Send.TraceState,
+		TraceParent: r.Trace.Send.TraceParent, TraceState: r.Trace.Send.TraceState, TraceLinks: links,
 	}
 }

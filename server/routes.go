@@ -69,7 +69,7 @@ func (s *Server) router() http.Handler {
 	for _, rt := range s.routes() {
 		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(rt, w, r) })
 		if !rt.quiet {
-			h = otel.Handler(h, func(*http.Request) string { return braces(rt.path) })
+			h = otel.Handler(h, s.traced(rt))
 		}
 		e.Add(rt.method, rt.path, func(c echo.Context) error {
 			r := c.Request()

@@ -67,6 +67,9 @@ type Config struct {
 	// ShutdownTimeout is how long requests under way may take to finish when
 	// the server ends.
 	ShutdownTimeout time.Duration
+	// IgnoreUnsampledParent has the traces of runs recorded although their
+	// submitters do not record them.
+	IgnoreUnsampledParent bool
 	// TraceURL is where people look at a trace, with {trace} for its id. It
 	// may be empty.
 	TraceURL string

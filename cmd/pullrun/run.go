@@ -124,7 +124,7 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	if run, err = o.wait(ctx, r, run); err != nil {
 		return err
 	}
-	span.EndRun(submit, outcomeOf(run))
+	span.EndRun(submit, outcomeOf(run), time.Time{})
 	return o.show(run)
 }
 

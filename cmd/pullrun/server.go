@@ -92,14 +92,16 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 		for _, s := range t.Scopes {
 			scopes = append(scopes, server.Scope(s))
 		}
-		tokens = append(tokens, server.NewToken(t.Name, t.Token.Reveal(), scopes...))
+		token := server.NewToken(t.Name, t.Token.Reveal(), scopes...)
+		token.OwnTrace = t.OwnTrace
+		tokens = append(tokens, token)
 	}
 	s, err := server.New(server.Config{
 		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens, Anonymous: cfg.Anonymous,
 		Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),
-		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL,
+		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL, IgnoreUnsampledParent: cfg.Traces.IgnoreUnsampledParent,
 		Version: version(), OpenAPI: pullrun.OpenAPI,
 	}, st, log)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 )
@@ -36,6 +37,10 @@ type Entry struct {
 	// result is sent.
 	TraceParent string `json:"traceparent,omitempty"`
 	TraceState  string `json:"tracestate,omitempty"`
+	// StartedAt and EndedAt are the times of that span, which is written when
+	// the result has arrived.
+	StartedAt time.Time `json:"started_at,omitzero"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
 }
 
 // A Key names an entry: the lease that its result ends.

@@ -17,7 +17,7 @@ const (
 	LeaseEndKey = attribute.Key("pullrun.lease.end")
 
 	// SyntheticKey marks a span that the server wrote in place of a worker
-	// that died.
+	// that died, or whose answer came too late.
 	SyntheticKey = attribute.Key("pullrun.synthetic")
 
 	// PostAttemptsKey is how many requests it took to deliver a result.
@@ -36,7 +36,8 @@ const (
 	LoopIterationsKey = attribute.Key("pullrun.loop.iterations")
 
 	// SpansDroppedKey is how many iterations of a loop have no spans of their
-	// own because the loop's budget was spent.
+	// own because the loop's budget was spent; on a process span, how many
+	// tasks and chips have none because the run's was.
 	SpansDroppedKey = attribute.Key("pullrun.spans.dropped")
 )
 
@@ -69,6 +70,13 @@ func (r Run) attemptAttributes(a Attempt, more ...attribute.KeyValue) []attribut
 	attrs := r.attributes(AttemptKey.Int(a.Number))
 	attrs = appendText(attrs, semconv.CICDWorkerIDKey, a.Worker)
 	return append(attrs, more...)
+}
+
+func (r Run) processAttributes(a Attempt) []attribute.KeyValue {
+	return r.attemptAttributes(a,
+		semconv.MessagingOperationName(opProcess),
+		semconv.MessagingOperationTypeProcess,
+	)
 }
 
 func appendText(attrs []attribute.KeyValue, key attribute.Key, value string) []attribute.KeyValue {

@@ -25,6 +25,10 @@ func Inject(ctx context.Context) Carrier {
 	return c
 }
 
+func carrierOf(sc trace.SpanContext) Carrier {
+	return Inject(trace.ContextWithSpanContext(context.Background(), sc))
+}
+
 // OrNew returns the carrier or, where it names no span, one with ids of its
 // own: so a run has a trace id to be found by even where nothing is traced.
 func (c Carrier) OrNew() Carrier {
@@ -34,9 +38,9 @@ func (c Carrier) OrNew() Carrier {
 	var id trace.TraceID
 	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
 	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()|1)
-	return Inject(trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+	return carrierOf(trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: id, SpanID: NewID(), TraceFlags: trace.FlagsSampled,
-	})))
+	}))
 }
 
 // Context returns ctx with the carried span as its remote span. Where the

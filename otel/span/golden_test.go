@@ -44,11 +44,11 @@ func story(ctx context.Context) {
 	died := span.Inject(processCtx)
 	expired := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: queued, End: delivered}, run, first)
-	span.WriteLease(span.Stored{Parent: send, Start: delivered, End: expired}, run, first, span.LeaseExpired)
-	span.WriteTombstone(span.Stored{Parent: send, Self: died, Start: delivered, End: expired}, run, first)
+	span.WriteLease(span.Stored{Parent: send, Self: span.Lease(send, 1), Start: delivered, End: expired}, run, first, span.LeaseExpired)
+	span.WriteTombstone(span.Stored{Parent: send, Self: died, Start: delivered, End: expired}, run, first, span.LeaseExpired)
 
 	// The second one runs it to a failure.
-	lease, redelivered := span.Reserve(send), time.Now()
+	lease, redelivered := span.Lease(send, 2), time.Now()
 	processCtx, process := span.Process(context.Background(), send, run, second, lease, died)
 	span.CancelRequested(process)
 	loopCtx, loop := span.Task(processCtx, span.TaskInfo{Kind: "loop", ID: "greet/1"})
@@ -61,7 +61,7 @@ func story(ctx context.Context) {
 	span.AddSend(settleCtx)
 	settle.SetAttributes(span.PostAttemptsKey.Int(span.Sends(settleCtx)))
 	settle.End()
-	span.EndRun(process, failure)
+	span.EndRun(process, failure, time.Now())
 
 	settled := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: expired, End: redelivered}, run, second)

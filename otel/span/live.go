@@ -36,13 +36,11 @@ func Send(ctx context.Context, r Run, size int) (context.Context, trace.Span) {
 // span that came with the packet. Links are the lease that granted the
 // attempt and the attempt before it, where there are any.
 //
-// A worker that has lost its lease must not end the span: the server has
-// written one in its place, under the same id.
+// The span is ended by [EndRun] when the server has taken the attempt's result,
+// and not before: where the server takes none, it writes a span of this id
+// itself. So there is always one of them, and never both.
 func Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carrier) (context.Context, trace.Span) {
-	return start(send.Context(ctx), opProcess+" "+r.Queue, trace.SpanKindConsumer, r.attemptAttributes(a,
-		semconv.MessagingOperationName(opProcess),
-		semconv.MessagingOperationTypeProcess,
-	), links(send, linked)...)
+	return start(send.Context(ctx), opProcess+" "+r.Queue, trace.SpanKindConsumer, r.processAttributes(a), links(send, linked)...)
 }
 
 // TaskInfo is what a task's span says about it.
@@ -75,13 +73,18 @@ func Chip(ctx context.Context, kind, id string) (context.Context, trace.Span) {
 
 // Settle starts the worker's span around posting a result until it is
 // accepted. The requests that are sent under the returned context are
-// counted: see [WithSends].
+// counted: see [WithSends]. The first of them and the last become spans: see
+// [maxPosts].
 func Settle(ctx context.Context, r Run, a Attempt) (context.Context, trace.Span) {
 	ctx, s := start(ctx, opSettle+" "+r.Queue, trace.SpanKindClient, r.attemptAttributes(a,
 		semconv.MessagingOperationName(opSettle),
 		semconv.MessagingOperationTypeSettle,
 	))
-	return WithSends(ctx), s
+	if !s.IsRecording() {
+		return WithSends(ctx), s
+	}
+	settle := &settleSpan{Span: s}
+	return WithSends(trace.ContextWithSpan(ctx, settle)), settle
 }
 
 // CancelRequested notes on a run's span that somebody asked for its end.

@@ -1,6 +1,9 @@
 package span
 
 import (
+	"errors"
+	"time"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -34,10 +37,11 @@ type Outcome struct {
 	Message string // for people; the type where it is empty
 }
 
-// EndRun sets the outcome of a process span, and ends it.
-func EndRun(s trace.Span, o Outcome) {
+// EndRun sets the outcome of a run's span, and ends it as of the given time,
+// now where that is zero.
+func EndRun(s trace.Span, o Outcome, at time.Time) {
 	o.set(s, semconv.CICDPipelineResultKey)
-	s.End()
+	s.End(trace.WithTimestamp(at))
 }
 
 // EndTask sets the outcome of a task's span, and ends it. The exception
@@ -64,13 +68,16 @@ func (o Outcome) set(s trace.Span, key attribute.Key) {
 // Fail records err where it arose: status, error.type, and the one exception
 // event of its way up. The spans above get the status alone. The errType is
 // one of few, never made from data. A stop that was asked for is no failure,
-// and is not passed here.
+// and is not passed here. An error that has a Stack method says where in the
+// pipelines it arose, and that goes into the event.
 func Fail(s trace.Span, err error, errType string) {
 	fail(s, err.Error(), errType)
-	s.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
-		semconv.ExceptionType(errType),
-		semconv.ExceptionMessage(err.Error()),
-	))
+	attrs := []attribute.KeyValue{semconv.ExceptionType(errType), semconv.ExceptionMessage(err.Error())}
+	var located interface{ Stack() string }
+	if errors.As(err, &located) {
+		attrs = appendText(attrs, semconv.ExceptionStacktraceKey, located.Stack())
+	}
+	s.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(attrs...))
 }
 
 func fail(s trace.Span, message, errType string) {

@@ -2,7 +2,9 @@ package span_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
@@ -46,7 +48,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			finish := record(t)
 			_, process := span.Process(t.Context(), span.Carrier{}, run, first)
-			span.EndRun(process, tt.outcome)
+			span.EndRun(process, tt.outcome, time.Time{})
 			_, task := span.Task(t.Context(), span.TaskInfo{Name: "t"})
 			span.EndTask(task, tt.outcome)
 			spans := finish()
@@ -70,10 +72,15 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// located is an error that knows where it arose.
+type located struct{ error }
+
+func (located) Stack() string { return "main/3\nsub/1" }
+
 func TestFail(t *testing.T) {
 	finish := record(t)
 	_, s := span.Chip(t.Context(), "http.get", "")
-	span.Fail(s, errors.New("no such host"), "dns")
+	span.Fail(s, fmt.Errorf("%w", located{errors.New("no such host")}), "dns")
 	s.End()
 	got := finish()[0]
 	if got.Status != "error" || got.Message != "no such host" || got.Attributes["error.type"] != "dns" {
@@ -81,7 +88,7 @@ func TestFail(t *testing.T) {
 	}
 	want := []oteltest.Event{{
 		Name:       "exception",
-		Attributes: map[string]string{"exception.type": "dns", "exception.message": "no such host"},
+		Attributes: map[string]string{"exception.type": "dns", "exception.message": "no such host", "exception.stacktrace": "main/3\nsub/1"},
 	}}
 	if diff := cmp.Diff(want, got.Events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

@@ -2,10 +2,13 @@ package span
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -21,7 +24,7 @@ type Stored struct {
 	Start, End time.Time
 
 	// Self is the context under which others know the span already: one from
-	// [Reserve], or a dead worker's. Where it does not fit the parent's
+	// [Lease], or a worker's that has ended. Where it does not fit the parent's
 	// trace, the span gets an id of its own.
 	Self Carrier
 
@@ -32,14 +35,26 @@ type Stored struct {
 // LeaseEnd is how a lease ended.
 type LeaseEnd string
 
-// The ends of a lease. An expired one is an error.
+// The ends of a lease. One that expired is an error, and so is one that was
+// abandoned: its worker is there, but did not answer in time.
 const (
-	LeaseSettled  LeaseEnd = "settled"
-	LeaseReleased LeaseEnd = "released"
-	LeaseExpired  LeaseEnd = "expired"
+	LeaseSettled   LeaseEnd = "settled"
+	LeaseReleased  LeaseEnd = "released"
+	LeaseExpired   LeaseEnd = "expired"
+	LeaseAbandoned LeaseEnd = "abandoned"
 )
 
-const errLeaseExpired = "lease_expired"
+// lost is the error of a lease without a result: its type, and what its span
+// and the attempt's say.
+func (e LeaseEnd) lost() (errType, lease, attempt string) {
+	switch e {
+	case LeaseExpired:
+		return "lease_expired", "the worker was not heard of in time", "the worker died"
+	case LeaseAbandoned:
+		return "lease_abandoned", "the worker did not answer in time", "the worker did not answer in time"
+	}
+	return "", "", ""
+}
 
 // WriteRun writes the span of a whole run, from its acceptance to its end.
 func WriteRun(w Stored, r Run, attempts int, o Outcome) {
@@ -70,17 +85,34 @@ func WriteLease(w Stored, r Run, a Attempt, end LeaseEnd) {
 		return
 	}
 	s.SetAttributes(r.attemptAttributes(a, LeaseEndKey.String(string(end)))...)
-	if end == LeaseExpired {
-		fail(s, "the worker was not heard of in time", errLeaseExpired)
+	if errType, message, _ := end.lost(); errType != "" {
+		fail(s, message, errType)
 	}
 	s.End(trace.WithTimestamp(w.End))
 }
 
-// WriteTombstone writes the process span of a worker that died, under the
-// context that its heartbeats carried (w.Self), so that what it had exported
-// hangs where it belongs. Nothing is written where that context is no span of
-// the worker's own: an untraced worker sends back the one it was given.
-func WriteTombstone(w Stored, r Run, a Attempt) {
+// WriteTombstone writes the process span of an attempt whose result nobody
+// will take any more, under the context that the worker's heartbeats carried
+// (w.Self), so that what it had exported hangs where it belongs. Nothing is
+// written where that context is no span of the worker's own: an untraced worker
+// sends back the one it was given. Nor is it where the lease ended by an answer
+// of the worker, who writes the span itself then: see [WriteProcess].
+func WriteTombstone(w Stored, r Run, a Attempt, end LeaseEnd) {
+	errType, _, message := end.lost()
+	if errType == "" {
+		return
+	}
+	w.process(r, a, Outcome{Result: Error, Type: errType, Message: message}, SyntheticKey.Bool(true))
+}
+
+// WriteProcess writes the process span of an attempt under the context that it
+// had (w.Self) in a process that has ended since: one whose result waited in the
+// outbox.
+func WriteProcess(w Stored, r Run, a Attempt, o Outcome) {
+	w.process(r, a, o)
+}
+
+func (w Stored) process(r Run, a Attempt, o Outcome, more ...attribute.KeyValue) {
 	if !w.selfFits() {
 		return
 	}
@@ -88,24 +120,23 @@ func WriteTombstone(w Stored, r Run, a Attempt) {
 	if !ok {
 		return
 	}
-	s.SetAttributes(r.attemptAttributes(a,
-		semconv.MessagingOperationName(opProcess),
-		semconv.MessagingOperationTypeProcess,
-		SyntheticKey.Bool(true),
-	)...)
-	Outcome{Result: Error, Type: errLeaseExpired, Message: "the worker died"}.set(s, semconv.CICDPipelineResultKey)
-	s.End(trace.WithTimestamp(w.End))
+	s.SetAttributes(r.processAttributes(a)...)
+	s.SetAttributes(more...)
+	EndRun(s, o, w.End)
 }
 
-// Reserve returns the context of a span that will be written later under
-// parent, so that others can link to it before. It is zero where parent is
-// not valid.
-func Reserve(parent Carrier) Carrier {
-	sc := parent.spanContext()
+// Lease returns the context that the span of a lease will have, which is made of
+// the run's send span and the fence: so an attempt can link to its lease, and
+// nobody has to remember the id until the lease is over. It is zero where send
+// is not valid.
+func Lease(send Carrier, fence int64) Carrier {
+	sc := send.spanContext()
 	if !sc.IsValid() {
 		return Carrier{}
 	}
-	return Inject(trace.ContextWithSpanContext(context.Background(), sc.WithSpanID(NewID())))
+	trace, parent := sc.TraceID(), sc.SpanID()
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(slices.Concat(trace[:], parent[:]), uint64(fence)))
+	return carrierOf(sc.WithSpanID([8]byte(sum[:8])))
 }
 
 // start opens the span if it has a parent, and one that is sampled.

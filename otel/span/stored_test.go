@@ -30,10 +30,11 @@ func TestStoredSpanHasItsTimesAndParent(t *testing.T) {
 	span.WriteQueue(w, run, first)
 	span.WriteLease(w, run, first, span.LeaseReleased)
 	w.Self = span.Carrier{TraceParent: sibling}
-	span.WriteTombstone(w, run, first)
+	span.WriteTombstone(w, run, first, span.LeaseExpired)
+	span.WriteProcess(w, run, first, span.Outcome{Result: span.Success})
 	spans := finish()
-	if len(spans) != 4 {
-		t.Fatalf("%d spans written, want 4", len(spans))
+	if len(spans) != 5 {
+		t.Fatalf("%d spans written, want 5", len(spans))
 	}
 	for _, s := range spans {
 		if !s.Start.Equal(began) || !s.End.Equal(ended) {
@@ -53,7 +54,8 @@ func TestStoredSpanNeedsAParent(t *testing.T) {
 			span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
 			span.WriteQueue(w, run, first)
 			span.WriteLease(w, run, first, span.LeaseSettled)
-			span.WriteTombstone(w, run, first)
+			span.WriteTombstone(w, run, first, span.LeaseExpired)
+			span.WriteProcess(w, run, first, span.Outcome{Result: span.Success})
 			if got := finish(); len(got) != 0 {
 				t.Errorf("%d spans written, want none", len(got))
 			}
@@ -76,7 +78,7 @@ func TestSelf(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			finish := record(t)
 			span.WriteLease(stored(sampled, tt.self), run, first, span.LeaseExpired)
-			span.WriteTombstone(stored(sampled, tt.self), run, first)
+			span.WriteTombstone(stored(sampled, tt.self), run, first, span.LeaseExpired)
 			spans := finish()
 			if got := len(spans) == 2; got != tt.kept {
 				t.Fatalf("tombstone written: %v, want %v", got, tt.kept)
@@ -88,18 +90,40 @@ func TestSelf(t *testing.T) {
 	}
 }
 
-func TestReserve(t *testing.T) {
+func TestLease(t *testing.T) {
 	t.Parallel()
-	parent := span.Carrier{TraceParent: sampled, TraceState: "a=1"}
-	got := span.Reserve(parent)
-	if got.TraceID() != parent.TraceID() || got.TraceState != parent.TraceState || got == parent {
-		t.Errorf("Reserve() = %v, want another span in the trace of %v", got, parent)
+	send := span.Carrier{TraceParent: sampled, TraceState: "a=1"}
+	got := span.Lease(send, 1)
+	if got.TraceID() != send.TraceID() || got.TraceState != send.TraceState || got == send {
+		t.Errorf("Lease() = %v, want another span in the trace of %v", got, send)
 	}
-	if again := span.Reserve(parent); again == got {
-		t.Errorf("Reserve() = %v twice", got)
+	if again := span.Lease(send, 1); again != got {
+		t.Errorf("Lease() = %v, then %v for the same lease", got, again)
 	}
-	if got := span.Reserve(span.Carrier{TraceParent: "nonsense"}); got != (span.Carrier{}) {
-		t.Errorf("Reserve() under nonsense = %v, want none", got)
+	for _, other := range []span.Carrier{span.Lease(send, 2), span.Lease(span.Carrier{TraceParent: sibling}, 1)} {
+		if other == got {
+			t.Errorf("Lease() = %v for two leases", got)
+		}
+	}
+	if got := span.Lease(span.Carrier{TraceParent: "nonsense"}, 1); got != (span.Carrier{}) {
+		t.Errorf("Lease() under nonsense = %v, want none", got)
+	}
+}
+
+// The worker writes the span of an attempt that it answered, and nobody else.
+func TestATombstoneIsForALeaseWithoutAnAnswer(t *testing.T) {
+	for end, want := range map[span.LeaseEnd]string{
+		span.LeaseSettled: "", span.LeaseReleased: "", span.LeaseExpired: "lease_expired", span.LeaseAbandoned: "lease_abandoned",
+	} {
+		finish := record(t)
+		span.WriteTombstone(stored(sampled, sibling), run, first, end)
+		got := ""
+		for _, s := range finish() {
+			got += s.Attributes["error.type"]
+		}
+		if got != want {
+			t.Errorf("tombstone of a lease that was %s: %q, want %q", end, got, want)
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ func (m *mover) accept(e event) bool {
 		m.State = Running
 		m.AcceptedAt = m.now
 		m.Attempts++
+		m.Span = "" // that of the attempt before, until now
 	case e.span == "" || e.span == m.Span:
 		return false
 	}
@@ -246,7 +247,7 @@ func (m *mover) requeue() {
 		m.QueuedAt = m.now
 	}
 	m.State = Queued
-	m.Worker, m.Session, m.Span, m.WorkerDigest = "", "", "", ""
+	m.Worker, m.Session, m.WorkerDigest = "", "", ""
 	m.OfferedAt, m.AcceptedAt, m.ClaimedAt = time.Time{}, time.Time{}, time.Time{}
 }
 
