@@ -43,7 +43,7 @@ func (s *strand) loop(ctx context.Context, t *task, sc, inner *scope, args []arg
 	if t.loop.parallel > 1 {
 		return s.parallel(ctx, t, sc, inner, args, items, data, counts)
 	}
-	b := s.newBudget(ctx, counts)
+	b := s.newBudget(ctx, counts, len(items))
 	defer func() { b.end(t, err) }()
 	for i, item := range items {
 		if err := s.tick(ctx); err != nil {

@@ -94,7 +94,7 @@ func (s *strand) inPlace(ctx context.Context, t *task, sc *scope, counts *LoopCo
 		if err := s.tick(ctx); err != nil {
 			return outcome{}, err
 		}
-		counts.Iterations++
+		counts.turn(len(items))
 		sc.showItem(item, data, i, len(items))
 		if err := do(ctx, t, sc); err != nil {
 			return outcome{}, err

@@ -1,6 +1,9 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // An Observer is told of what a run does, to make spans or a live view of
 // it. Its methods are called by the goroutines of the run, several at once,
@@ -36,10 +39,26 @@ type TaskInfo struct {
 	Counts *LoopCounts
 }
 
-// LoopCounts says how much of a loop was told.
+// LoopCounts says how much of a loop was told, and how far it is.
 type LoopCounts struct {
 	Iterations int // that were started
 	Told       int
+
+	position atomic.Uint64 // see Position
+}
+
+// Position is the turn that the loop has come to, from 1, and how many there
+// are; both are 0 before the first. Unlike the other counts it may be asked for
+// at any time, from any goroutine, also in turns that are not told.
+func (c *LoopCounts) Position() (turn, of int) {
+	at := c.position.Load()
+	return int(at >> 32), int(uint32(at))
+}
+
+// turn notes that one more of so many iterations begins.
+func (c *LoopCounts) turn(of int) {
+	c.Iterations++
+	c.position.Store(uint64(c.Iterations)<<32 | uint64(uint32(of)))
 }
 
 // A ChipInfo describes a call of a chip that begins.
@@ -104,15 +123,16 @@ type budget struct {
 	loud     context.Context
 	quiet    context.Context // made when it is first needed
 	counts   *LoopCounts
+	turns    int // that the loop has
 }
 
-func (s *strand) newBudget(ctx context.Context, counts *LoopCounts) *budget {
-	return &budget{strand: s, observer: s.observer, loud: ctx, counts: counts}
+func (s *strand) newBudget(ctx context.Context, counts *LoopCounts, turns int) *budget {
+	return &budget{strand: s, observer: s.observer, loud: ctx, counts: counts, turns: turns}
 }
 
 // next gives the context for the next iteration.
 func (b *budget) next() context.Context {
-	b.counts.Iterations++
+	b.counts.turn(b.turns)
 	if b.observer == nil {
 		return b.loud
 	}

@@ -188,3 +188,38 @@ func TestAPanicAroundAChipFailsTheRun(t *testing.T) {
 		failsWith(t, err, engine.InternalException)
 	}
 }
+
+// The position of a loop is there at any time, also in turns that are not told.
+func TestALoopKnowsItsTurn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text string }{
+		{"of a chip", `- {chip: kit.add, params: {a: 1}, loop: "{{ range(40) }}"}`},
+		{"side by side", `- {chip: kit.add, params: {a: 1}, loop: "{{ range(40) }}", loop_parallel: 4}`},
+		{"in place", `- {declare: {x: 1}, loop: "{{ range(40) }}"}`},
+	} {
+		var p positions
+		if _, err := single(t, tt.text+"\n").Run(t.Context(), engine.Input{Pipeline: "main", Observer: &p}); err != nil {
+			t.Fatal(err)
+		}
+		if turn, of := p.counts.Position(); turn != 40 || of != 40 {
+			t.Errorf("%s: Position() = %d of %d, want 40 of 40", tt.name, turn, of)
+		}
+	}
+	if turn, of := new(engine.LoopCounts).Position(); turn != 0 || of != 0 {
+		t.Errorf("Position() before the first turn = %d of %d", turn, of)
+	}
+}
+
+// positions keeps the counts of a loop.
+type positions struct{ counts *engine.LoopCounts }
+
+func (p *positions) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
+	if t.Loop {
+		p.counts = t.Counts
+	}
+	return ctx, func(error) {}
+}
+
+func (p *positions) Chip(ctx context.Context, _ engine.ChipInfo) (context.Context, func(error)) {
+	return ctx, func(error) {}
+}

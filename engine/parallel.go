@@ -133,7 +133,7 @@ func (p *parallelLoop) take(counts *LoopCounts) (i int, told bool) {
 	}
 	i = p.next
 	p.next++
-	counts.Iterations++
+	counts.turn(len(p.items))
 	if told = counts.Told < loopBudget; told {
 		counts.Told++
 	}
