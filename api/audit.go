@@ -8,7 +8,7 @@ type AuditEntry struct {
 	At     time.Time   `json:"at"`
 	Actor  string      `json:"actor"` // name of the token
 	Action AuditAction `json:"action"`
-	Target string      `json:"target"` // a run's cookie, a worker's name, or "database"
+	Target string      `json:"target"` // a run's cookie, a worker's name, a token's id, or "database"
 	Detail string      `json:"detail,omitempty"`
 }
 
@@ -22,10 +22,15 @@ const (
 	AuditRequeue  AuditAction = "requeue"
 	AuditShutdown AuditAction = "shutdown" // of a worker
 	AuditBackup   AuditAction = "backup"   // of the database
+
+	AuditTokenCreate AuditAction = "token_create"
+	AuditTokenRevoke AuditAction = "token_revoke"
+	AuditEnrol       AuditAction = "enrol" // of a worker
 )
 
 var auditActions = map[AuditAction]bool{
 	AuditSubmit: true, AuditCancel: true, AuditRequeue: true, AuditShutdown: true, AuditBackup: true,
+	AuditTokenCreate: true, AuditTokenRevoke: true, AuditEnrol: true,
 }
 
 // Valid reports whether a is an action of this version of the protocol.

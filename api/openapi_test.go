@@ -30,9 +30,10 @@ var types = map[string]any{
 	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
+	"NewToken": api.NewToken{}, "Token": api.Token{}, "IssuedToken": api.IssuedToken{}, "TokenList": api.TokenList{}, "NewCredential": api.NewCredential{}, "Enrolled": api.Enrolled{},
 	// Not objects: what fields are made of.
 	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Digest": "", "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
-	"ResultCode": api.RC(""), "State": api.State(""),
+	"TokenID": "", "Scope": api.Scope(""), "TokenKind": api.TokenKind(""), "ResultCode": api.RC(""), "State": api.State(""),
 }
 
 func contract(t *testing.T) *openapi3.T {
@@ -336,6 +337,36 @@ func TestLimitsAreTheContracts(t *testing.T) {
 	}
 	for n, ok := range map[int]bool{0: true, api.MaxEventsInOne: true, api.MaxEventsInOne + 1: false} {
 		row(fmt.Sprintf("%d events", n), ok, api.Events{Session: "s", Events: slices.Repeat([]api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: "log"}}, n)})
+	}
+	token := func(change func(*api.NewToken)) api.NewToken {
+		in := api.NewToken{Name: "t", Scopes: []api.Scope{api.ScopeWork}}
+		change(&in)
+		return in
+	}
+	for n, ok := range map[int64]bool{-1: false, 0: true, 1: true} {
+		row(fmt.Sprintf("ttl_ms %d", n), ok, token(func(in *api.NewToken) { in.TTLMS = n }))
+	}
+	for n, ok := range map[int]bool{api.MaxQueues: true, api.MaxQueues + 1: false} {
+		row(fmt.Sprintf("%d queues", n), ok, token(func(in *api.NewToken) { in.Queues = slices.Repeat([]string{"q"}, n) }))
+	}
+	for s, ok := range map[api.TokenKind]bool{api.TokenPlain: true, "root": false} {
+		row("kind "+string(s), ok, token(func(in *api.NewToken) { in.Kind = s }))
+	}
+	for s, ok := range map[api.Scope]bool{api.ScopeWork: true, "root": false} {
+		row("scope "+string(s), ok, token(func(in *api.NewToken) { in.Scopes = []api.Scope{s} }))
+	}
+	credential := api.Credential("w", api.NewTokenText(api.TokenWorker))
+	row("credential", true, credential)
+	for _, change := range []func(*api.NewCredential){
+		func(in *api.NewCredential) { in.ID = "" },
+		func(in *api.NewCredential) { in.ID += "a" },
+		func(in *api.NewCredential) { in.Digest = in.Digest[1:] },
+		func(in *api.NewCredential) { in.Digest = strings.ToUpper(a(64)) },
+		func(in *api.NewCredential) { in.Worker = "W" },
+	} {
+		in := credential
+		change(&in)
+		row(fmt.Sprintf("credential %+v", in), false, in)
 	}
 	for _, r := range rows {
 		r.try(t, schemas)

@@ -9,6 +9,9 @@ import (
 
 const day = 24 * time.Hour
 
+// ParseDuration reads a duration as settings write it: 30s, 1h30m, 7d.
+func ParseDuration(text string) (time.Duration, error) { return parseDuration(text) }
+
 // parseDuration reads what [time.ParseDuration] reads, with whole days of 24
 // hours in front: 7d, 1d12h. Only zero needs no unit.
 func parseDuration(text string) (time.Duration, error) {

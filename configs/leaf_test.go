@@ -25,7 +25,7 @@ func testEverySetting[T settings[T]](t *testing.T) {
 		text, want := sample(s)
 		beside := map[string]string{}
 		switch s.key { // what needs company to be valid
-		case "server.token_file":
+		case "server.token_file", "enrol_token_file":
 			text, want = token, token
 		case "store_file":
 			text, want = database, database

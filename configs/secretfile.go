@@ -23,19 +23,28 @@ func filePairs(t reflect.Type) []filePair {
 	return pairs
 }
 
-// setFromFile sets a value to what a file holds, without the line breaks at
-// its end, which editors and `echo` leave there.
-func setFromFile(to reflect.Value, path string) error {
+// ReadSecret reads what a file holds, without the line breaks at its end, which
+// editors and `echo` leave there. It is one line, and not empty.
+func ReadSecret(path string) (Secret, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return Secret{}, err
 	}
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case text == "":
-		return fmt.Errorf("file %q is empty", path)
+		return Secret{}, fmt.Errorf("file %q is empty", path)
 	case strings.ContainsAny(text, "\r\n\x00"):
-		return fmt.Errorf("file %q holds more than one line", path)
+		return Secret{}, fmt.Errorf("file %q holds more than one line", path)
 	}
-	return setText(to, text)
+	return NewSecret(text), nil
+}
+
+// setFromFile sets a value to the secret that a file holds.
+func setFromFile(to reflect.Value, path string) error {
+	secret, err := ReadSecret(path)
+	if err != nil {
+		return err
+	}
+	return setText(to, secret.Reveal())
 }

@@ -9,10 +9,13 @@ import (
 
 // Server is everything that can be set for a server.
 type Server struct {
-	Listen          string        `mapstructure:"listen" doc:"Address to listen on, host:port. An empty host is every address of the machine."`
-	TLS             TLS           `mapstructure:"tls" doc:"Certificate to serve HTTPS with. Without one it is HTTP, for a proxy in front or for one machine."`
-	Anonymous       bool          `mapstructure:"anonymous" doc:"Whether callers without a token may do everything although other machines can reach the server. For a trusted network or a proxy that checks callers itself. Not together with tokens."`
-	Tokens          []Token       `mapstructure:"tokens" doc:"Tokens that callers must show. With none, everybody may do everything, which is refused unless listen is a loopback address or anonymous is true."`
+	Listen    string  `mapstructure:"listen" doc:"Address to listen on, host:port. An empty host is every address of the machine."`
+	TLS       TLS     `mapstructure:"tls" doc:"Certificate to serve HTTPS with. Without one it is HTTP, for a proxy in front or for one machine."`
+	Anonymous bool    `mapstructure:"anonymous" doc:"Whether callers without a token may do everything although other machines can reach the server. For a trusted network or a proxy that checks callers itself. Not together with tokens."`
+	Tokens    []Token `mapstructure:"tokens" doc:"Tokens that callers must show. With none, everybody may do everything, which is refused unless listen is a loopback address or anonymous is true."`
+
+	CredentialLifetime time.Duration `mapstructure:"credential_lifetime" doc:"How long a worker's credential is good for that it got for an enrolment. A worker replaces its own in the middle of that time, so one that is off for half of it must be enrolled again."`
+
 	Store           URL           `mapstructure:"store" doc:"Database that holds the runs: sqlite:// and a file, absolute with a third slash, or a postgres:// address."`
 	StoreFile       string        `mapstructure:"store_file" doc:"File that holds the address of the database, where that has a password. Not together with store."`
 	StoreReserve    Size          `mapstructure:"store_reserve" doc:"Disk space that is kept beside a SQLite database for when the disk is full: submits are refused then, while results are still taken. Zero keeps none."`
@@ -77,20 +80,21 @@ type ServerLimits struct {
 // directory.
 func DefaultServer() Server {
 	return Server{
-		Listen:          "127.0.0.1:8080",
-		Store:           NewURL("sqlite://pullrun.db"),
-		Hold:            25 * time.Second,
-		Lease:           time.Minute,
-		Renew:           15 * time.Second,
-		OfferTimeout:    10 * time.Second,
-		CancelTimeout:   30 * time.Second,
-		MaxAttempts:     3,
-		Dispatch:        Dispatch{Aging: time.Minute},
-		Limits:          ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
-		StoreReserve:    64 * MiB,
-		Retention:       Retention{Succeeded: 7 * day, Failed: 30 * day, Audit: 90 * day, Runs: 1_000_000},
-		ShutdownTimeout: 10 * time.Second,
-		Log:             defaultLog(),
+		Listen:             "127.0.0.1:8080",
+		Store:              NewURL("sqlite://pullrun.db"),
+		CredentialLifetime: 30 * day,
+		Hold:               25 * time.Second,
+		Lease:              time.Minute,
+		Renew:              15 * time.Second,
+		OfferTimeout:       10 * time.Second,
+		CancelTimeout:      30 * time.Second,
+		MaxAttempts:        3,
+		Dispatch:           Dispatch{Aging: time.Minute},
+		Limits:             ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
+		StoreReserve:       64 * MiB,
+		Retention:          Retention{Succeeded: 7 * day, Failed: 30 * day, Audit: 90 * day, Runs: 1_000_000},
+		ShutdownTimeout:    10 * time.Second,
+		Log:                defaultLog(),
 	}
 }
 
@@ -139,6 +143,7 @@ func (s Server) Validate() error {
 }
 
 func (s Server) checkTimes(c *check) {
+	atLeast(c, "credential_lifetime", s.CredentialLifetime, 10*time.Second)
 	atLeast(c, "hold", s.Hold, time.Second)
 	atLeast(c, "lease", s.Lease, 10*time.Second)
 	atLeast(c, "renew", s.Renew, time.Second)

@@ -8,18 +8,21 @@ import (
 
 // Worker is everything that can be set for a worker.
 type Worker struct {
-	Server       Remote            `mapstructure:"server" doc:"The server to take runs from."`
-	Name         string            `mapstructure:"name" doc:"Name that the server knows this worker by. The newest worker of a name takes its place, so each needs its own. Empty is the host's name in lower case."`
-	Capacity     int               `mapstructure:"capacity" doc:"How many runs are worked on at once, from 1 to 10000."`
-	Queues       []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
-	Labels       map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
-	Pipelines    Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
-	DrainTimeout time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
-	CancelGrace  time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
-	Outbox       Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
-	Limits       RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
-	HTTP         HTTP              `mapstructure:"http" doc:"What the http chips may do."`
-	Log          Log               `mapstructure:"log" doc:"What is written to standard error."`
+	Server         Remote            `mapstructure:"server" doc:"The server to take runs from."`
+	EnrolToken     Secret            `mapstructure:"enrol_token" doc:"Enrolment that this worker exchanges for a credential of its own, once, from pullrun tokens create --enrol. It may stay here afterwards. Not together with server.token."`
+	EnrolTokenFile string            `mapstructure:"enrol_token_file" doc:"File that holds the enrolment. Not together with enrol_token."`
+	CredentialFile string            `mapstructure:"credential_file" doc:"File that keeps the credential of this worker alone, on a disk that outlives the process. The default, auto, is credentials/NAME below the same directory as outbox.dir's."`
+	Name           string            `mapstructure:"name" doc:"Name that the server knows this worker by. The newest worker of a name takes its place, so each needs its own. Empty is the host's name in lower case."`
+	Capacity       int               `mapstructure:"capacity" doc:"How many runs are worked on at once, from 1 to 10000."`
+	Queues         []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
+	Labels         map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
+	Pipelines      Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
+	DrainTimeout   time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
+	CancelGrace    time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
+	Outbox         Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
+	Limits         RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
+	HTTP           HTTP              `mapstructure:"http" doc:"What the http chips may do."`
+	Log            Log               `mapstructure:"log" doc:"What is written to standard error."`
 }
 
 // Pipelines says which pipelines a worker holds.
@@ -37,6 +40,10 @@ type Outbox struct {
 // AutoOutbox is the Outbox.Dir that is derived from the environment and the
 // worker's name.
 const AutoOutbox = "auto"
+
+// AutoCredential is the CredentialFile that is derived from the environment and
+// the worker's name.
+const AutoCredential = "auto"
 
 // RunLimits bounds what a run may use.
 type RunLimits struct {
@@ -59,13 +66,14 @@ type HTTP struct {
 // DefaultWorker works for a server on the same machine.
 func DefaultWorker() Worker {
 	return Worker{
-		Server:       defaultRemote(),
-		Capacity:     4,
-		Queues:       []string{"default"},
-		Pipelines:    Pipelines{Dirs: []string{"."}},
-		DrainTimeout: 10 * time.Minute,
-		CancelGrace:  10 * time.Second,
-		Outbox:       Outbox{Dir: AutoOutbox, Max: 64 * MiB},
+		Server:         defaultRemote(),
+		CredentialFile: AutoCredential,
+		Capacity:       4,
+		Queues:         []string{"default"},
+		Pipelines:      Pipelines{Dirs: []string{"."}},
+		DrainTimeout:   10 * time.Minute,
+		CancelGrace:    10 * time.Second,
+		Outbox:         Outbox{Dir: AutoOutbox, Max: 64 * MiB},
 		Limits: RunLimits{
 			Timeout:   time.Hour,
 			Tasks:     1_000_000,
@@ -90,6 +98,12 @@ func WorkerFile() string { return workerFile }
 func (w Worker) Validate() error {
 	var c check
 	w.Server.check(&c)
+	if !w.EnrolToken.IsZero() && !w.Server.Token.IsZero() {
+		c.add("enrol_token", "is set beside server.token; keep one of them")
+	}
+	if w.CredentialFile == "" {
+		c.add("credential_file", "wants a file, or auto")
+	}
 	if w.Name != "" {
 		c.name("name", w.Name)
 	}

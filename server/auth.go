@@ -3,28 +3,29 @@ package server
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/server/store"
 )
 
 // A Scope is what a token allows.
-type Scope string
+type Scope = api.Scope
 
 // The scopes.
 const (
-	ScopeSubmit Scope = "submit" // submit, cancel and read runs
-	ScopeWork   Scope = "work"   // what a worker calls
-	ScopeRead   Scope = "read"   // read everything
-	ScopeAdmin  Scope = "admin"  // everything
+	ScopeSubmit = api.ScopeSubmit
+	ScopeWork   = api.ScopeWork
+	ScopeRead   = api.ScopeRead
+	ScopeAdmin  = api.ScopeAdmin
+	ScopeEnrol  = api.ScopeEnrol
 )
 
-// Scopes are all scopes.
-var Scopes = []Scope{ScopeSubmit, ScopeWork, ScopeRead, ScopeAdmin}
+// Scopes are what a token of the settings may have.
+var Scopes = api.TokenScopes
 
 // A Token may call the server. Only its digest is kept in memory.
 type Token struct {
@@ -34,6 +35,8 @@ type Token struct {
 	// OwnTrace has what the token's owner calls begin traces of their own,
 	// which link to the owner's.
 	OwnTrace bool
+
+	issued *store.Token // nil for one of the settings
 }
 
 // NewToken makes a token that allows the scopes.
@@ -49,28 +52,19 @@ func (t Token) allows(needed Scope) bool {
 	})
 }
 
+// is reports whether the token was issued as one of the kind.
+func (t Token) is(kind store.TokenKind) bool { return t.issued != nil && t.issued.Kind == kind }
+
+// worker is the only worker that the token may act as. Empty is any.
+func (t Token) worker() string {
+	if t.issued == nil || t.issued.Kind == store.TokenEnrolment {
+		return ""
+	}
+	return t.issued.Worker
+}
+
 // anybody calls a server that has no tokens.
 var anybody = Token{Name: "anybody", Scopes: []Scope{ScopeAdmin}}
-
-// authenticator knows the tokens by their digests: a look-up by digest says
-// nothing about the token to somebody who measures how long it takes.
-type authenticator map[[sha256.Size]byte]Token
-
-func newAuthenticator(tokens []Token) (authenticator, error) {
-	a := make(authenticator, len(tokens))
-	for _, t := range tokens {
-		for _, scope := range t.Scopes {
-			if !slices.Contains(Scopes, scope) {
-				return nil, fmt.Errorf("token %q: unknown scope %q", t.Name, scope)
-			}
-		}
-		if other, twice := a[t.Digest]; twice {
-			return nil, fmt.Errorf("tokens %q and %q are the same", other.Name, t.Name)
-		}
-		a[t.Digest] = t
-	}
-	return a, nil
-}
 
 type callerKey struct{}
 
@@ -86,26 +80,28 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 	if !who.allows(needed) {
 		return r, api.Errorf(api.CodeForbidden, "token %q does not have the scope %q, which this call needs", who.Name, needed)
 	}
+	if only, id := who.worker(), r.PathValue("id"); only != "" && id != "" && id != only {
+		return r, api.Errorf(api.CodeForbidden, "token %q is good for the worker %q alone, not for %q", who.Name, only, id)
+	}
 	if err := s.pace.check(who.Name, needed); err != nil {
 		return r, err
 	}
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
 }
 
-// identify finds out whose token a request carries.
+// identify finds whose token the request shows. Where the settings have none,
+// everybody may call, but a token that this server has issued still counts: else
+// nobody could revoke it.
 func (s *Server) identify(r *http.Request) (Token, error) {
-	if len(s.tokens) == 0 {
-		return anybody, nil
-	}
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+	shown := strings.EqualFold(scheme, "Bearer") && secret != ""
+	switch open := len(s.cfg.Tokens) == 0; {
+	case open && (!shown || api.TokenID(secret) == ""):
+		return anybody, nil
+	case !shown:
 		return Token{}, api.Errorf(api.CodeUnauthorized, "a token is needed: send Authorization: Bearer TOKEN")
 	}
-	who, known := s.tokens[sha256.Sum256([]byte(secret))]
-	if !known {
-		return Token{}, api.Errorf(api.CodeUnauthorized, "the token is not known to this server")
-	}
-	return who, nil
+	return s.tokens.find(r.Context(), sha256.Sum256([]byte(secret)), api.TokenID(secret) != "")
 }
 
 // caller is whose token made the request.

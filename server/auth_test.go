@@ -45,7 +45,7 @@ func TestScopes(t *testing.T) {
 		server.ScopeRead:   {"read", "submit", "admin"},
 		server.ScopeAdmin:  {"admin"},
 	}
-	fill := strings.NewReplacer("{cookie}", "c", "{id}", "w", "{queue}", "q")
+	fill := strings.NewReplacer("{cookie}", "c", "{id}", "w", "{queue}", "q", "{token}", "aaaaaaaaaa")
 	for _, r := range w.Routes() {
 		path := fill.Replace(r.Path)
 		if r.Scope == "" {

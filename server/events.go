@@ -40,7 +40,7 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 	stream := &stream{Server: s, w: w, cookie: id, after: after}
 	idle := time.NewTicker(keepAlive)
 	defer idle.Stop()
-	for {
+	for s.tokens.still(r.Context(), caller(r)) == nil {
 		ended, err := stream.catchUp(r.Context())
 		if err != nil || ended {
 			return nil // the reader goes on where it was, or is through
@@ -55,6 +55,7 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
+	return nil // it was revoked, and the reader is told so when it comes again
 }
 
 // A stream is one reader of one run's history.

@@ -45,6 +45,9 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 		s.hub.seen(p, free)
 		select {
 		case <-p.wake:
+			if err := s.tokens.still(r.Context(), caller(r)); err != nil {
+				return err
+			}
 			continue
 		case <-over.C:
 		case <-p.released:

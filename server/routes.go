@@ -49,6 +49,12 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/workers/:id/results", ScopeWork, false, s.results},
 		{"POST", "/v1/workers/:id/events", ScopeWork, true, s.postEvents},
 		{"POST", "/v1/workers/:id/shutdown", ScopeAdmin, false, s.shutdownWorker},
+		{"POST", "/v1/workers/:id/credential", ScopeWork, true, s.rotate},
+
+		{"POST", "/v1/tokens", ScopeAdmin, false, s.createToken},
+		{"GET", "/v1/tokens", ScopeAdmin, false, s.listTokens},
+		{"DELETE", "/v1/tokens/:token", ScopeAdmin, false, s.revokeToken},
+		{"POST", "/v1/enrol", ScopeEnrol, true, s.enrol},
 
 		{"GET", "/v1/backup", ScopeAdmin, false, s.backup},
 

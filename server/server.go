@@ -44,6 +44,9 @@ type Config struct {
 	// a loopback address unless Anonymous says that this is meant.
 	Tokens    []Token
 	Anonymous bool
+	// Credential is how long a worker's credential is good for. A worker replaces
+	// its own in the middle of that time.
+	Credential time.Duration
 	// Hold is how long a poll is held when there is nothing to send. It is
 	// shortened to three quarters of Lease, within which an idle worker must
 	// poll again to keep its session.
@@ -84,7 +87,7 @@ type Server struct {
 	cfg      Config
 	store    *store.Store
 	log      *slog.Logger
-	tokens   authenticator
+	tokens   *authenticator
 	pace     pace
 	hub      *hub
 	listener net.Listener
@@ -101,8 +104,8 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 		cfg: cfg, store: st, log: log.With("component", "server"),
 		pace: pace{perSecond: cfg.Rate}, hub: newHub(st.Publish), ending: make(chan struct{}),
 	}
-	var err error
-	if s.tokens, err = newAuthenticator(cfg.Tokens); err != nil {
+	s.tokens = newAuthenticator(st, s.log)
+	if err := s.tokens.set(cfg.Tokens); err != nil {
 		return nil, err
 	}
 	if len(cfg.Tokens) == 0 && !cfg.Anonymous && !loopback(cfg.Listen) {
@@ -125,6 +128,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 		}
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
 	}
+	var err error
 	if s.listener, err = net.Listen("tcp", cfg.Listen); errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%w; is another server running?", err)
 	} else if err != nil {
@@ -152,7 +156,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("server: Run was called before")
 	}
-	if len(s.tokens) == 0 {
+	if len(s.cfg.Tokens) == 0 {
 		s.log.WarnContext(ctx, "no tokens are configured: everybody who reaches this server may do everything", "addr", s.Addr().String())
 	}
 	if err := s.resume(ctx); err != nil {

@@ -1,6 +1,10 @@
 package server
 
-import "github.com/pullrun/pullrun/server/store"
+import (
+	"crypto/sha256"
+
+	"github.com/pullrun/pullrun/server/store"
+)
 
 // heard acts on a signal as this server would have, had it moved the run or met
 // the worker itself.
@@ -16,7 +20,10 @@ func (s *Server) heard(sig store.Signal) {
 		s.hub.worker(sig.Name)
 	case store.WorkerLeft:
 		s.hub.forget(sig.Name)
+	case store.TokenRevoked:
+		s.revoked(sig.Name)
 	case store.Resync:
+		s.tokens.forget(func([sha256.Size]byte, Token) bool { return true }) // one may have been revoked
 		s.hub.everybody()
 	}
 }

@@ -19,6 +19,9 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if len(in.Queues) == 0 {
 		in.Queues = []string{api.DefaultQueue}
 	}
+	if err := caller(r).bounds(in); err != nil {
+		return err
+	}
 	session := in.Session
 	if session == "" {
 		session = uuid.NewString()

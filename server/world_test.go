@@ -81,7 +81,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 	w.setup = setup{
 		Config: server.Config{
 			Listen: "127.0.0.1:0", Hold: 25 * time.Second, Lease: time.Minute, Renew: 15 * time.Second,
-			MaxAttempts: 3, MaxBody: 64 << 10, MaxResult: 16 << 10, ShutdownTimeout: 5 * time.Second,
+			MaxAttempts: 3, MaxBody: 64 << 10, MaxResult: 16 << 10, ShutdownTimeout: 5 * time.Second, Credential: 24 * time.Hour,
 			Version: "test", OpenAPI: pullrun.OpenAPI,
 		},
 		timing: store.DefaultTiming(),

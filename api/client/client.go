@@ -141,7 +141,11 @@ func (c *Client) do(ctx context.Context, with *retryablehttp.Client, in call) er
 		_, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
 		return err
 	})
+	shown := req.Header.Get("Authorization")
 	resp, err := with.Do(req)
+	if api.CodeOf(err) == api.CodeUnauthorized && c.bearer() != shown {
+		return c.do(ctx, with, in) // the token was replaced while the call was on its way
+	}
 	if err != nil {
 		return c.explain(ctx, err)
 	}
@@ -204,12 +208,20 @@ func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, 
 
 func (c *Client) authorize(req *http.Request) {
 	req.Header.Del("Authorization")
+	if bearer := c.bearer(); bearer != "" {
+		req.Header.Set("Authorization", bearer)
+	}
+}
+
+// bearer is what the token of now looks like in a header.
+func (c *Client) bearer() string {
 	if c.cfg.Token == nil {
-		return
+		return ""
 	}
 	if token := c.cfg.Token(); token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+		return "Bearer " + token
 	}
+	return ""
 }
 
 // explain says which server did not answer, and what may help.

@@ -124,3 +124,23 @@ func TestNewRefusesAURL(t *testing.T) {
 		})
 	}
 }
+
+// A call that the server refuses because its token was replaced meanwhile is
+// made once more; one that is refused for the token it still has is not.
+func TestATokenThatIsReplacedDuringACall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		token := "old"
+		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+			token = "new"
+			problem(api.CodeUnauthorized)(w, r)
+		}, answer(200, ended), problem(api.CodeUnauthorized))
+		c := s.client(t, client.Config{Token: func() string { return token }})
+		if err := submit(t.Context(), c); err != nil {
+			t.Errorf("Submit() = %v, want it made with the new token", err)
+		}
+		if err := submit(t.Context(), c); api.CodeOf(err) != api.CodeUnauthorized || len(s.seen()) != 3 {
+			t.Errorf("Submit() = %v after %d requests, want a refusal after 3", err, len(s.seen()))
+		}
+	})
+}

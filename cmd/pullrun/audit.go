@@ -18,9 +18,9 @@ func newAudit(t terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "List who changed what",
-		Long: `Lists submits, cancellations, requeues, shutdowns of workers and backups with the
-name of the token that asked for them, newest first. It wants a token with the
-scope admin.`,
+		Long: `Lists submits, cancellations, requeues, shutdowns of workers, backups, enrolments and
+changes of tokens with the name of the token that asked for them, newest first.
+It wants a token with the scope admin.`,
 		Example: `  pullrun audit --actor ci
   pullrun audit --action cancel --since 24h
   pullrun audit --target nightly-2026-11-25`,
@@ -34,7 +34,7 @@ scope admin.`,
 				return usageError(fmt.Errorf("--since: %w", err))
 			}
 			if filter.Action = api.AuditAction(action); action != "" && !filter.Action.Valid() {
-				return usageError(fmt.Errorf("--action must be submit, cancel, requeue, shutdown or backup, got %q", action))
+				return usageError(fmt.Errorf("--action must be submit, cancel, requeue, shutdown, backup, token_create, token_revoke or enrol, got %q", action))
 			}
 			r, err := connect(t, cmd)
 			if err != nil {
@@ -60,8 +60,8 @@ scope admin.`,
 	}
 	f := c.Flags()
 	f.StringVar(&filter.Actor, "actor", "", "only what this `token` did, by its name")
-	f.StringVar(&filter.Target, "target", "", "only what was done to this `run or worker`, or to the database")
-	f.StringVar(&action, "action", "", "only this `action`: submit, cancel, requeue, shutdown or backup")
+	f.StringVar(&filter.Target, "target", "", "only what was done to this `run, worker or token`, or to the database")
+	f.StringVar(&action, "action", "", "only this `action`: submit, cancel, requeue, shutdown, backup, token_create, token_revoke or enrol")
 	f.StringVar(&since, "since", "", "only since this `time`, such as 2026-11-25T10:00:00Z, or so long ago, such as 24h")
 	f.IntVar(&filter.Limit, "limit", 20, "how many entries, from 1 to 500")
 	f.StringVar(&filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")

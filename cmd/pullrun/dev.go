@@ -85,7 +85,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 	defer stopServing()
 	url := make(chan string, 1)   // serve sends the server's URL
 	served := make(chan error, 1) // serve's end
-	go func() { served <- serve(serving, srv, w.log, func(u string) { url <- u }) }()
+	go func() { served <- serve(serving, srv, w, func(u string) { url <- u }) }()
 	select {
 	case err := <-served:
 		return err
@@ -108,7 +108,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 		failure = <-served
 		serverGone()
 	})
-	err = work(drain, now, wrk, pipelines, w.log)
+	err = work(drain, now, wrk, pipelines, w)
 	stopServing()
 	both.Wait()
 	return errors.Join(err, failure)

@@ -14,8 +14,9 @@ import (
 // watch is how a long-lived command is watched: its log and its traces, with
 // the secrets that must appear in neither.
 type watch struct {
-	log   *slog.Logger
-	flush func() // exports the last spans; to be called when all else has ended
+	log      *slog.Logger
+	redactor *otel.Redactor
+	flush    func() // exports the last spans; to be called when all else has ended
 }
 
 // newWatch makes the log and sets tracing up as OTEL_* says.
@@ -29,12 +30,15 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 	if err != nil {
 		return watch{}, usageError(err)
 	}
-	return watch{log: log, flush: func() {
+	return watch{log: log, redactor: redactor, flush: func() {
 		if err := shutdown(context.WithoutCancel(ctx)); err != nil {
 			log.Warn("the last spans may not have been exported", "err", err)
 		}
 	}}, nil
 }
+
+// hide takes a secret out of all that is logged and exported from now on.
+func (w watch) hide(secret string) { w.redactor.Register(secret) }
 
 // logHandler writes for people on a terminal, and JSON elsewhere.
 func logHandler(t terminal, cfg configs.Log) slog.Handler {

@@ -45,7 +45,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 			cfg.Server.URL, cfg.Server.Token = configs.NewURL(dev.URL), configs.NewSecret(dev.Token)
 		}
 	}
-	c, err := newClient(cfg.Server, clientRetries)
+	c, err := newClient(cfg.Server, cfg.Server.Token.Reveal, clientRetries)
 	if err != nil {
 		return remote{}, usageError(err)
 	}
@@ -56,10 +56,11 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	return remote{client: c, watch: w}, nil
 }
 
-func newClient(r configs.Remote, retries int) (*client.Client, error) {
+// newClient makes a client that shows what token returns with each call.
+func newClient(r configs.Remote, token func() string, retries int) (*client.Client, error) {
 	return client.New(client.Config{
 		URL:       r.URL.Reveal(),
-		Token:     r.Token.Reveal,
+		Token:     token,
 		UserAgent: "pullrun/" + version(),
 		Retries:   retries,
 		Transport: client.Transport{CAFile: r.CAFile},

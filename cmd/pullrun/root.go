@@ -57,7 +57,7 @@ func execute(ctx context.Context, args []string, t terminal) int {
 		} else {
 			fmt.Fprintf(t.err, "pullrun: %v\n", err)
 		}
-		if api.CodeOf(err) == api.CodeUnauthorized {
+		if api.CodeOf(err) == api.CodeUnauthorized && !errors.Is(err, errEnrolAgain) {
 			fmt.Fprintln(t.err, "name the file that holds the token with --server-token-file or PULLRUN_SERVER_TOKEN_FILE")
 		}
 	}
@@ -103,7 +103,7 @@ Try it on this machine, in two terminals:
 		c.GroupID = groupRun
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newDev(t), profiled(newServer(t)), profiled(newWorker(t)), newWorkers(t), newAudit(t), newQueues(t), newHealth(t), newBackup(t), newRestore(t), newConfig(t)} {
+	for _, c := range []*cobra.Command{newDev(t), profiled(newServer(t)), profiled(newWorker(t)), newWorkers(t), newTokens(t), newAudit(t), newQueues(t), newHealth(t), newBackup(t), newRestore(t), newConfig(t)} {
 		c.GroupID = groupOperate
 		root.AddCommand(c)
 	}

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -50,7 +50,7 @@ comes next.`,
 				return err
 			}
 			defer w.flush()
-			return serve(ctx, cfg, w.log, func(string) {})
+			return serve(ctx, cfg, w, func(string) {})
 		},
 	}
 	configFlag(c, &file)
@@ -77,7 +77,8 @@ const gcPercent = 200
 
 // serve opens the store and serves it until ctx ends. ready is told the
 // server's URL when it can be called.
-func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func(url string)) (err error) {
+func serve(ctx context.Context, cfg configs.Server, watched watch, ready func(url string)) (err error) {
+	log := watched.log
 	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
 		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
 	}})
@@ -86,19 +87,10 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 
-	var tokens []server.Token
-	for _, t := range cfg.Tokens {
-		var scopes []server.Scope
-		for _, s := range t.Scopes {
-			scopes = append(scopes, server.Scope(s))
-		}
-		token := server.NewToken(t.Name, t.Token.Reveal(), scopes...)
-		token.OwnTrace = t.OwnTrace
-		tokens = append(tokens, token)
-	}
+	tokens := newTokenFiles(cfg.Tokens, watched.hide, log)
 	s, err := server.New(server.Config{
-		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens, Anonymous: cfg.Anonymous,
-		Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
+		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens.now(), Anonymous: cfg.Anonymous,
+		Credential: cfg.CredentialLifetime, Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),
 		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL, IgnoreUnsampledParent: cfg.Traces.IgnoreUnsampledParent,
@@ -108,7 +100,13 @@ func serve(ctx context.Context, cfg configs.Server, log *slog.Logger, ready func
 		return err
 	}
 	ready(s.URL())
-	return s.Run(ctx)
+	following, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { tokens.follow(following, s.SetTokens, log) })
+	err = s.Run(ctx)
+	stop()
+	background.Wait()
+	return err
 }
 
 func retention(r configs.Retention) store.Retention {

@@ -19,8 +19,8 @@ const engineMargin = time.Second
 
 // work is a worker from registration to the last result. It drains when drain
 // ends, and hands back what is left when now does.
-func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet, log *slog.Logger) error {
-	w, err := assemble(cfg, pipelines, log)
+func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet, watched watch) error {
+	w, err := assemble(cfg, pipelines, watched)
 	if err != nil {
 		return err
 	}
@@ -32,23 +32,29 @@ func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet
 // packets go from the poller to the manager, and the results from the manager
 // to the client.
 type workplace struct {
-	cfg     configs.Worker
-	log     *slog.Logger
-	client  *client.Client
-	manager *manager.Manager
-	poller  *poller.Poller
-	toEnd   chan struct{} // closed when the server asks this worker to end
-	close   func()        // closes what was opened, after live
+	cfg      configs.Worker
+	log      *slog.Logger
+	identity *identity
+	client   *client.Client
+	manager  *manager.Manager
+	poller   *poller.Poller
+	toEnd    chan struct{} // closed when the server asks this worker to end
+	close    func()        // closes what was opened, after live
 }
 
 // assemble opens what a worker needs and puts its parts together. Nothing
 // moves before live.
-func assemble(cfg configs.Worker, pipelines *pipelineSet, log *slog.Logger) (*workplace, error) {
+func assemble(cfg configs.Worker, pipelines *pipelineSet, watched watch) (*workplace, error) {
+	log := watched.log
 	name, err := workerName(cfg.Name)
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClient(cfg.Server, 0)
+	id, err := openIdentity(cfg, name, watched.hide, log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClient(cfg.Server, id.show, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +63,7 @@ func assemble(cfg configs.Worker, pipelines *pipelineSet, log *slog.Logger) (*wo
 		c.Close()
 		return nil, err
 	}
-	w := &workplace{cfg: cfg, log: log, client: c, toEnd: make(chan struct{})}
+	w := &workplace{cfg: cfg, log: log, identity: id, client: c, toEnd: make(chan struct{})}
 	w.close = func() {
 		closeBox()
 		c.Close()
@@ -91,8 +97,8 @@ func (w *workplace) post(ctx context.Context, results []api.Result) ([]api.Verdi
 func (w *workplace) live(drain, now context.Context) error {
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
 	defer stopPolling()
-	polled := make(chan error, 1) // Run's
-	go func() { polled <- w.poller.Run(polling) }()
+	polled := make(chan error, 1) // the poller's end
+	go func() { polled <- w.poll(polling) }()
 
 	var refused error
 	select {
@@ -113,6 +119,29 @@ func (w *workplace) live(drain, now context.Context) error {
 		w.log.Info("worker has ended")
 	}
 	return err
+}
+
+// poll keeps what the worker shows the server good, and polls. The first of the
+// two to be refused ends the other.
+func (w *workplace) poll(ctx context.Context) error {
+	if err := w.identity.enrol(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	kept := make(chan error, 1) // the keeper's end
+	go func() {
+		err := w.identity.keep(ctx, w.client)
+		if err != nil {
+			stop()
+		}
+		kept <- err
+	}()
+	err := w.poller.Run(ctx)
+	stop()
+	return w.identity.explain(errors.Join(err, <-kept))
 }
 
 // announce tells the server that this worker takes nothing more.

@@ -33,7 +33,7 @@ The second hands it back at once. The third ends the process where it stands.`,
 			if len(dirs) > 0 {
 				cfg.Pipelines.Dirs = dirs
 			}
-			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token)
+			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.EnrolToken)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ The second hands it back at once. The third ends the process where it stands.`,
 			}
 			drain, now, stop := twoSignals(cmd.Context(), w.log)
 			defer stop()
-			return work(drain, now, cfg, pipelines, w.log)
+			return work(drain, now, cfg, pipelines, w)
 		},
 	}
 	configFlag(c, &file)

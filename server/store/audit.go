@@ -11,7 +11,7 @@ type AuditEntry struct {
 	At     time.Time
 	Actor  string // name of the token
 	Action Action
-	Target string // a run's cookie, a worker's name, or TargetDatabase
+	Target string // a run's cookie, a worker's name, a token's id, or TargetDatabase
 	Detail string
 }
 
@@ -24,6 +24,10 @@ const (
 	ActionRequeue  Action = "requeue"
 	ActionShutdown Action = "shutdown" // a worker
 	ActionBackup   Action = "backup"   // the database
+
+	ActionTokenCreate Action = "token_create"
+	ActionTokenRevoke Action = "token_revoke"
+	ActionEnrol       Action = "enrol" // a worker
 )
 
 // TargetDatabase is the target of a backup.

@@ -70,6 +70,17 @@ func (o object) Scan(v any) error {
 	return json.Unmarshal([]byte(text), o.to)
 }
 
+// objectOrNull is object where an empty one is not the same as none.
+type objectOrNull struct{ to any }
+
+func (o objectOrNull) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("JSON is a %T", v)
+	}
+	return json.Unmarshal([]byte(text), o.to)
+}
+
 // runColumns are what scanRun reads, with runs as r and their routes as q.
 const runColumns = `
 	r.seq, r.cookie, r.digest, r.route, r.pipeline, q.digest, q.queue, q.labels, q.priority,

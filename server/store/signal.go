@@ -14,7 +14,7 @@ import (
 // signal that is lost costs time and nothing else.
 type Signal struct {
 	Kind SignalKind
-	Name string // of the run, by its cookie, or of the worker
+	Name string // of the run, by its cookie, of the worker, or of the token, by its id
 	Run  *Run   // of RunQueued: its cookie, number, and what it asks for
 }
 
@@ -36,6 +36,8 @@ const (
 	WorkerLeft
 	// Resync says that signals may have been lost.
 	Resync
+	// TokenRevoked says that a token is no longer good.
+	TokenRevoked
 )
 
 // Publish tells the other servers on the database. It does not wait, and does

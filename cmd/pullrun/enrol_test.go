@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// enrolment makes an enrolment with the command for it, and returns its file.
+func (s *site) enrolment(args ...string) (file string) {
+	s.t.Helper()
+	code, out, log := call(s.t, s.env, append([]string{"tokens", "create", "edge", "--enrol"}, args...)...)
+	if code != exitDone || !strings.HasPrefix(out, "pre_") {
+		s.t.Fatalf("tokens create = %d %q %s", code, out, log)
+	}
+	return s.write("enrol.token", out)
+}
+
+// enrolled starts a worker that has no token but what it is enrolled with, on the
+// machine whose state is at dir.
+func (s *site) enrolled(name, dir string, args ...string) *process {
+	s.t.Helper()
+	env := []string{s.env[0], "XDG_STATE_HOME=" + dir}
+	p := start(s.t, env, append([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelines(s.t)}, args...)...)
+	p.says(`"msg":"registered"`)
+	return p
+}
+
+func pipelines(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("testdata/pipelines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// credential is the token of the site's only worker.
+func (s *site) credential() api.Token {
+	s.t.Helper()
+	tokens, err := s.client.Tokens(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, k := range tokens {
+		if k.Kind == api.TokenWorker && k.Successor == "" {
+			return k
+		}
+	}
+	s.t.Fatalf("no worker has a credential: %+v", tokens)
+	return api.Token{}
+}
+
+// A worker is enrolled once, and needs nothing more: not when it is killed, not
+// when its credential is over, and not when the enrolment is. When its credential
+// is revoked, its next word is that it is refused.
+func TestAWorkerIsEnrolled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	enrolment, state := s.enrolment("--name-pattern", "edge-?"), t.TempDir()
+	w := s.enrolled("edge-1", state, "--enrol-token-file", enrolment)
+	s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+	first := s.credential().ID
+	w.kill()
+	w.ends()
+
+	file := filepath.Join(state, "pullrun", "credentials", "edge-1")
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := decode[map[string]any](t, string(kept))
+	was["renew_at"] = time.Now().Add(-time.Hour)
+	late, err := json.Marshal(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, late, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w = s.enrolled("edge-1", state) // without the enrolment
+	w.says(`"msg":"credential is replaced"`)
+	if now := s.credential().ID; now == first {
+		t.Errorf("the credential is still %s", first)
+	}
+	s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+
+	other := start(t, s.env[:1], "worker", "--name", "edge-2", "--enrol-token-file", enrolment, pipelines(t))
+	if code := other.ends(); code != exitRefused || !strings.Contains(other.log(), "exchanged before") {
+		t.Errorf("a second worker with the enrolment ended with %d: %s", code, other.log())
+	}
+
+	if code, _, log := call(t, s.env, "tokens", "revoke", s.credential().ID); code != exitDone {
+		t.Fatalf("tokens revoke = %d %s", code, log)
+	}
+	if code := w.ends(); code != exitRefused || !strings.Contains(w.log(), "enrol") {
+		t.Errorf("the worker whose credential is revoked ended with %d: %s", code, w.log())
+	}
+}
+
+// A token in a file is replaced without a restart of either side: first where it
+// is shown, then where it is known.
+func TestATokenIsReplacedInItsFile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	old, young := "old-0123456789abcdef", "new-0123456789abcdef"
+	known, shown := s.write("known.token", old), s.write("shown.token", old)
+	s.extra = []string{"PULLRUN_TOKENS=[{name: test, token: " + testToken + ", scopes: [admin]}, {name: a, token_file: " + known + ", scopes: [work]}, {name: b, token: " + young + ", scopes: [work]}]"}
+	srv := s.server()
+	w := start(t, s.env[:1], "worker", "--name", "w", "--server-token-file", shown, "--log-level", "debug", "--log-format", "json", pipelines(t))
+	w.says(`"msg":"registered"`)
+	replace := func(file, token string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(shown, young)
+	replace(known, "third-0123456789abcdef")
+	srv.says(`"msg":"secret was replaced"`) // the old one is good for nothing now
+	w.says(`"msg":"secret was replaced"`)
+	s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+	if strings.Contains(w.log()+srv.log(), old) || strings.Contains(w.log()+srv.log(), young) {
+		t.Error("a log holds a token")
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
+	"github.com/pullrun/pullrun/api/client/credential"
+	"github.com/pullrun/pullrun/configs"
+)
+
+// identity is how a worker shows who it is: by the token of its settings, or by
+// the credential that it got for an enrolment.
+type identity struct {
+	cfg    configs.Worker
+	token  *secretFile
+	keeper *credential.Keeper // nil where the settings have a token
+}
+
+// openIdentity finds what the worker has to show. hide is told every secret that
+// comes up.
+func openIdentity(cfg configs.Worker, name string, hide func(string), log *slog.Logger) (*identity, error) {
+	id := &identity{cfg: cfg, token: newSecretFile(cfg.Server.Token, cfg.Server.TokenFile, hide, log)}
+	if !cfg.Server.Token.IsZero() {
+		return id, nil
+	}
+	file := cfg.CredentialFile
+	if file == configs.AutoCredential {
+		state, err := stateDir()
+		if err != nil {
+			return nil, err
+		}
+		file = filepath.Join(state, "credentials", name)
+	}
+	var err error
+	id.keeper, err = credential.Open(credential.Config{File: file, Worker: name, Learnt: hide}, log)
+	return id, err
+}
+
+// show is the token of now, for every call.
+func (id *identity) show() string {
+	if id.keeper == nil {
+		return id.token.read()
+	}
+	return id.keeper.Token()
+}
+
+// enrol sees to it that there is something to show, if the settings say how.
+func (id *identity) enrol(ctx context.Context) error {
+	if id.keeper == nil {
+		return nil
+	}
+	enrolment := id.cfg.EnrolToken.Reveal()
+	c, err := newClient(id.cfg.Server, func() string { return enrolment }, 0)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return id.keeper.Enrol(ctx, enrolment, c)
+}
+
+// errEnrolAgain says what to do about a credential that the server does not accept.
+var errEnrolAgain = errors.New("enrol this worker again, with an enrolment from \"pullrun tokens create --enrol\"")
+
+// explain adds the remedy to a refusal.
+func (id *identity) explain(err error) error {
+	if api.CodeOf(err) == api.CodeUnauthorized && id.show() != "" && id.keeper != nil {
+		return fmt.Errorf("%w; %w", err, errEnrolAgain)
+	}
+	return err
+}
+
+// keep replaces a credential in time, until ctx ends or the server refuses to.
+func (id *identity) keep(ctx context.Context, c *client.Client) error {
+	if id.keeper == nil {
+		return nil
+	}
+	return id.keeper.Run(ctx, c)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/server"
+)
+
+// lookAtTokens is how often a server looks whether the files of its tokens have
+// changed.
+const lookAtTokens = 5 * time.Second
+
+// tokenFiles are the tokens of a server's settings, of which some stand in files.
+type tokenFiles struct {
+	tokens  []configs.Token
+	secrets []*secretFile // of each token
+	known   []string
+}
+
+func newTokenFiles(tokens []configs.Token, hide func(string), log *slog.Logger) *tokenFiles {
+	f := &tokenFiles{tokens: tokens}
+	for _, t := range tokens {
+		f.secrets = append(f.secrets, newSecretFile(t.Token, t.TokenFile, hide, log))
+		f.known = append(f.known, t.Token.Reveal())
+	}
+	return f
+}
+
+// now are the tokens as they were last read.
+func (f *tokenFiles) now() []server.Token {
+	var out []server.Token
+	for i, t := range f.tokens {
+		var scopes []server.Scope
+		for _, s := range t.Scopes {
+			scopes = append(scopes, server.Scope(s))
+		}
+		token := server.NewToken(t.Name, f.known[i], scopes...)
+		token.OwnTrace = t.OwnTrace
+		out = append(out, token)
+	}
+	return out
+}
+
+// changed reads the files again and reports whether a token is another.
+func (f *tokenFiles) changed() bool {
+	changed := false
+	for i, s := range f.secrets {
+		if secret := s.read(); secret != f.known[i] {
+			f.known[i], changed = secret, true
+		}
+	}
+	return changed
+}
+
+// follow has the server take the tokens as they change, until ctx ends.
+func (f *tokenFiles) follow(ctx context.Context, take func([]server.Token) error, log *slog.Logger) {
+	ticker := time.NewTicker(lookAtTokens)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !f.changed() {
+			continue
+		}
+		if err := take(f.now()); err != nil {
+			log.ErrorContext(ctx, "tokens cannot be replaced, going on with those of before", "err", err)
+		}
+	}
+}
