@@ -64,6 +64,8 @@ type conn interface {
 	// ask is query for an answer that is not needed at once: scan is called
 	// before the next query or count returns.
 	ask(query string, scan func(scanner) error, args []any) error
+	// askAll is ask of a bulk.
+	askAll(b *bulk, rows [][]any, scan func(scanner) error) error
 	// flush sends what waits and returns when it is answered.
 	flush() error
 	// script runs statements without arguments.

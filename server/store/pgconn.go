@@ -106,6 +106,13 @@ func (c *pgConn) ask(query string, scan func(scanner) error, args []any) error {
 	return nil
 }
 
+func (c *pgConn) askAll(b *bulk, rows [][]any, scan func(scanner) error) error {
+	for _, part := range b.parts(rows) {
+		c.queue = append(c.queue, queued{query: b.many, scan: scan, args: b.columns(part)})
+	}
+	return nil
+}
+
 func (c *pgConn) query(query string, scan func(scanner) error, args []any) error {
 	return c.send(func(b *pgx.Batch) {
 		b.Queue(c.texts.of(query), storable(args)...).Query(func(rows pgx.Rows) error { return eachRow(rows, scan) })

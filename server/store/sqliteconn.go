@@ -67,6 +67,15 @@ func (c *sqliteConn) ask(query string, scan func(scanner) error, args []any) err
 	return c.query(query, scan, args)
 }
 
+func (c *sqliteConn) askAll(b *bulk, rows [][]any, scan func(scanner) error) error {
+	for _, row := range rows {
+		if err := c.query(b.one, scan, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *sqliteConn) flush() error { return nil }
 
 func (c *sqliteConn) script(text string) error {

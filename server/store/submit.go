@@ -25,7 +25,7 @@ func (s *Store) BeginSubmit(ctx context.Context, now time.Time, n NewRun) func()
 		created bool
 	}
 	n.NotBefore = n.NotBefore.UTC().Truncate(time.Microsecond)
-	op := operation{now: now, adds: true, ahead: func(t *tx) error { return t.submitEarly(n) }}
+	op := operation{now: now, adds: true, ahead: func(t *tx, submits *earlySubmits) error { return t.submitEarly(n, submits) }}
 	answer := begin(ctx, s.writer, op, func(t *tx) (o outcome, err error) {
 		o.Run, o.created, err = t.admit(n)
 		o.Moved = t.moved
@@ -141,16 +141,18 @@ func (t *tx) takeSlot(r *Run) error {
 
 // insert writes a new row and sets r.Seq, unless the cookie or the key is taken.
 func (t *tx) insert(r *Run) (bool, error) {
-	args, err := insertArgs(r)
+	row, err := r.insertRow()
 	if err != nil {
 		return false, err
 	}
-	inserted, err := t.row(insertRun, []any{&r.Seq}, args...)
+	inserted, err := t.row(insertRun.one, []any{&r.Seq, &r.Cookie}, row...)
 	t.wrote = t.wrote || inserted
 	return inserted, err
 }
 
-const insertRun = `
+// insertRun writes the runs whose cookies and keys are not taken, in order, and
+// returns which those are.
+var insertRun = newBulk(`
 	INSERT INTO runs (
 		cookie, digest, route, pipeline, delivery, max_attempts, not_before, queue_timeout, run_timeout, detach,
 		idempotency_key, submitter, tags, send_parent, send_state, request_parent, request_state, submitted_at,
@@ -159,15 +161,24 @@ const insertRun = `
 		requeued_from, requeued_as,
 		fence, attempts, worker, session, span, worker_digest, offered_at, accepted_at, claimed_at, finished_at,
 		cancel_at, cancel_by, cancel_reason, rc)
-	VALUES (
-		?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-		?22, ?23, ?24, ?25, ?26, 0,
-		?27, '',
-		0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '')
-	ON CONFLICT DO NOTHING RETURNING seq`
+	SELECT
+		:cookie, :digest, :route, :pipeline, :delivery, :max_attempts, :not_before, :queue_timeout, :run_timeout, :detach,
+		:idempotency_key, :submitter, :tags, :send_parent, :send_state, :request_parent, :request_state, :submitted_at,
+		:state, :queued_at, :due,
+		:concurrency_key, :concurrency_limit, :concurrency_policy, :blocked, :retry, 0,
+		:requeued_from, '',
+		0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '' FROM given WHERE true
+	ON CONFLICT DO NOTHING RETURNING seq, cookie`,
+	"cookie text", "digest text", "route bigint", "pipeline text", "delivery bigint", "max_attempts bigint",
+	"not_before bigint", "queue_timeout bigint", "run_timeout bigint", "detach bigint",
+	"idempotency_key text", "submitter text", "tags text", "send_parent text", "send_state text",
+	"request_parent text", "request_state text", "submitted_at bigint",
+	"state bigint", "queued_at bigint", "due bigint",
+	"concurrency_key text", "concurrency_limit bigint", "concurrency_policy bigint", "blocked bigint", "retry text",
+	"requeued_from text")
 
-// insertArgs are the arguments of insertRun.
-func insertArgs(r *Run) ([]any, error) {
+// insertRow is a row of insertRun.
+func (r *Run) insertRow() ([]any, error) {
 	tags, err := jsonObject(r.Tags)
 	if err != nil {
 		return nil, err
@@ -177,12 +188,12 @@ func insertArgs(r *Run) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		r.Cookie, r.Digest, r.route, r.Pipeline, int(r.Delivery), r.MaxAttempts, micros(r.NotBefore),
-		r.QueueTimeout.Microseconds(), r.RunTimeout.Microseconds(), boolean(r.Detach),
-		r.IdempotencyKey, r.Submitter, tags,
-		r.Trace.Send.TraceParent, r.Trace.Send.TraceState, r.Trace.Request.TraceParent, r.Trace.Request.TraceState,
-		micros(r.SubmittedAt), int(r.State), micros(r.QueuedAt), micros(r.Due),
-		r.Concurrency.Key, r.Concurrency.Limit, int(r.Concurrency.Policy), boolean(r.Blocked), retry,
+		r.Cookie, r.Digest, r.route, r.Pipeline, int64(r.Delivery), int64(r.MaxAttempts),
+		micros(r.NotBefore), r.QueueTimeout.Microseconds(), r.RunTimeout.Microseconds(), boolean(r.Detach),
+		r.IdempotencyKey, r.Submitter, tags, r.Trace.Send.TraceParent, r.Trace.Send.TraceState,
+		r.Trace.Request.TraceParent, r.Trace.Request.TraceState, micros(r.SubmittedAt),
+		int64(r.State), micros(r.QueuedAt), micros(r.Due),
+		r.Concurrency.Key, int64(r.Concurrency.Limit), int64(r.Concurrency.Policy), boolean(r.Blocked), retry,
 		r.RequeuedFrom,
 	}, nil
 }

@@ -24,9 +24,9 @@ type operation struct {
 	workers []string
 	work    func(*tx) error
 	// ahead is run before the work of any operation of the batch, if there are
-	// several, so that what it asks of the database goes there with what the
-	// others ask. It may be nil. If it has run, work is too.
-	ahead func(*tx) error
+	// several, so that what it asks for is written with what the others ask for.
+	// It may be nil. If it has run, work is too.
+	ahead func(*tx, *earlySubmits) error
 	done  chan error // the writer sends once; room for one
 }
 
