@@ -32,13 +32,14 @@ var layers = map[string][]string{
 	"engine/chips":          {"engine", "engine/expr"},
 	"engine/testcase":       {"engine", "engine/expr"},
 	"otel":                  {"otel/span"},
+	"otel/forward":          {},
 	"otel/span":             {},
 	"otel/oteltest":         {},
 	"configs":               {},
-	"server":                {"api", "otel", "otel/span", "server/store"},
+	"server":                {"api", "otel", "otel/forward", "otel/span", "server/store"},
 	"server/store":          {},
 	"bench":                 {"api", "api/client", "poller"},
-	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "poller", "manager", "manager/outbox", "engine", "engine/chips", "engine/testcase", "otel", "otel/span", "configs", "server", "server/store"},
+	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "poller", "manager", "manager/outbox", "engine", "engine/chips", "engine/testcase", "otel", "otel/forward", "otel/span", "configs", "server", "server/store"},
 
 	"server/store/storetest": {},
 }
@@ -53,7 +54,7 @@ var only = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":          {"otel"},
 	"go.yaml.in/yaml/v4":                    {"configs", "engine", "engine/testcase"},
 	"github.com/ncruces/go-sqlite3":         {"server/store"},
-	"github.com/jackc/pgx/v5":               {"server/store", "server/store/storetest"},
+	"github.com/jackc/pgx/v5":               {"server/store", "server/store/storetest", "bench"},
 }
 
 const module = "github.com/pullrun/pullrun"
