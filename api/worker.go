@@ -64,9 +64,21 @@ type Registered struct {
 	LeaseMS  int64  `json:"lease_ms"` // how long leases last without contact
 	RenewMS  int64  `json:"renew_ms"` // how often to send a heartbeat
 	// Lost are the leases of Holding that are no longer this worker's.
-	Lost   []Held `json:"lost,omitempty"`
-	Limits Limits `json:"limits"`
+	Lost []Held `json:"lost,omitempty"`
+	// OTLP are the signals that the worker may export through the server.
+	OTLP   []Signal `json:"otlp,omitempty"`
+	Limits Limits   `json:"limits"`
 }
+
+// A Signal is a kind of telemetry.
+type Signal string
+
+// The signals.
+const (
+	SignalTraces  Signal = "traces"
+	SignalMetrics Signal = "metrics"
+	SignalLogs    Signal = "logs"
+)
 
 // Limits are the sizes, in bytes, that the server accepts.
 type Limits struct {

@@ -48,6 +48,7 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/workers/:id/heartbeat", ScopeWork, true, s.heartbeat},
 		{"POST", "/v1/workers/:id/results", ScopeWork, false, s.results},
 		{"POST", "/v1/workers/:id/events", ScopeWork, true, s.postEvents},
+		{"POST", "/v1/workers/:id/otlp/v1/:signal", ScopeWork, true, s.export},
 		{"POST", "/v1/workers/:id/shutdown", ScopeAdmin, false, s.shutdownWorker},
 		{"POST", "/v1/workers/:id/credential", ScopeWork, true, s.rotate},
 

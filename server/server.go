@@ -25,6 +25,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pullrun/pullrun/otel/forward"
 	"github.com/pullrun/pullrun/server/store"
 )
 
@@ -67,6 +68,9 @@ type Config struct {
 	Rate int
 	// Retention is how long what has ended is kept.
 	Retention store.Retention
+	// Forwarder takes what workers export through the server. Nil forwards
+	// nothing. The server runs it.
+	Forwarder *forward.Forwarder
 	// ShutdownTimeout is how long requests under way may take to finish when
 	// the server ends.
 	ShutdownTimeout time.Duration
@@ -178,6 +182,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.store.Suspect() {
 		background.Go(func() { s.check(ctx, damaged) })
 	}
+	forwarding, stopForwarding := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopForwarding()
+	background.Go(func() { s.cfg.Forwarder.Run(forwarding) })
 	served := make(chan error, 1) // Serve sends once
 	go func() { served <- s.listen() }()
 
@@ -201,6 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 		failure = err
 	}
 	stop()
+	stopForwarding() // after the last request that may bring something
 	background.Wait()
 	if errors.Is(failure, http.ErrServerClosed) {
 		return nil

@@ -45,7 +45,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusCreated, api.Registered{
 		WorkerID: in.Name, Session: session,
 		HoldMS: s.cfg.Hold.Milliseconds(), LeaseMS: s.cfg.Lease.Milliseconds(), RenewMS: s.cfg.Renew.Milliseconds(),
-		Lost:   heldOut(out.Lost),
+		Lost: heldOut(out.Lost), OTLP: s.forwards(),
 		Limits: api.Limits{BodyBytes: s.cfg.MaxBody, ResultBytes: s.cfg.MaxResult},
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/otel/forward"
 	"github.com/pullrun/pullrun/server"
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -88,13 +89,18 @@ func serve(ctx context.Context, cfg configs.Server, watched watch, ready func(ur
 	defer func() { err = errors.Join(err, st.Close()) }()
 
 	tokens := newTokenFiles(cfg.Tokens, watched.hide, log)
+	forwarder, err := forward.FromEnv(forward.DefaultQueue, log)
+	if err != nil {
+		return usageError(err)
+	}
 	s, err := server.New(server.Config{
 		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens.now(), Anonymous: cfg.Anonymous,
 		Credential: cfg.CredentialLifetime, Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),
 		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL, IgnoreUnsampledParent: cfg.Traces.IgnoreUnsampledParent,
-		Version: version(), OpenAPI: pullrun.OpenAPI,
+		Forwarder: forwarder,
+		Version:   version(), OpenAPI: pullrun.OpenAPI,
 	}, st, log)
 	if err != nil {
 		return err

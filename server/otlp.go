@@ -1,0 +1,84 @@
+package server
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel/forward"
+)
+
+// workerService is the service that workers' telemetry is shown under,
+// whatever they say themselves.
+const workerService = "pullrun-worker"
+
+// maxExport is the largest export request, decompressed, in bytes. The SDKs
+// send 512 spans at once.
+const maxExport = 4 << 20
+
+// export takes telemetry of a worker to the server's collector.
+func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
+	worker, err := name(r, "id")
+	if err != nil {
+		return err
+	}
+	signal := forward.Signal(r.PathValue("signal"))
+	body, err := readExport(w, r)
+	if err != nil {
+		return err
+	}
+	rejected, err := s.cfg.Forwarder.Take(signal, body, forward.Sender{Service: workerService, Instance: worker})
+	var invalid *forward.InvalidError
+	var not forward.NotForwardedError
+	switch {
+	case errors.As(err, &invalid):
+		return api.Errorf(api.CodeInvalidRequest, "%w", err)
+	case errors.As(err, &not):
+		return api.Errorf(api.CodeNotFound, "%w", err)
+	case err != nil:
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(forward.Answer(signal, rejected)) // the worker has gone; what was taken is
+	return nil
+}
+
+// readExport reads a body in protobuf, which may be compressed.
+func readExport(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if kind := r.Header.Get("Content-Type"); kind != "application/x-protobuf" {
+		return nil, api.Errorf(api.CodeUnsupportedMedia, "the body must be application/x-protobuf, got %q", kind)
+	}
+	body := io.Reader(http.MaxBytesReader(w, r.Body, maxExport))
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, api.Errorf(api.CodeInvalidRequest, "the body is not compressed by gzip: %w", err)
+		}
+		body = z
+	default:
+		return nil, api.Errorf(api.CodeUnsupportedMedia, "the body may be compressed by gzip, got %q", encoding)
+	}
+	raw, err := io.ReadAll(io.LimitReader(body, maxExport+1))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), len(raw) > maxExport:
+		return nil, api.Errorf(api.CodeBodyTooLarge, "the export request is larger than the limit of %d bytes", maxExport)
+	case err != nil:
+		return nil, api.Errorf(api.CodeInvalidRequest, "read the export request: %w", err)
+	}
+	return raw, nil
+}
+
+// forwards are the signals that workers may export through this server.
+func (s *Server) forwards() []api.Signal {
+	var out []api.Signal
+	for _, signal := range s.cfg.Forwarder.Signals() {
+		out = append(out, api.Signal(signal))
+	}
+	return out
+}
