@@ -27,7 +27,7 @@ var types = map[string]any{
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
 	"Attempt": api.Attempt{}, "AuditEntry": api.AuditEntry{}, "AuditList": api.AuditList{},
 	"Requeue": api.Requeue{}, "RequeueResult": api.RequeueResult{}, "Requeued": api.Requeued{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
-	"Registered": api.Registered{}, "Result": api.Result{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
+	"Registered": api.Registered{}, "Result": api.Result{}, "LateResult": api.LateResult{}, "Results": api.Results{}, "Run": api.Run{}, "RunEvent": api.RunEvent{},
 	"RunList": api.RunList{}, "Submit": api.Submit{}, "SubmitBatch": api.SubmitBatch{}, "SubmitBatchResult": api.SubmitBatchResult{},
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	"NewToken": api.NewToken{}, "Token": api.Token{}, "IssuedToken": api.IssuedToken{}, "TokenList": api.TokenList{}, "NewCredential": api.NewCredential{}, "Enrolled": api.Enrolled{},

@@ -1,6 +1,9 @@
 package api
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // RC is a result code: how a run ended, or why a packet was not obeyed. The
 // codes are the original's, plus CANCELLED and TIMEOUT.
@@ -61,6 +64,20 @@ func (r Result) Validate() error {
 		c.add("rc", "unknown code "+quote(string(r.RC)))
 	}
 	return c.err()
+}
+
+// A LateResult is one that was not accepted: its lease was lost, or another
+// result had come first. It is kept as evidence and changes nothing.
+type LateResult struct {
+	At         time.Time       `json:"at"` // when it came
+	Worker     string          `json:"worker"`
+	Attempt    int             `json:"attempt,omitempty"` // number of the attempt that it came of, if that has ended
+	RC         RC              `json:"rc"`
+	Error      string          `json:"error,omitempty"` // the first 4 KiB, as of the next
+	Stacktrace string          `json:"stacktrace,omitempty"`
+	Result     json.RawMessage `json:"result,omitempty"` // unless it was larger than 64 KiB
+	// ResultBytes is the size of the result that came, zero if there was none.
+	ResultBytes int `json:"result_bytes"`
 }
 
 // A VerdictCode is what the server did with a result.

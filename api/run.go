@@ -159,10 +159,13 @@ type Run struct {
 	RequeuedAs   string    `json:"requeued_as,omitempty"`
 	Waiting      *Waiting  `json:"waiting,omitempty"`  // why it is not being worked on; only where a single run is read
 	Attempts     []Attempt `json:"attempts,omitempty"` // that have ended; only where a single run is read
-	Blocked      bool      `json:"blocked,omitempty"`  // queued, and waits for a slot of its key
-	Worker       string    `json:"worker,omitempty"`   // who holds it, or held it last
-	TraceID      string    `json:"trace_id,omitempty"`
-	TraceURL     string    `json:"trace_url,omitempty"` // where people look at the trace
+	// LateResults were not accepted, the first of them first; only where a single
+	// run is read.
+	LateResults []LateResult `json:"late_results,omitempty"`
+	Blocked     bool         `json:"blocked,omitempty"` // queued, and waits for a slot of its key
+	Worker      string       `json:"worker,omitempty"`  // who holds it, or held it last
+	TraceID     string       `json:"trace_id,omitempty"`
+	TraceURL    string       `json:"trace_url,omitempty"` // where people look at the trace
 
 	CreatedAt         time.Time  `json:"created_at"`
 	NotBefore         *time.Time `json:"not_before,omitempty"`

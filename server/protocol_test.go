@@ -176,9 +176,20 @@ func TestResultIsFinal(t *testing.T) {
 	if got.RC != first.RC || got.Error != "e" || got.Stacktrace != "s" || string(got.Result) != "null" {
 		t.Errorf("run is %+v, want the first result", got)
 	}
-	late, err := w.store.LateResults(t.Context(), "c")
-	if err != nil || len(late) != 6 {
-		t.Errorf("%d results are kept as evidence, %v, want 6", len(late), err)
+	if len(got.LateResults) != 6 {
+		t.Fatalf("late results are %+v, want 6", got.LateResults)
+	}
+	late := got.LateResults[5]
+	if !late.At.After(got.CreatedAt) {
+		t.Errorf("the last late result came at %v, before the run at %v", late.At, got.CreatedAt)
+	}
+	late.At = time.Time{}
+	want := api.LateResult{Worker: "w", RC: first.RC, Error: first.Error, Stacktrace: first.Stacktrace, Result: first.Result, ResultBytes: 4}
+	if diff := cmp.Diff(want, late); diff != "" {
+		t.Errorf("the result of another fence (-want +got):\n%s", diff)
+	}
+	if list := into[api.RunList](t, w.want(200, "GET", "/v1/runs", nil)); list.Runs[0].LateResults != nil {
+		t.Errorf("a listed run shows late results, which is only for a single one: %+v", list.Runs[0])
 	}
 }
 

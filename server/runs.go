@@ -117,8 +117,8 @@ func (s *Server) viewWhole(ctx context.Context, run store.Run) (api.Run, error) 
 	if run.Fence == 0 {
 		return view, nil
 	}
-	attempts, err := s.store.Attempts(ctx, run.Cookie)
-	view.Attempts = viewAttempts(attempts)
+	attempts, late, err := s.store.History(ctx, run.Cookie)
+	view.Attempts, view.LateResults = viewAttempts(attempts), viewLate(late)
 	return view, err
 }
 

@@ -76,6 +76,17 @@ func viewAttempts(list []store.Attempt) []api.Attempt {
 	return out
 }
 
+func viewLate(list []store.Late) []api.LateResult {
+	var out []api.LateResult
+	for _, l := range list {
+		out = append(out, api.LateResult{
+			At: l.At, Worker: l.Worker, Attempt: l.Attempt, RC: api.RC(l.RC),
+			Error: l.Error, Stacktrace: l.Stacktrace, Result: l.Result, ResultBytes: l.Size,
+		})
+	}
+	return out
+}
+
 func viewDelivery(d store.Delivery) api.Delivery {
 	if d == store.AtMostOnce {
 		return api.AtMostOnce

@@ -131,6 +131,21 @@ func ranDigest(run api.Run) string {
 	return run.Attempts[len(run.Attempts)-1].Digest
 }
 
+// late is a result that was not accepted, in one line.
+func late(l api.LateResult) string {
+	line := fmt.Sprintf("%s by %s at %s", l.RC, l.Worker, l.At.Local().Format(time.DateTime+".000"))
+	if l.Attempt > 0 {
+		line += fmt.Sprintf(", attempt %d", l.Attempt)
+	}
+	if l.ResultBytes > 0 {
+		line += fmt.Sprintf(", with a result of %s", counted(l.ResultBytes, "byte"))
+	}
+	if first, _, _ := strings.Cut(l.Error, "\n"); first != "" {
+		line += ": " + first
+	}
+	return line
+}
+
 // attempt is what came of an attempt, in one line.
 func attempt(a api.Attempt) string {
 	line := fmt.Sprintf("%s by %s after %s", cmp.Or(string(a.RC), string(a.Outcome)), a.Worker, took(a.EndedAt.Sub(a.StartedAt)))
@@ -198,6 +213,9 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		row("trace", cmp.Or(run.TraceURL, run.TraceID))
 		row("code", string(run.RC))
 		row("error", run.Error)
+		for _, l := range run.LateResults {
+			row("not accepted", late(l))
+		}
 		_ = table.Flush() // a closed pipe is the reader's wish
 		if run.Stacktrace != "" {
 			fmt.Fprintf(o.out, "%s\n", strings.TrimRight(run.Stacktrace, "\n"))

@@ -33,7 +33,7 @@ func TestAttemptsShowWhichDigestWasRun(t *testing.T) {
 	h = w.run("any")
 	w.finish(store.Result{Cookie: "a", Fence: h.Fence, Worker: "any", RC: "OK"})
 
-	attempts, err := w.Attempts(t.Context(), "a")
+	attempts, _, err := w.History(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,5 +41,5 @@ func TestAttemptsShowWhichDigestWasRun(t *testing.T) {
 	for _, a := range attempts {
 		got = append(got, a.Worker+" "+a.Digest)
 	}
-	wantDiff(t, "Attempts()", got, []string{"w 1", "w 1", "any "})
+	wantDiff(t, "History()", got, []string{"w 1", "w 1", "any "})
 }

@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// maxLate bounds the evidence that is kept of one run.
-const maxLate = 16
+// What is kept of late results: so many of a run, and of each no more than so
+// many bytes of its result, and a few thousand of its error and its stacktrace.
+const (
+	maxLate       = 16
+	maxLateResult = 64 << 10
+)
 
 // Result is what a worker sends when it is through with a run, or, with Release,
 // when it hands the run back.
@@ -137,8 +141,12 @@ func (t *tx) sameResult(r *Run, res *Result) (bool, error) {
 }
 
 func (t *tx) insertLate(seq int64, res *Result) error {
+	kept := res.Result
+	if len(kept) > maxLateResult {
+		kept = nil
+	}
 	return t.exec(`
-		INSERT INTO late (run, n, at, worker, fence, rc, error, stacktrace, result)
-		SELECT ?1, count(*) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM late WHERE run = ?1 HAVING count(*) < ?9`,
-		seq, micros(t.now), res.Worker, res.Fence, res.RC, res.Error, res.Stacktrace, res.Result, maxLate)
+		INSERT INTO late (run, n, at, worker, fence, rc, error, stacktrace, result, size)
+		SELECT ?1, count(*) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM late WHERE run = ?1 HAVING count(*) < ?10`,
+		seq, micros(t.now), res.Worker, res.Fence, res.RC, brief(res.Error), brief(res.Stacktrace), kept, len(res.Result), maxLate)
 }

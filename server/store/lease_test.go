@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,14 +81,13 @@ func TestLostWorkerIsFenced(t *testing.T) {
 	if r := w.wantState("a", store.Succeeded); string(r.Result) != `"v"` || r.Attempts != 2 {
 		t.Errorf("run = %+v, want the result of v on attempt 2", r)
 	}
-	late, err := w.LateResults(t.Context(), "a")
+	attempts, late, err := w.History(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantDiff(t, "LateResults()", late, []store.Late{{At: w.now, Worker: "w", Fence: 1, RC: "OK", Result: []byte(`"zombie"`)}})
-	attempts, err := w.Attempts(t.Context(), "a")
-	if err != nil || len(attempts) != 2 || attempts[1].Number != 2 || attempts[1].Outcome != store.Settled || attempts[1].RC != "OK" {
-		t.Errorf("Attempts() = %+v, %v, want expired and settled", attempts, err)
+	wantDiff(t, "History()", late, []store.Late{{At: w.now, Worker: "w", Attempt: 1, Fence: 1, RC: "OK", Result: []byte(`"zombie"`), Size: 8}})
+	if len(attempts) != 2 || attempts[1].Number != 2 || attempts[1].Outcome != store.Settled || attempts[1].RC != "OK" {
+		t.Errorf("History() = %+v, want expired and settled", attempts)
 	}
 }
 
@@ -362,11 +362,20 @@ func TestResultOfAnotherWorkerIsStale(t *testing.T) {
 			t.Errorf("Finish(release) = %v, want %v", got, want)
 		}
 	}
-	for range 40 {
-		w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "v", RC: "OK"})
+	long := strings.Repeat("x", 1<<20)
+	for n := range 40 {
+		result := long[:64<<10-1+n]
+		w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "v", RC: "OK", Error: long, Stacktrace: long, Result: []byte(result)})
 	}
-	if late, err := w.LateResults(t.Context(), "a"); err != nil || len(late) != 16 {
-		t.Errorf("LateResults() has %d, %v, want the first 16", len(late), err)
+	if _, late, err := w.History(t.Context(), "a"); err != nil || len(late) != 16 {
+		t.Errorf("History() has %d, %v, want the first 16", len(late), err)
+	} else {
+		for n, size := range []int{64<<10 - 1, 64 << 10, 0} {
+			l := late[n+1] // the first is older
+			if len(l.Result) != size || l.Size != 64<<10-1+n || len(l.Error) != 4096 || len(l.Stacktrace) != 4096 {
+				t.Errorf("of a result of %d bytes %d are kept, want %d; of error and stacktrace %d and %d, want 4096", l.Size, len(l.Result), size, len(l.Error), len(l.Stacktrace))
+			}
+		}
 	}
 }
 

@@ -30,32 +30,35 @@ func (s *Store) Get(ctx context.Context, cookie string) (Run, error) {
 	return r, err
 }
 
-// Attempts returns the attempts of a run that have ended, in order.
-func (s *Store) Attempts(ctx context.Context, cookie string) ([]Attempt, error) {
-	var out []Attempt
+// History returns the attempts of a run that have ended and the results of it
+// that were not accepted, each in order.
+func (s *Store) History(ctx context.Context, cookie string) (attempts []Attempt, late []Late, _ error) {
+	unaccepted := 1 // unless an attempt's row says that there is none
 	err := s.query(ctx, `SELECT a.fence, a.number, a.worker, a.session, a.span, a.digest, a.queued_at, a.offered_at, a.accepted_at,
-			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason
+			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason, (SELECT count(*) FROM late l WHERE l.run = r.seq)
 		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row scanner) error {
 		var a Attempt
 		err := row.Scan(&a.Fence, &a.Number, &a.Worker, &a.Session, &a.Span, &a.Digest, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
-			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason)
-		out = append(out, a)
+			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason, &unaccepted)
+		attempts = append(attempts, a)
 		return err
 	}, cookie)
-	return out, err
+	if err == nil && unaccepted > 0 {
+		late, err = s.late(ctx, cookie)
+	}
+	return attempts, late, err
 }
 
-// LateResults returns the results of a run that were not accepted, in order.
-func (s *Store) LateResults(ctx context.Context, cookie string) ([]Late, error) {
-	var out []Late
-	err := s.query(ctx, `SELECT l.at, l.worker, l.fence, l.rc, l.error, l.stacktrace, l.result
-		FROM runs r JOIN late l ON l.run = r.seq WHERE r.cookie = ?1 ORDER BY l.n`, func(row scanner) error {
+func (s *Store) late(ctx context.Context, cookie string) (list []Late, _ error) {
+	return list, s.query(ctx, `SELECT l.at, l.worker, coalesce(a.number, 0), l.fence, l.rc, l.error, l.stacktrace, l.result, l.size
+		FROM runs r JOIN late l ON l.run = r.seq
+		LEFT JOIN attempts a ON a.run = l.run AND a.fence = l.fence AND a.worker = l.worker
+		WHERE r.cookie = ?1 ORDER BY l.n`, func(row scanner) error {
 		var l Late
-		err := row.Scan(stamp{&l.At}, &l.Worker, &l.Fence, &l.RC, &l.Error, &l.Stacktrace, &l.Result)
-		out = append(out, l)
+		err := row.Scan(stamp{&l.At}, &l.Worker, &l.Attempt, &l.Fence, &l.RC, &l.Error, &l.Stacktrace, &l.Result, &l.Size)
+		list = append(list, l)
 		return err
 	}, cookie)
-	return out, err
 }
 
 // Filter selects runs. What is left empty does not restrict.

@@ -108,7 +108,7 @@ func TestRetriedResultIsKnown(t *testing.T) {
 	if got := w.finish(res); got != store.Duplicate {
 		t.Errorf("Finish() of the first attempt, after the end = %v, want duplicate", got)
 	}
-	attempts, err := w.Attempts(t.Context(), "c")
+	attempts, _, err := w.History(t.Context(), "c")
 	if err != nil || len(attempts) != 2 || attempts[0].RC != "EXCEPTION" || !strings.HasPrefix(res.Error, attempts[0].Reason) || attempts[0].Reason == "" {
 		t.Errorf("Attempts() = %+v, %v, want both, and the beginning of the first's error", attempts, err)
 	}

@@ -152,13 +152,15 @@ type Held struct {
 }
 
 // Late is a result that came too late or contradicted the stored one. It
-// changes nothing and is kept as evidence.
+// changes nothing and is kept as evidence, the first few of a run.
 type Late struct {
 	At         time.Time
 	Worker     string
+	Attempt    int // that it came of; zero if the lease was never accepted or goes on
 	Fence      int64
 	RC         string
-	Error      string
+	Error      string // cut to a few thousand bytes, as is the next
 	Stacktrace string
-	Result     []byte
+	Result     []byte // nil if it was absent, or too large to keep
+	Size       int    // of the result in bytes
 }

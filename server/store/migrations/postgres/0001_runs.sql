@@ -184,7 +184,8 @@ CREATE TABLE late (
     rc         TEXT COLLATE "C" NOT NULL,
     error      TEXT COLLATE "C" NOT NULL,
     stacktrace TEXT COLLATE "C" NOT NULL,
-    result     BYTEA,
+    result     BYTEA, -- NULL if it was absent or too large to keep
+    size       BIGINT NOT NULL, -- bytes of the result that came
     PRIMARY KEY (run, n)
 );
 

@@ -184,6 +184,7 @@ CREATE TABLE late (
     rc         TEXT    NOT NULL,
     error      TEXT    NOT NULL,
     stacktrace TEXT    NOT NULL,
-    result     BLOB,
+    result     BLOB, -- NULL if it was absent or too large to keep
+    size       INTEGER NOT NULL, -- bytes of the result that came
     PRIMARY KEY (run, n)
 ) STRICT;
