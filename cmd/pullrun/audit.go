@@ -63,7 +63,7 @@ It wants a token with the scope admin.`,
 	f.StringVar(&filter.Target, "target", "", "only what was done to this `run, worker or token`, or to the database")
 	f.StringVar(&action, "action", "", "only this `action`: submit, cancel, requeue, shutdown, backup, token_create, token_revoke or enrol")
 	f.StringVar(&since, "since", "", "only since this `time`, such as 2026-11-25T10:00:00Z, or so long ago, such as 24h")
-	f.IntVar(&filter.Limit, "limit", 20, "how many entries, from 1 to 500")
+	limitFlag(c, &filter.Limit, 20, "entries")
 	f.StringVar(&filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
 	outputFlag(c, &output)
 	configs.Flags[configs.Client](f)

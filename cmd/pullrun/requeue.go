@@ -31,7 +31,7 @@ again is the same new run.`,
 	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
 	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` had")
 	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
-	f.IntVar(&o.filter.Limit, "limit", 50, "how many runs, from 1 to 500")
+	limitFlag(c, &o.filter.Limit, 50, "runs")
 	f.BoolVar(&o.filter.DryRun, "dry-run", false, "say what would be requeued, and do nothing")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)

@@ -48,7 +48,7 @@ func newRuns(t terminal) *cobra.Command {
 	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
 	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` has or had")
 	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
-	f.IntVar(&o.filter.Limit, "limit", 20, "how many runs, from 1 to 500")
+	limitFlag(c, &o.filter.Limit, 20, "runs")
 	f.StringVar(&o.filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)

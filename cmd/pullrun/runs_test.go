@@ -39,3 +39,16 @@ func TestARunShowsWhatCameTooLate(t *testing.T) {
 		t.Errorf("the run as JSON has late results %+v, want the second", late)
 	}
 }
+
+func TestLimitsAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"runs", "runs requeue --state DEAD", "audit"} {
+		for _, n := range []string{"0", "-1", "501", "x"} {
+			args := append(strings.Fields(command), "--limit="+n)
+			code, _, log := call(t, nil, args...)
+			if code != exitUsage || !strings.Contains(log, "must be a whole number from 1 to 500") {
+				t.Errorf("pullrun %s = %d, want %d and the range\n%s", strings.Join(args, " "), code, exitUsage, log)
+			}
+		}
+	}
+}
