@@ -64,20 +64,11 @@ func (o devOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.data == "" {
-		if o.data, err = os.MkdirTemp("", "pullrun-dev-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.data)) }()
-	} else if err := os.MkdirAll(o.data, 0o700); err != nil {
-		return err
-	}
-	path, err := filepath.Abs(filepath.Join(o.data, "pullrun.db"))
+	clean, err := o.place(&srv, &wrk)
 	if err != nil {
 		return err
 	}
-	srv.Store = configs.NewURL("sqlite://" + path)
-	wrk.Outbox.Dir = filepath.Join(o.data, "outbox")
+	defer func() { err = errors.Join(err, clean()) }()
 
 	drain, now, stop := twoSignals(ctx, w.log)
 	defer stop()
@@ -127,6 +118,23 @@ func (o devOptions) settings() (configs.Server, configs.Worker, error) {
 	wrk.Name, wrk.Capacity, wrk.Log.Level = "dev", o.capacity, o.level
 	wrk.Server.Token = token
 	return srv, wrk, errors.Join(srv.Validate(), wrk.Validate())
+}
+
+// place puts the store and the outbox into the data directory, or into a temporary
+// one, which clean removes.
+func (o devOptions) place(srv *configs.Server, wrk *configs.Worker) (clean func() error, err error) {
+	dir, clean := o.data, func() error { return nil }
+	if dir != "" {
+		err = os.MkdirAll(dir, 0o700)
+	} else if dir, err = os.MkdirTemp("", "pullrun-dev-"); err == nil {
+		clean = func() error { return os.RemoveAll(dir) }
+	}
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	srv.Store = configs.NewURL("sqlite://" + filepath.Join(dir, "pullrun.db"))
+	wrk.Outbox.Dir = filepath.Join(dir, "outbox")
+	return clean, err
 }
 
 // freeAddress is addr, or another port where somebody listens there already.
