@@ -130,6 +130,15 @@ func (r *Receiver) WaitFor(ctx context.Context, want func([]Span) bool) ([]Span,
 	return spans, nil
 }
 
+// Endpoint is URL.
+func (r *Receiver) Endpoint() string { return r.URL }
+
+// Trace is WaitFor with the spans of one trace.
+func (r *Receiver) Trace(ctx context.Context, id string, want func([]Span) bool) ([]Span, error) {
+	all, err := r.WaitFor(ctx, func(all []Span) bool { return want(ofTrace(all, id)) })
+	return ofTrace(all, id), err
+}
+
 // WaitRequests blocks until n requests have arrived, answered or not.
 func (r *Receiver) WaitRequests(ctx context.Context, n int) error {
 	if err := r.wait(ctx, func() bool { return r.arrived >= n }); err != nil {
@@ -235,4 +244,9 @@ func read(req *http.Request) ([]byte, *collectorpb.ExportTraceServiceRequest, er
 	}
 	export := new(collectorpb.ExportTraceServiceRequest)
 	return body, export, proto.Unmarshal(body, export)
+}
+
+// ofTrace are the spans of one trace.
+func ofTrace(all []Span, id string) []Span {
+	return slices.DeleteFunc(slices.Clone(all), func(s Span) bool { return s.TraceID != id })
 }

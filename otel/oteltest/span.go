@@ -28,6 +28,8 @@ type Span struct {
 	Resource   map[string]string
 	Events     []Event
 	Links      []Link
+
+	Warnings []string // of the backend that the span was read back from
 }
 
 // Event is an event of a span.

@@ -28,8 +28,8 @@ func Tree(spans []Span) string {
 }
 
 // Check returns an error unless the spans are one whole trace: one trace id,
-// one root, no parent missing, no id twice, no cycle. A root may have a
-// parent that was given as remote.
+// one root, no parent missing, no id twice, no cycle, no warning of the backend.
+// A root may have a parent that was given as remote.
 func Check(spans []Span, remote ...string) error {
 	if len(spans) == 0 {
 		return errors.New("no spans")
@@ -41,6 +41,9 @@ func Check(spans []Span, remote ...string) error {
 			errs = append(errs, fmt.Errorf("%q: span id %s is there twice", s.Name, s.SpanID))
 		}
 		seen[s.SpanID] = true
+		for _, w := range s.Warnings {
+			errs = append(errs, fmt.Errorf("%q: warning: %s", s.Name, w))
+		}
 		if s.TraceID != spans[0].TraceID {
 			errs = append(errs, fmt.Errorf("%q: trace %s, %q: trace %s", s.Name, s.TraceID, spans[0].Name, spans[0].TraceID))
 		}
