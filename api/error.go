@@ -21,6 +21,7 @@ const (
 	CodeCookieCollision   Code = "COOKIE_COLLISION"
 	CodeConcurrencyLimit  Code = "CONCURRENCY_LIMIT"
 	CodeNotRequeueable    Code = "NOT_REQUEUEABLE"
+	CodeRunEnded          Code = "RUN_ENDED"
 	CodeWorkerNotFound    Code = "WORKER_NOT_FOUND"
 	CodeSessionNotFound   Code = "SESSION_NOT_FOUND"
 	CodeSessionSuperseded Code = "SESSION_SUPERSEDED"
@@ -44,6 +45,7 @@ var statuses = map[Code]int{
 	CodeCookieCollision:   http.StatusConflict,
 	CodeConcurrencyLimit:  http.StatusConflict,
 	CodeNotRequeueable:    http.StatusConflict,
+	CodeRunEnded:          http.StatusConflict,
 	CodeWorkerNotFound:    http.StatusNotFound,
 	CodeSessionNotFound:   http.StatusNotFound,
 	CodeSessionSuperseded: http.StatusConflict,

@@ -96,6 +96,12 @@ type Poll struct {
 	Holding []Held `json:"holding"`
 	// Draining says that the worker takes no more runs.
 	Draining bool `json:"draining,omitempty"`
+	// MaxRuns is the most RUN packets that the answer may carry. Nil is as many
+	// as there are free slots.
+	MaxRuns *int `json:"max_runs,omitempty"`
+	// Run is the cookie of the only run that the worker takes, whatever its queue
+	// and labels are. Empty takes any that the worker has registered for.
+	Run string `json:"run,omitempty"`
 }
 
 // Validate reports everything that is wrong with the poll.
@@ -104,6 +110,12 @@ func (p Poll) Validate() error {
 	c.session(p.Session)
 	c.atLeast("hold_ms", p.HoldMS, 0)
 	c.holding(p.Holding)
+	if p.MaxRuns != nil {
+		c.atLeast("max_runs", int64(*p.MaxRuns), 0)
+	}
+	if p.Run != "" {
+		c.cookie("run", p.Run)
+	}
 	return c.err()
 }
 

@@ -17,6 +17,10 @@ type Worker struct {
 	Queues         []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
 	Labels         map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
 	Pipelines      Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
+	MaxRuns        int               `mapstructure:"max_runs" doc:"How many runs the worker takes before it ends, done. Zero has no end. --once is short for 1."`
+	IdleTimeout    time.Duration     `mapstructure:"idle_timeout" doc:"How long the worker may have nothing to do before it ends, idle. Zero has no end."`
+	MaxUptime      time.Duration     `mapstructure:"max_uptime" doc:"How long the worker lives before it drains. Zero has no end."`
+	ContactTimeout time.Duration     `mapstructure:"contact_timeout" doc:"How long the server may be out of reach before the worker ends; what it has then is stopped, and results wait in the outbox. Zero waits for ever."`
 	DrainTimeout   time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
 	CancelGrace    time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
 	Outbox         Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
@@ -123,6 +127,10 @@ func (w Worker) Validate() error {
 			c.add("pipelines.allow", "%q is not a pattern", pattern)
 		}
 	}
+	atLeast(&c, "max_runs", w.MaxRuns, 0)
+	atLeast(&c, "idle_timeout", w.IdleTimeout, 0)
+	atLeast(&c, "max_uptime", w.MaxUptime, 0)
+	atLeast(&c, "contact_timeout", w.ContactTimeout, 0)
 	atLeast(&c, "outbox.max", w.Outbox.Max, MiB)
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)

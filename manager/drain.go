@@ -29,7 +29,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 	m.draining = true
 	m.leave()
 	held := len(m.runs)
-	m.checkDrained()
+	m.rest()
 	m.mu.Unlock()
 	if held > 0 {
 		m.log.InfoContext(ctx, "draining", "runs", held)
@@ -68,17 +68,4 @@ func (m *Manager) Drain(ctx context.Context) error {
 		problems = append(problems, fmt.Errorf("%d results wait in the outbox for the next start", m.left))
 	}
 	return errors.Join(problems...)
-}
-
-// checkDrained closes drained when nothing is left to do. The caller has
-// locked mu.
-func (m *Manager) checkDrained() {
-	if !m.draining || len(m.runs) > 0 || m.reporter {
-		return
-	}
-	select {
-	case <-m.drained:
-	default:
-		close(m.drained)
-	}
 }

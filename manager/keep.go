@@ -148,6 +148,7 @@ func (m *Manager) Resume() {
 	if len(m.finished) > 0 {
 		m.postFinished()
 	}
+	m.rest()
 }
 
 // Paused reports whether runs are refused until there is room for results.

@@ -61,6 +61,9 @@ type Config struct {
 	// Grace is how long a run that was told to stop may take before it is
 	// abandoned and its slot freed. Zero abandons it at once.
 	Grace time.Duration
+	// MaxRuns is how many runs are begun in all; further leases of a run count
+	// once. Zero is no limit.
+	MaxRuns int
 	// MaxResult is the size, in bytes, beyond which a pipeline's result is
 	// replaced by an error that says so. It must agree with the server's
 	// limit.
@@ -97,9 +100,12 @@ type Manager struct {
 	unposted int             // results that were given up
 	left     int             // of these, those that wait in the outbox
 	unkept   int             // results that the outbox would not take yet
+	begun    int             // runs
+	idle     time.Time       // since when there has been nothing to do; zero while there is
 	draining bool
 	shutdown bool          // OnShutdown has been called
 	drained  chan struct{} // closed when draining and nothing is left
+	through  chan struct{} // closed when MaxRuns have begun and nothing is left
 }
 
 // New makes a manager that runs pipelines with engine and posts their results
@@ -108,7 +114,7 @@ type Manager struct {
 func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
-		runs: make(map[string]*run), drained: make(chan struct{}),
+		runs: make(map[string]*run), drained: make(chan struct{}), through: make(chan struct{}),
 	}
 	m.running, m.stop = context.WithCancelCause(context.Background())
 	m.posting, m.giveUp = context.WithCancelCause(context.Background())

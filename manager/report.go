@@ -78,7 +78,7 @@ func (m *Manager) nextBatch() []answer {
 	if n == 0 {
 		m.finished = nil
 		m.reporter = false
-		m.checkDrained()
+		m.rest()
 	}
 	return batch
 }

@@ -67,6 +67,8 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
+	case prior == nil && m.room() == 0:
+		return nil, nil, refusal(api.RCNoCapacity, "this worker has begun all %d runs that it takes", m.cfg.MaxRuns)
 	case m.paused():
 		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is room for results in its outbox")
 	case prior != nil && prior.slot:
@@ -86,6 +88,10 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	}
 	m.runs[p.Cookie] = r
 	m.busy++
+	m.idle = time.Time{}
+	if prior == nil {
+		m.begun++
+	}
 	return ctx, r, nil
 }
 

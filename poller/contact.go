@@ -58,6 +58,15 @@ func (c *contact) isLost() bool {
 	return len(c.failing) > 0
 }
 
+func (c *contact) lostFor() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.failing) == 0 {
+		return 0
+	}
+	return time.Since(c.lostAt)
+}
+
 func (c *contact) last() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -67,6 +67,11 @@ type Config struct {
 	// Paused reports whether the worker wants no more runs for the time being.
 	// Nil never does.
 	Paused func() bool
+	// Room is how many more runs the worker takes, or -1 for as many as it has
+	// slots. Nil is always -1.
+	Room func() int
+	// Run is the cookie of the only run that the worker takes. Empty takes any.
+	Run string
 }
 
 // A Poller polls one server for one worker.
@@ -99,6 +104,9 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 	if cfg.Paused == nil {
 		cfg.Paused = func() bool { return false }
 	}
+	if cfg.Room == nil {
+		cfg.Room = func() int { return -1 }
+	}
 	return &Poller{process: rand.Text(), cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
 }
 
@@ -109,6 +117,10 @@ type session struct {
 	hold         time.Duration
 	beat         chan struct{} // asks for a heartbeat now; has room for one
 }
+
+// LostFor is how long contact with the server has been lost. Zero while there is
+// contact, or before the first call has failed.
+func (p *Poller) LostFor() time.Duration { return p.contact.lostFor() }
 
 // Session names the worker and its current session for calls that others
 // make. Both are empty before the first registration.
@@ -243,12 +255,7 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 	for ctx.Err() == nil {
 		asked := p.hold.under(s.hold)
 		began := time.Now()
-		packets, err := p.server.Poll(ctx, s.worker, api.Poll{
-			Session: s.id, HoldMS: asked.Milliseconds(), Holding: p.handler.Holding(),
-			// A heartbeat does not say so of a pause: while it is draining the
-			// server does not ask a worker to end.
-			Draining: p.draining.Load() || p.cfg.Paused(),
-		})
+		packets, err := p.server.Poll(ctx, s.worker, p.ask(s, asked))
 		took := time.Since(began)
 		switch {
 		case err == nil:
@@ -276,6 +283,20 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 		}
 	}
 	return nil
+}
+
+// ask is the next poll.
+func (p *Poller) ask(s *session, hold time.Duration) api.Poll {
+	in := api.Poll{
+		Session: s.id, HoldMS: hold.Milliseconds(), Holding: p.handler.Holding(), Run: p.cfg.Run,
+		// A heartbeat does not say so of a pause: while it is draining the
+		// server does not ask a worker to end.
+		Draining: p.draining.Load() || p.cfg.Paused(),
+	}
+	if room := p.cfg.Room(); room >= 0 {
+		in.MaxRuns = &room
+	}
+	return in
 }
 
 // cut notes that something on the way ended a poll early. It is as good as an
@@ -321,7 +342,7 @@ func (p *Poller) failed(ctx context.Context, call string, err error, retry time.
 // again is useless until somebody changes something.
 func refused(err error) bool {
 	switch api.CodeOf(err) {
-	case api.CodeUnauthorized, api.CodeForbidden, api.CodeInvalidRequest:
+	case api.CodeUnauthorized, api.CodeForbidden, api.CodeInvalidRequest, api.CodeCookieNotFound, api.CodeRunEnded:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -28,6 +29,12 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	defer s.hub.leave(p)
 	hold := min(milliseconds(in.HoldMS), s.cfg.Hold)
 	extend(w, hold)
+	var changed <-chan struct{} // of the only run that it wants
+	if in.Run != "" {
+		c, leave := s.hub.watch(in.Run)
+		defer leave()
+		changed = c
+	}
 	over := time.NewTimer(hold)
 	defer over.Stop()
 	for {
@@ -49,6 +56,8 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 			continue
+		case <-changed:
+			continue
 		case <-over.C:
 		case <-p.released:
 		case <-s.ending:
@@ -63,11 +72,15 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 
 // look asks the store what there is for the worker now.
 func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []api.Packet, free int, err error) {
+	most := api.MaxBatch
+	if in.MaxRuns != nil {
+		most = min(most, *in.MaxRuns)
+	}
 	out, err := s.store.Poll(r.Context(), s.store.Now(), store.PollIn{
-		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Max: api.MaxBatch,
+		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Max: most, Only: in.Run,
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, onlyRun(in.Run, err)
 	}
 	s.moved(out.Moved)
 	packets = controls(out.Cancels, out.Shutdown && !in.Draining)
@@ -79,10 +92,23 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 	for _, o := range out.Offers {
 		packets = append(packets, runPacket(o))
 	}
-	if out.Shutdown || in.Draining {
-		return packets, 0, nil // a slot that takes nothing is not free
+	if out.Shutdown || in.Draining || in.Run != "" {
+		return packets, 0, nil // a slot that takes nothing, or nothing else, is not free
 	}
-	return packets, out.Free, nil
+	return packets, min(out.Free, most-len(out.Offers)), nil
+}
+
+// onlyRun says what is wrong with the only run that a worker wants.
+func onlyRun(cookie string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return api.Errorf(api.CodeCookieNotFound, "no run %q", cookie)
+	case errors.Is(err, store.ErrRunEnded):
+		return api.Errorf(api.CodeRunEnded, "run %q has ended", cookie)
+	case errors.Is(err, store.ErrNoPipeline):
+		return api.Errorf(api.CodeInvalidRequest, "run: %q is of a pipeline that this worker does not have", cookie)
+	}
+	return err
 }
 
 // passOn wakes another poll for the run that this one was woken for and did

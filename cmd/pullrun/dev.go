@@ -99,7 +99,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 		failure = <-served
 		serverGone()
 	})
-	err = work(drain, now, wrk, pipelines, w)
+	err = work(drain, now, wrk, "", pipelines, w)
 	stopServing()
 	both.Wait()
 	return errors.Join(err, failure)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,6 +28,8 @@ const (
 	exitNotFound    = 5
 	exitCancelled   = 6
 	exitLost        = 7
+	exitIdle        = 8
+	exitDrained     = 9
 	exitOther       = 70
 	exitWaited      = 124
 	exitInterrupted = 130
@@ -35,25 +39,35 @@ var exitCodes = []struct {
 	code    int
 	meaning string
 }{
-	{exitDone, "done: the run succeeded, the worker has drained, the files are valid"},
+	{exitDone, "done: the run succeeded, the worker has drained or has done all of its max_runs, the files are valid"},
 	{exitFailed, "the run, or a test, failed"},
 	{exitUsage, "the command line, the settings or the pipelines are wrong"},
-	{exitUnreachable, "the server cannot be reached, or has no room for now: a full queue, too many calls, a full disk"},
+	{exitUnreachable, "the server cannot be reached, by a worker for longer than contact_timeout, or has no room for now: a full queue, too many calls, a full disk"},
 	{exitRefused, "the server refuses: a wrong token or scope, a cookie or concurrency key that is taken, a run that cannot be requeued, what its database cannot do, a newer worker of the same name"},
 	{exitNotFound, "no such run, worker, pipeline or chip"},
 	{exitCancelled, "the run was cancelled"},
 	{exitLost, "the run ran out of time, or its workers were lost too often"},
+	{exitIdle, "the worker had nothing to do for idle_timeout"},
+	{exitDrained, "the worker was told to end before it had done all of its max_runs"},
 	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
 	{exitWaited, "the run had not ended, or the worker had not left, when --timeout was over; it goes on"},
 	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third; a run that was waited for goes on"},
 }
 
 func newExitCodes() *cobra.Command {
-	text := "pullrun ends with one of these codes, which scripts may rely on:\n"
-	for _, c := range exitCodes {
-		text += fmt.Sprintf("\n  %3d  %s", c.code, c.meaning)
-	}
+	text := "pullrun ends with one of these codes, which scripts may rely on:\n\n" + exitCodesOf()
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: text}
+}
+
+// exitCodesOf lists these exit codes, or all of them.
+func exitCodesOf(some ...int) string {
+	var lines []string
+	for _, c := range exitCodes {
+		if len(some) == 0 || slices.Contains(some, c.code) {
+			lines = append(lines, fmt.Sprintf("  %3d  %s", c.code, c.meaning))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // codedError is an error that ends the program with a certain code.

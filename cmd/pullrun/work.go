@@ -18,9 +18,10 @@ import (
 const engineMargin = time.Second
 
 // work is a worker from registration to the last result. It drains when drain
-// ends, and hands back what is left when now does.
-func work(drain, now context.Context, cfg configs.Worker, pipelines *pipelineSet, watched watch) error {
-	w, err := assemble(cfg, pipelines, watched)
+// ends, and hands back what is left when now does. Where run is not empty, it
+// takes the run with this cookie and no other.
+func work(drain, now context.Context, cfg configs.Worker, run string, pipelines *pipelineSet, watched watch) error {
+	w, err := assemble(cfg, run, pipelines, watched)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ type workplace struct {
 
 // assemble opens what a worker needs and puts its parts together. Nothing
 // moves before live.
-func assemble(cfg configs.Worker, pipelines *pipelineSet, watched watch) (*workplace, error) {
+func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched watch) (*workplace, error) {
 	log := watched.log
 	name, err := workerName(cfg.Name)
 	if err != nil {
@@ -69,19 +70,24 @@ func assemble(cfg configs.Worker, pipelines *pipelineSet, watched watch) (*workp
 		c.Close()
 	}
 	w.manager = manager.New(manager.Config{
-		Worker: name, Capacity: cfg.Capacity, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
+		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
 		Outbox: box, OnShutdown: func(string) { close(w.toEnd) },
 	}, pipelines, w.post, log)
 	w.poller = poller.New(poller.Config{
 		Register: register(name, cfg, pipelines), Opened: w.manager.Resume, Paused: w.manager.Paused,
+		Room: w.manager.Room, Run: run,
 	}, c, w.manager, log)
 	return w, nil
 }
 
 // register is how the worker presents itself to the server.
 func register(name string, cfg configs.Worker, pipelines *pipelineSet) api.Register {
+	capacity := cfg.Capacity
+	if cfg.MaxRuns > 0 {
+		capacity = min(capacity, cfg.MaxRuns)
+	}
 	return api.Register{
-		Name: name, Capacity: cfg.Capacity, Queues: cfg.Queues, Labels: cfg.Labels,
+		Name: name, Capacity: capacity, Queues: cfg.Queues, Labels: cfg.Labels,
 		Pipelines: pipelines.offered(), Version: version(),
 	}
 }
@@ -92,33 +98,37 @@ func (w *workplace) post(ctx context.Context, results []api.Result) ([]api.Verdi
 	return w.client.PostResults(ctx, worker, api.Results{Session: session, Results: results})
 }
 
-// live polls until drain ends or the server asks for it or refuses this
-// worker, and drains. It hands back what is left when now ends.
+// live polls until something ends that, and drains. It hands back what is left
+// when now ends.
 func (w *workplace) live(drain, now context.Context) error {
 	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
 	defer stopPolling()
 	polled := make(chan error, 1) // the poller's end
 	go func() { polled <- w.poll(polling) }()
 
-	var refused error
-	select {
-	case <-drain.Done():
+	why := w.lives(drain, polled)
+	var left error
+	switch {
+	case why.refused != nil:
+		left = w.finish(now, w.cfg.DrainTimeout)
+	case why.code == exitUnreachable:
+		left = w.finish(now, 0)
+	default:
 		w.announce(now)
-	case <-w.toEnd:
-		w.announce(now)
-	case refused = <-polled:
-		polled <- nil
-	}
-	w.finish(now)
-	if refused == nil {
+		left = w.finish(now, w.cfg.DrainTimeout)
 		_ = w.poller.Leave(context.WithoutCancel(now)) // the lease ends by itself otherwise
 	}
-	stopPolling()
-	err := errors.Join(refused, <-polled)
-	if err == nil {
-		w.log.Info("worker has ended")
+	if left != nil {
+		w.log.Warn("drained, but not whole", "err", left)
 	}
-	return err
+	stopPolling()
+	if err := <-polled; why.refused == nil {
+		why.refused = err
+	}
+	if why.refused == nil {
+		w.log.Info("worker has ended", "reason", why.reason)
+	}
+	return why.err(w.manager.Room())
 }
 
 // poll keeps what the worker shows the server good, and polls. The first of the
@@ -153,10 +163,8 @@ func (w *workplace) announce(now context.Context) {
 }
 
 // finish waits for what is in hand, and hands back what does not end in time.
-func (w *workplace) finish(now context.Context) {
-	within, cancel := context.WithTimeout(now, w.cfg.DrainTimeout)
+func (w *workplace) finish(now context.Context, patience time.Duration) error {
+	within, cancel := context.WithTimeout(now, patience)
 	defer cancel()
-	if err := w.manager.Drain(within); err != nil {
-		w.log.Warn("drained, but not whole", "err", err)
-	}
+	return w.manager.Drain(within)
 }

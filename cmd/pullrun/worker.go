@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
 )
@@ -10,7 +13,8 @@ import (
 var workerFiles = []string{"worker.yaml", "/etc/pullrun/worker.yaml"}
 
 func newWorker(t terminal) *cobra.Command {
-	var file string
+	var file, run string
+	var once bool
 	c := &cobra.Command{
 		Use:   "worker [DIR...]",
 		Short: "Run what a server sends",
@@ -24,7 +28,17 @@ exists. "pullrun config print worker --defaults" shows them all.
 
 The first SIGTERM or Ctrl-C drains: nothing more is taken, and what is running
 may finish within drain_timeout, after which it is handed back to the server.
-The second hands it back at once. The third ends the process where it stands.`,
+The second hands it back at once. The third ends the process where it stands.
+
+For batch jobs and autoscalers a worker may end by itself: after one run (--once)
+or --max-runs of them, after --idle-timeout without work, after --max-uptime, or
+after a certain run (--run COOKIE), whatever its queue and labels are. Its exit
+code says which:
+
+` + exitCodesOf(exitDone, exitUsage, exitUnreachable, exitRefused, exitNotFound, exitIdle, exitDrained, exitInterrupted),
+		Example: `  pullrun worker /srv/pipelines
+  pullrun worker --once --idle-timeout 30s /srv/pipelines
+  pullrun worker --run 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11 /srv/pipelines`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			cfg, _, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
 			if err != nil {
@@ -32,6 +46,12 @@ The second hands it back at once. The third ends the process where it stands.`,
 			}
 			if len(dirs) > 0 {
 				cfg.Pipelines.Dirs = dirs
+			}
+			if once || run != "" {
+				cfg.MaxRuns = 1
+			}
+			if run != "" && !api.ValidCookie(run) {
+				return usageError(fmt.Errorf("--run: %q is no cookie", run))
 			}
 			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.EnrolToken)
 			if err != nil {
@@ -44,10 +64,12 @@ The second hands it back at once. The third ends the process where it stands.`,
 			}
 			drain, now, stop := twoSignals(cmd.Context(), w.log)
 			defer stop()
-			return work(drain, now, cfg, pipelines, w)
+			return work(drain, now, cfg, run, pipelines, w)
 		},
 	}
 	configFlag(c, &file)
+	c.Flags().BoolVar(&once, "once", false, "take one run and end, as with --max-runs 1")
+	c.Flags().StringVar(&run, "run", "", "`cookie` of the only run to take; ends when it has ended")
 	configs.Flags[configs.Worker](c.Flags())
 	return c
 }

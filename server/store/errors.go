@@ -30,6 +30,11 @@ var (
 	ErrNotFound = errors.New("no such run")
 	// ErrNotRequeueable is returned for a run that has not ended or has succeeded.
 	ErrNotRequeueable = errors.New("the run has not ended, or it has succeeded")
+	// ErrRunEnded is returned for a run that a worker wants and that has ended.
+	ErrRunEnded = errors.New("the run has ended")
+	// ErrNoPipeline is returned for a run whose pipeline the worker that wants it
+	// does not have.
+	ErrNoPipeline = errors.New("the run is of a pipeline that this worker does not have")
 	// ErrCookieCollision says that the cookie belongs to a different run.
 	ErrCookieCollision = errors.New("cookie already used by a different run")
 	// ErrKeyCollision says that the submitter used the Idempotency-Key before,

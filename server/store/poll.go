@@ -13,7 +13,8 @@ type PollIn struct {
 	Session  string
 	Holding  []Held // every run that the worker has
 	Draining bool   // wants nothing more; offers that it did not get go back
-	Max      int    // the most new offers to make; zero makes none
+	Max      int    // the most offers to make; those that are made again count, and are made in any case
+	Only     string // cookie of the only run that the worker wants; empty is any
 }
 
 // PollOut is the answer to a poll.
@@ -92,7 +93,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 	out.Shutdown = !s.shutdownAt.IsZero()
 	out.Free = max(0, s.capacity-leased)
 	if !out.Shutdown && !in.Draining && s.draining.IsZero() {
-		fresh, err := t.claim(s, min(out.Free, in.Max))
+		fresh, err := t.claimFor(s, in.Only, max(0, min(out.Free, in.Max-len(out.Offers))))
 		if err != nil {
 			return out, err
 		}
