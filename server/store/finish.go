@@ -52,14 +52,14 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 		verdicts []Verdict
 		moved    []Moved
 	}
-	workers := make([]string, len(results))
+	workers, cookies := make([]string, len(results)), make([]string, len(results))
 	for i := range results {
-		workers[i] = results[i].Worker
+		workers[i], cookies[i] = results[i].Worker, results[i].Cookie
 	}
 	out, err := writeFor(ctx, s.writer, now, workers, func(t *tx) (outcome, error) {
 		t.point("finish")
 		o := outcome{verdicts: make([]Verdict, len(results))}
-		runs, err := t.ofResults(results)
+		runs, err := t.runsOf(cookies)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -78,23 +78,6 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 		return o, nil
 	})
 	return out.verdicts, out.moved, err
-}
-
-// ofResults reads and locks the runs that results are of, by cookie.
-func (t *tx) ofResults(results []Result) (map[string]*Run, error) {
-	if len(results) == 0 {
-		return nil, nil
-	}
-	cookies := make([]any, len(results))
-	for i, res := range results {
-		cookies[i] = res.Cookie
-	}
-	list, err := t.runsIn("cookie", cookies)
-	runs := make(map[string]*Run, len(list))
-	for i := range list {
-		runs[list[i].Cookie] = &list[i]
-	}
-	return runs, err
 }
 
 func (t *tx) finish(r *Run, res *Result) (Verdict, error) {

@@ -21,7 +21,7 @@ func (p *pending) move(before, after *Run) {
 		p.place = map[int64]int{}
 	}
 	p.place[before.Seq] = len(p.moves)
-	p.moves = append(p.moves, append(row, before.Seq, int64(before.State), before.Fence, boolean(before.Blocked)))
+	p.moves = append(p.moves, append(row, before.Seq, before.version))
 }
 
 // forget drops everything.
@@ -54,23 +54,23 @@ func (p *pending) write(c conn) error {
 // has locked it. state + 0 keeps a planner from the partial indexes on state.
 var updateRun = newBulk(`
 	UPDATE runs AS r SET
-		state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
+		version = :version, state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
 		queued_at = :queued_at, offered_at = :offered_at, accepted_at = :accepted_at, claimed_at = :claimed_at,
 		finished_at = :finished_at, cancel_at = :cancel_at, cancel_by = :cancel_by, cancel_reason = :cancel_reason,
 		due = :due, rc = :rc, blocked = :blocked, retries = :retries,
 		worker_digest = :worker_digest FROM given
-	WHERE r.seq = :seq AND r.state + 0 = :old_state AND r.fence = :old_fence AND r.blocked = :old_blocked`,
-	"state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
+	WHERE r.seq = :seq AND r.version = :old_version`,
+	"version bigint", "state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
 	"queued_at bigint", "offered_at bigint", "accepted_at bigint", "claimed_at bigint",
 	"finished_at bigint", "cancel_at bigint", "cancel_by text", "cancel_reason text",
 	"due bigint", "rc text", "blocked bigint", "retries bigint", "worker_digest text",
-	"seq bigint", "old_state bigint", "old_fence bigint", "old_blocked bigint")
+	"seq bigint", "old_version bigint")
 
 // moveRow is a row of updateRun without the condition.
 func (r *Run) moveRow() []any {
 	row := make([]any, 0, len(updateRun.kinds))
 	return append(row,
-		int64(r.State), r.Fence, int64(r.Attempts), r.Worker, r.Session, r.Span,
+		r.version, int64(r.State), r.Fence, int64(r.Attempts), r.Worker, r.Session, r.Span,
 		micros(r.QueuedAt), micros(r.OfferedAt), micros(r.AcceptedAt), micros(r.ClaimedAt),
 		micros(r.FinishedAt), micros(r.CancelAt), r.CancelBy, r.CancelReason,
 		micros(r.Due), r.RC, boolean(r.Blocked), int64(r.Retries), r.WorkerDigest)

@@ -61,7 +61,7 @@ func TestIndexes(t *testing.T) {
 		{"state IN (4, 6) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_well"},
 		{"state IN (5, 7, 8) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_badly"},
 		{"SELECT DISTINCT route", "COVERING INDEX runs_pipeline"},
-		{"WHERE r.seq = ?20", "USING INTEGER PRIMARY KEY (rowid=?)"},
+		{"AND r.version = ?", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
 		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
 		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},

@@ -222,6 +222,11 @@ func (h holding) take(l lease) (Held, bool) {
 // lost returns what the worker names without a lease, but for runs whose result
 // it has sent since: a parked poll's list is old.
 func (t *tx) lost(h holding) ([]Held, error) {
+	for cookie, held := range h {
+		if fence, settled := t.w.recall.settled[cookie]; settled && fence == held.Fence {
+			delete(h, cookie)
+		}
+	}
 	var out []Held
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(h)), maxList) {
 		if err := t.dropSettled(h, part); err != nil {

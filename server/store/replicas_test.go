@@ -90,7 +90,7 @@ func moveMeanwhile(t *testing.T, w *world, call func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE runs SET worker = 'v', session = 's', fence = 2, due = 0 WHERE cookie = 'a'`); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE runs SET worker = 'v', session = 's', fence = 2, due = 0, version = version + 1 WHERE cookie = 'a'`); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})

@@ -47,7 +47,7 @@ func (t *tx) requeue(cookie, by string, trace Trace) (Run, bool, error) {
 	if err != nil || !created {
 		return r, created, err
 	}
-	if err := t.one(`UPDATE runs SET requeued_as = ?1 WHERE seq = ?2`, n.Cookie, old.Seq); err != nil {
+	if err := t.one(`UPDATE runs SET requeued_as = ?1, version = version + 1 WHERE seq = ?2`, n.Cookie, old.Seq); err != nil {
 		return Run{}, false, err
 	}
 	return r, true, t.audit(by, ActionRequeue, cookie, "as "+n.Cookie)

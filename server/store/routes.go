@@ -211,18 +211,7 @@ func (t *tx) claim(s *session, n int) ([]Offer, error) {
 // claimFrom takes runs from the head of one route until there are n offers.
 func (t *tx) claimFrom(r *route, o *offering, offers []Offer, n int) ([]Offer, error) {
 	want := n - len(offers)
-	var runs []Run
-	err := t.rows(`SELECT `+runColumns+`, v.body
-		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN variables v ON v.run = r.seq
-		WHERE r.route = ?1 AND r.state = 1 AND r.blocked = 0 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
-		func(row scanner) error {
-			var run Run
-			if err := row.Scan(append(run.dest(), &run.Variables)...); err != nil {
-				return err
-			}
-			runs = append(runs, run)
-			return nil
-		}, r.id, r.next, want)
+	runs, err := t.head(r, want)
 	if err != nil {
 		return nil, err
 	}
@@ -245,4 +234,40 @@ func (t *tx) claimFrom(r *route, o *offering, offers []Offer, n int) ([]Offer, e
 		offers = append(offers, Offer{Run: *run})
 	}
 	return offers, nil
+}
+
+// head locks and returns the first queued runs of a route with their variables.
+func (t *tx) head(r *route, n int) (runs []Run, _ error) {
+	var unknown []any // numbers of those that are not remembered as they are
+	err := t.rows(`SELECT r.seq, r.cookie, r.version, v.body FROM runs r LEFT JOIN variables v ON v.run = r.seq
+		WHERE r.route = ?1 AND r.state = 1 AND r.blocked = 0 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
+		func(row scanner) error {
+			var run Run
+			if err := row.Scan(&run.Seq, &run.Cookie, &run.version, &run.Variables); err != nil {
+				return err
+			}
+			if known := t.w.recall.runs[run.Cookie]; known != nil && known.version == run.version {
+				variables := run.Variables
+				run = *known
+				run.Variables = variables
+			} else {
+				unknown = append(unknown, run.Seq)
+			}
+			runs = append(runs, run)
+			return nil
+		}, r.id, r.next, n)
+	if err != nil || len(unknown) == 0 {
+		return runs, err
+	}
+	read, err := t.runsIn("seq", unknown)
+	for i := range runs {
+		for len(read) > 0 && read[0].Seq < runs[i].Seq {
+			read = read[1:]
+		}
+		if len(read) > 0 && read[0].Seq == runs[i].Seq {
+			read[0].Variables = runs[i].Variables
+			runs[i] = read[0]
+		}
+	}
+	return runs, err
 }

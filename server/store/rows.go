@@ -83,7 +83,7 @@ func (o objectOrNull) Scan(v any) error {
 
 // runColumns are what scanRun reads, with runs as r and their routes as q.
 const runColumns = `
-	r.seq, r.cookie, r.digest, r.route, r.pipeline, q.digest, q.queue, q.labels, q.priority,
+	r.seq, r.version, r.cookie, r.digest, r.route, r.pipeline, q.digest, q.queue, q.labels, q.priority,
 	r.delivery, r.max_attempts, r.not_before, r.queue_timeout, r.run_timeout, r.detach,
 	r.idempotency_key, r.submitter, r.tags, r.send_parent, r.send_state, r.request_parent, r.request_state,
 	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span, r.worker_digest,
@@ -97,7 +97,7 @@ const selectRun = `SELECT ` + runColumns + ` FROM runs r JOIN routes q ON q.id =
 // dest returns where the columns of runColumns go.
 func (r *Run) dest() []any {
 	return []any{
-		&r.Seq, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.PipelineDigest, &r.Queue, object{&r.Labels}, &r.Priority,
+		&r.Seq, &r.version, &r.Cookie, &r.Digest, &r.route, &r.Pipeline, &r.PipelineDigest, &r.Queue, object{&r.Labels}, &r.Priority,
 		&r.Delivery, &r.MaxAttempts, stamp{&r.NotBefore}, length{&r.QueueTimeout}, length{&r.RunTimeout}, flag{&r.Detach},
 		&r.IdempotencyKey, &r.Submitter, object{&r.Tags},
 		&r.Trace.Send.TraceParent, &r.Trace.Send.TraceState, &r.Trace.Request.TraceParent, &r.Trace.Request.TraceState,

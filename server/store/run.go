@@ -96,7 +96,8 @@ type Run struct {
 	Stacktrace string
 	Result     []byte // nil is absent, which is not the same as null
 
-	route int64
+	route   int64
+	version int64 // one higher with every change
 }
 
 // hasResult reports whether a run that has ended left more than its code.

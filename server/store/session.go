@@ -267,19 +267,15 @@ func (t *tx) leases(worker string) ([]lease, error) {
 
 // fetch reads and locks the runs of leases that are about to be moved, all at
 // once.
-func (t *tx) fetch(leases []lease) error {
+func (t *tx) fetch(leases []lease) (err error) {
 	if len(leases) == 0 {
 		return nil
 	}
-	args := make([]any, len(leases))
+	cookies := make([]string, len(leases))
 	for i, l := range leases {
-		args[i] = l.seq
+		cookies[i] = l.cookie
 	}
-	runs, err := t.runsIn("seq", args)
-	t.fetched = make(map[int64]Run, len(runs))
-	for _, r := range runs {
-		t.fetched[r.Seq] = r
-	}
+	t.fetched, err = t.runsOf(cookies)
 	return err
 }
 
@@ -287,16 +283,18 @@ func (t *tx) fetch(leases []lease) error {
 // the hands of another server, it leaves the run alone and reports that the
 // worker does not hold it.
 func (t *tx) moveLease(l lease, e event) (r Run, held bool, err error) {
-	r, here := t.fetched[l.seq]
-	if !here {
+	fetched := t.fetched[l.cookie]
+	if fetched != nil {
+		r = *fetched
+	} else {
 		r, _, err = t.run(`WHERE r.seq = ?1`, l.seq)
 	}
 	if err != nil || r.Fence != l.fence || !r.State.Leased() {
 		return r, false, err
 	}
 	_, err = t.move(&r, e)
-	if here {
-		t.fetched[l.seq] = r
+	if fetched != nil {
+		*fetched = r
 	}
 	return r, true, err
 }

@@ -102,6 +102,7 @@ func (t *tx) furnish(r *Run) error {
 	if r.State == Queued && !r.Blocked {
 		t.w.routes.wake(r.route, r.Seq, r.QueuedAt)
 	}
+	t.w.recall.left(r, nil)
 	return nil
 }
 
@@ -159,7 +160,7 @@ var insertRun = newBulk(`
 		state, queued_at, due,
 		concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
 		requeued_from, requeued_as,
-		fence, attempts, worker, session, span, worker_digest, offered_at, accepted_at, claimed_at, finished_at,
+		version, fence, attempts, worker, session, span, worker_digest, offered_at, accepted_at, claimed_at, finished_at,
 		cancel_at, cancel_by, cancel_reason, rc)
 	SELECT
 		:cookie, :digest, :route, :pipeline, :delivery, :max_attempts, :not_before, :queue_timeout, :run_timeout, :detach,
@@ -167,7 +168,7 @@ var insertRun = newBulk(`
 		:state, :queued_at, :due,
 		:concurrency_key, :concurrency_limit, :concurrency_policy, :blocked, :retry, 0,
 		:requeued_from, '',
-		0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '' FROM given WHERE true
+		0, 0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '' FROM given WHERE true
 	ON CONFLICT DO NOTHING RETURNING seq, cookie`,
 	"cookie text", "digest text", "route bigint", "pipeline text", "delivery bigint", "max_attempts bigint",
 	"not_before bigint", "queue_timeout bigint", "run_timeout bigint", "detach bigint",

@@ -10,8 +10,8 @@ type tx struct {
 	moved  []Moved
 	points []string
 
-	early   *early        // of a submit whose run was written ahead
-	fetched map[int64]Run // that were read and locked ahead of their moves, by number
+	early   *early          // of a submit whose run was written ahead
+	fetched map[string]*Run // that were read and locked ahead of their moves, by cookie
 }
 
 // exec runs a statement that writes. It may be sent later, with the next one
@@ -66,10 +66,12 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	if !changed {
 		return false, nil
 	}
+	after.version++
 	t.point(e.kind.String())
 	p := &t.w.pending
 	t.wrote = true
 	p.move(r, &after)
+	t.w.recall.left(&after, ended)
 	if ended != nil {
 		p.attempts = append(p.attempts, ended.row(r.Seq))
 	}

@@ -44,6 +44,7 @@ type writer struct {
 	offerings map[string]*offering
 	backlog   backlog // used by the loop alone
 	rumours   rumours // of what others have queued
+	recall    recall  // used by the loop alone
 	pending   pending // of the batch under way; used by the loop alone, as are the next three
 	points    points
 	low       bool      // the disk is full, and the reserve given up
@@ -62,8 +63,8 @@ func newWriter(c conn, d dialect, o Options) *writer {
 	_, shared := d.(*postgres)
 	w := &writer{
 		conn: c, dialect: d, log: o.Log, timing: o.Timing, aging: o.Aging, routes: newRoutes(), offerings: map[string]*offering{},
-		backlog: backlog{limit: o.MaxQueued, shared: shared},
-		points:  points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
+		backlog: backlog{limit: o.MaxQueued, shared: shared}, recall: newRecall(shared),
+		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := d.restock(); err != nil {
 		w.low = true
@@ -155,7 +156,7 @@ func (w *writer) loop() {
 	}
 }
 
-// collect adds what waits already, and drops what nobody waits for any more.
+// collect adds what waits already.
 func (w *writer) collect(batch []operation) []operation {
 	for len(batch) < maxBatch {
 		select {
@@ -278,6 +279,7 @@ func all(errs []error, err error) []error {
 func (w *writer) rollback() {
 	w.conn.rollback()
 	w.pending.forget()
+	w.recall.forget()
 	w.routes.forget()
 	w.backlog.forget()
 }

@@ -51,6 +51,7 @@ CREATE TABLE runs (
     request_state   TEXT COLLATE "C" NOT NULL,
     submitted_at    BIGINT NOT NULL,
 
+    version         BIGINT NOT NULL, -- one higher with every change
     state           BIGINT NOT NULL,
     fence           BIGINT NOT NULL,
     attempts        BIGINT NOT NULL,

@@ -51,6 +51,7 @@ CREATE TABLE runs (
     request_state   TEXT    NOT NULL,
     submitted_at    INTEGER NOT NULL,
 
+    version         INTEGER NOT NULL, -- one higher with every change
     state           INTEGER NOT NULL,
     fence           INTEGER NOT NULL,
     attempts        INTEGER NOT NULL,
