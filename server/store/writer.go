@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -156,8 +157,10 @@ func (w *writer) loop() {
 	}
 }
 
-// collect adds what waits already.
+// collect adds what waits already. Callers that are about to send come first: one
+// commit for more of them is worth more than an early one.
 func (w *writer) collect(batch []operation) []operation {
+	runtime.Gosched()
 	for len(batch) < maxBatch {
 		select {
 		case op, ok := <-w.ops:
