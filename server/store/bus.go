@@ -9,6 +9,7 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,8 @@ type message struct {
 	Seq   int64      `json:"s,omitempty"`
 }
 
-// letter is the payload of one NOTIFY.
+// letter is the payload of one NOTIFY. Who it is from comes first, so that own
+// letters are known without being read.
 type letter struct {
 	From     string    `json:"from"`
 	Messages []message `json:"messages"`
@@ -52,6 +54,10 @@ const (
 	// maxLetter keeps a letter, with one name more, below the 8000 bytes that
 	// PostgreSQL takes.
 	maxLetter = 6000
+	// letterGap is the least time between letters. A busy server has something
+	// to tell all the time, and every letter costs the database a transaction
+	// and every server on it a look.
+	letterGap = 10 * time.Millisecond
 	// maxRelink is the longest wait before a lost connection is made again.
 	maxRelink = 5 * time.Second
 )
@@ -146,7 +152,8 @@ func (b *bus) keep(ctx context.Context, what string, work func(context.Context, 
 // channel is where the servers on the same tables meet.
 const channel = `'pullrun ' || hashtext(current_schema())`
 
-// notify sends what is pending. What gathers meanwhile goes together next time.
+// notify sends what is pending: at once if it has been silent for letterGap. What
+// gathers meanwhile goes together next time.
 func (b *bus) notify(ctx context.Context, c *pgx.Conn) error {
 	if _, err := c.Exec(ctx, `SET synchronous_commit = off`); err != nil {
 		return err
@@ -168,6 +175,12 @@ func (b *bus) notify(ctx context.Context, c *pgx.Conn) error {
 			}
 			return err
 		}
+		gap := time.NewTimer(letterGap)
+		select {
+		case <-ctx.Done():
+		case <-gap.C:
+		}
+		gap.Stop()
 	}
 }
 
@@ -181,17 +194,18 @@ func (b *bus) listen(ctx context.Context, c *pgx.Conn, heard func(message)) erro
 		return err
 	}
 	heard(message{Kind: Resync})
+	own := fmt.Sprintf(`{"from":%q`, b.self)
 	for {
 		n, err := c.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
+		if strings.HasPrefix(n.Payload, own) {
+			continue
+		}
 		var l letter
 		if err := json.Unmarshal([]byte(n.Payload), &l); err != nil {
 			return fmt.Errorf("letter from another server: %w", err)
-		}
-		if l.From == b.self {
-			continue
 		}
 		for _, m := range l.Messages {
 			heard(m)
