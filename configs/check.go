@@ -91,6 +91,16 @@ func isPublic(address string) bool {
 	return err == nil && host != "localhost" && !net.ParseIP(host).IsLoopback()
 }
 
+// pair checks two settings that are of use together only.
+func (c *check) pair(key, value, other, otherValue string) {
+	switch {
+	case value != "" && otherValue == "":
+		c.add(key, "wants %s beside it", other)
+	case value == "" && otherValue != "":
+		c.add(other, "wants %s beside it", key)
+	}
+}
+
 // base checks the address of a server: scheme and host, and a path if the
 // server is behind a proxy that gives it one.
 func (c *check) base(key string, value URL) {

@@ -20,6 +20,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 
 func testEverySetting[T settings[T]](t *testing.T) {
 	token := written(t, "token", "from-a-file-0123456789\n")
+	const https = "https://example.com"
 	database := written(t, "database", "postgres://db/pullrun\n")
 	for _, s := range settingsOf(reflect.TypeFor[T]()) {
 		text, want := sample(s)
@@ -30,13 +31,24 @@ func testEverySetting[T settings[T]](t *testing.T) {
 		case "store_file":
 			text, want = database, database
 		case "server.ca_file":
-			beside["PULLRUN_SERVER_URL"] = "https://example.com"
+			beside["PULLRUN_SERVER_URL"] = https
+		case "server.cert_file":
+			beside["PULLRUN_SERVER_URL"], beside["PULLRUN_SERVER_KEY_FILE"] = https, "key.pem"
+		case "server.key_file":
+			beside["PULLRUN_SERVER_URL"], beside["PULLRUN_SERVER_CERT_FILE"] = https, "cert.pem"
+		case "server.proxy_password":
+			beside["PULLRUN_SERVER_PROXY_USER"] = "edge"
+		case "server.proxy_password_file":
+			text, want = token, token
+			beside["PULLRUN_SERVER_PROXY_USER"] = "edge"
 		case "lease":
 			beside["PULLRUN_RENEW"] = "5s"
 		case "tls.cert_file":
 			beside["PULLRUN_TLS_KEY_FILE"] = "key.pem"
 		case "tls.key_file":
 			beside["PULLRUN_TLS_CERT_FILE"] = "cert.pem"
+		case "tls.client_ca_file":
+			beside["PULLRUN_TLS_CERT_FILE"], beside["PULLRUN_TLS_KEY_FILE"] = "cert.pem", "key.pem"
 		}
 		t.Run(s.key, func(t *testing.T) {
 			file := written(t, "settings.yaml", nested(s, text))
@@ -80,6 +92,8 @@ func sample(s setting) (text string, want any) {
 		return "json", "json"
 	case "server.url":
 		return "http://example.com/x", NewURL("http://example.com/x")
+	case "server.proxy":
+		return "http://proxy.example.com:3128", NewURL("http://proxy.example.com:3128")
 	case "trace_url":
 		return "http://example.com/{trace}", "http://example.com/{trace}"
 	case "http.allow_private":

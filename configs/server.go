@@ -36,8 +36,9 @@ type Server struct {
 
 // TLS names a certificate.
 type TLS struct {
-	CertFile string `mapstructure:"cert_file" doc:"File with the PEM certificate and those between it and the authority. Together with key_file."`
-	KeyFile  string `mapstructure:"key_file" doc:"File with the certificate's PEM key. Together with cert_file."`
+	CertFile     string `mapstructure:"cert_file" doc:"File with the PEM certificate and those between it and the authority. Together with key_file. A new one is used for new connections, without a restart."`
+	KeyFile      string `mapstructure:"key_file" doc:"File with the certificate's PEM key. Together with cert_file."`
+	ClientCAFile string `mapstructure:"client_ca_file" doc:"File with the PEM certificates of authorities. With it, whoever connects must show a certificate that one of them has signed, besides a token. Empty asks for none."`
 }
 
 // A Token lets whoever shows it do what its scopes say.
@@ -108,11 +109,9 @@ func ServerFile() string { return serverFile }
 func (s Server) Validate() error {
 	var c check
 	c.address("listen", s.Listen)
-	switch {
-	case s.TLS.CertFile != "" && s.TLS.KeyFile == "":
-		c.add("tls.cert_file", "wants tls.key_file beside it")
-	case s.TLS.CertFile == "" && s.TLS.KeyFile != "":
-		c.add("tls.key_file", "wants tls.cert_file beside it")
+	c.pair("tls.cert_file", s.TLS.CertFile, "tls.key_file", s.TLS.KeyFile)
+	if s.TLS.ClientCAFile != "" && s.TLS.CertFile == "" {
+		c.add("tls.client_ca_file", "is of no use without tls.cert_file")
 	}
 	s.checkTokens(&c)
 	switch open := len(s.Tokens) == 0; {

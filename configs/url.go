@@ -22,6 +22,9 @@ func (u URL) Reveal() string { return u.secret.Reveal() }
 // where the password is.
 func (u URL) String() string {
 	text := u.Reveal()
+	if text == NoProxy {
+		return text
+	}
 	if !strings.Contains(text, "://") {
 		return u.secret.String()
 	}

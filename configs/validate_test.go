@@ -32,6 +32,20 @@ func TestWorkerValidate(t *testing.T) {
 			want: `server.url: must end with the path, got "https://example.com?a=b"`},
 		{name: "certificates want https", change: func(w *Worker) { w.Server.CAFile = "ca.pem" },
 			want: "server.ca_file: is of no use unless server.url begins with https"},
+		{name: "a client's certificate wants its key and https", change: func(w *Worker) { w.Server.CertFile = "cert.pem" }, want: `
+server.cert_file: wants server.key_file beside it
+server.cert_file: is of no use unless server.url begins with https`},
+		{name: "a proxy is an address", change: func(w *Worker) { w.Server.Proxy = NewURL("proxy:3128") },
+			want: `server.proxy: wants none, or an address, for example "http://proxy.example.com:3128"`},
+		{name: "or none", change: func(w *Worker) { w.Server.Proxy = NewURL("none") }},
+		{name: "it has no password", change: func(w *Worker) { w.Server.Proxy = NewURL("http://me:pw@proxy:3128") },
+			want: "server.proxy: must not hold a user or password; that is what server.proxy_user and server.proxy_password_file are for"},
+		{name: "it ends with the port", change: func(w *Worker) { w.Server.Proxy = NewURL("http://proxy:3128/x") },
+			want: `server.proxy: must end with the port, got "http://proxy:3128/x"`},
+		{name: "its password is somebody's", change: func(w *Worker) { w.Server.ProxyPassword = NewSecret("sesame") },
+			want: "server.proxy_password: wants server.proxy_user beside it"},
+		{name: "without a proxy nobody asks who is there", change: func(w *Worker) { w.Server.Proxy, w.Server.ProxyUser = NewURL("none"), "me" },
+			want: "server.proxy_user: is of no use while server.proxy is none"},
 		{name: "names follow the server's rule", change: func(w *Worker) {
 			w.Name, w.Queues, w.Labels = "Edge 1", []string{"ok", "_no"}, map[string]string{"/a": "", "b": "x\ny", "c": long, "d/e": "ü"}
 		}, want: `
@@ -99,6 +113,7 @@ func TestServerValidate(t *testing.T) {
 			want: `listen: wants host:port, for example "127.0.0.1:8080" or ":8080", got "127.0.0.1:65536"`},
 		{name: "a certificate wants its key", change: func(s *Server) { s.TLS.CertFile = "cert.pem" }, want: "tls.cert_file: wants tls.key_file beside it"},
 		{name: "a key wants its certificate", change: func(s *Server) { s.TLS.KeyFile = "key.pem" }, want: "tls.key_file: wants tls.cert_file beside it"},
+		{name: "authorities of clients want a certificate", change: func(s *Server) { s.TLS.ClientCAFile = "ca.pem" }, want: "tls.client_ca_file: is of no use without tls.cert_file"},
 		{name: "the store is SQLite", change: func(s *Server) { s.Store = NewURL("sqlite:///var/lib/pullrun.db") }},
 		{name: "the store is PostgreSQL", change: func(s *Server) { s.Store = NewURL("postgresql://db/x") }},
 		{name: "the store is nothing else", change: func(s *Server) { s.Store = NewURL("mysql://db/x") },

@@ -2,21 +2,15 @@ package server_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +19,7 @@ import (
 
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/fresh/freshtest"
 	"github.com/pullrun/pullrun/server"
 )
 
@@ -271,8 +266,10 @@ func TestEndCutsSlowRequests(t *testing.T) {
 // With a certificate the server speaks HTTPS, of both versions.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	cert, key, pool := certificate(t)
+	authority := freshtest.NewAuthority(t, "ours")
+	cert, key := authority.Issue(t, "127.0.0.1")
 	w := newWorld(t, func(s *setup) { s.CertFile, s.KeyFile = cert, key })
+	pool := pool(t, authority)
 	if !strings.HasPrefix(w.url, "https://127.0.0.1:") {
 		t.Errorf("URL() = %s, want https", w.url)
 	}
@@ -300,38 +297,14 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// certificate makes a certificate for 127.0.0.1 that is its own authority.
-func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
+func pool(t *testing.T, authorities ...*freshtest.Authority) *x509.CertPool {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, raw []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600); err != nil {
+	pool := x509.NewCertPool()
+	for _, a := range authorities {
+		raw, err := os.ReadFile(a.File)
+		if err != nil || !pool.AppendCertsFromPEM(raw) {
 			t.Fatal(err)
 		}
-		return path
 	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private), pool
+	return pool
 }

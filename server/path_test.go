@@ -313,10 +313,8 @@ func TestMixedPaths(t *testing.T) {
 					f.proxy.Block(false)
 				})
 				f.work(60, 11*time.Second, time.Hour)
-				for _, kind := range []faultproxy.Kind{faultproxy.CutAt, faultproxy.BadGateway, faultproxy.BlackHole, faultproxy.Reset} {
-					if f.proxy.Happened(kind) == 0 {
-						w.t.Errorf("no exchange had the fault %q", kind)
-					}
+				if all, none := f.proxy.Exchanges(), f.proxy.Happened(faultproxy.None); all-none < 20 {
+					w.t.Errorf("only %d of %d exchanges had a fault", all-none, all)
 				}
 			}, func(s *setup) { s.MaxAttempts = 100 })
 		})

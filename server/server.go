@@ -14,7 +14,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,8 +38,13 @@ type Config struct {
 	// picks a free one.
 	Listen string
 	// CertFile and KeyFile are the server's certificate and key in PEM form.
-	// Without them the server speaks plain HTTP.
+	// Without them the server speaks plain HTTP. They are read again when they
+	// have changed.
 	CertFile, KeyFile string
+	// ClientCAFile names the authorities, in PEM form, one of which must have
+	// signed the certificate that a caller shows. Empty asks for none. It is
+	// read again as well.
+	ClientCAFile string
 	// Tokens are who may call. Without any, everybody may, and Listen must be
 	// a loopback address unless Anonymous says that this is meant.
 	Tokens    []Token
@@ -125,14 +129,12 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	silent := &strangers{conns: make(map[net.Conn]bool)}
 	s.http.ConnState = silent.note
 	s.http.RegisterOnShutdown(silent.close)
-	if cfg.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("certificate: %w", err)
-		}
-		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
-	}
 	var err error
+	if cfg.CertFile != "" {
+		if s.http.TLSConfig, err = s.tlsConfig(); err != nil {
+			return nil, err
+		}
+	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%w; is another server running?", err)
 	} else if err != nil {

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -238,7 +239,15 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		err = u.Err // what u adds, its URL, is said here without the query
 	}
 	var authority x509.UnknownAuthorityError
+	var op *net.OpError
 	switch {
+	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert, whose type is not exported
+		if strings.Contains(op.Err.Error(), "certificate required") {
+			return fmt.Errorf("server %s: %w; the server wants a certificate of this client: server.cert_file and server.key_file", c.base, err)
+		}
+		if strings.Contains(op.Err.Error(), "certificate") {
+			return fmt.Errorf("server %s: %w; the server does not accept the certificate in server.cert_file", c.base, err)
+		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("server %s: %w; is it running?", c.base, err)
 	case errors.As(err, &authority):

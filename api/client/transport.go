@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
+	"net/url"
 	"time"
+
+	"github.com/pullrun/pullrun/api/fresh"
 )
 
 // Transport says how connections are made. The zero value verifies TLS
@@ -18,6 +20,16 @@ import (
 type Transport struct {
 	// CAFile adds the certificates of a PEM file to the system's.
 	CAFile string
+	// CertFile and KeyFile are the certificate and key, in PEM form, that the
+	// client shows to a server which asks for one. They are read again for
+	// each connection once they have changed.
+	CertFile, KeyFile string
+	// Proxy is the address of the proxy, or [NoProxy]. Empty takes it from the
+	// environment.
+	Proxy string
+	// ProxyUser and ProxyPassword are shown to the proxy, unless its address
+	// has its own.
+	ProxyUser, ProxyPassword string
 	// Dial replaces the dialer. May be nil.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -27,34 +39,55 @@ func (t Transport) build() (*http.Transport, error) {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext
 	}
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CA file: %w", err)
-		}
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			return nil, fmt.Errorf("read the system's certificates: %w", err)
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA file %q holds no certificate in PEM form", t.CAFile)
-		}
-		tlsConfig.RootCAs = roots
+	tlsConfig, err := t.TLS()
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := t.proxyFunc()
+	if err != nil {
+		return nil, err
 	}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dial,
-		TLSClientConfig:       tlsConfig,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          64,
-		MaxIdleConnsPerHost:   64,
-		ForceAttemptHTTP2:     true,
+		Proxy:                  func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
+		OnProxyConnectResponse: proxyAnswered,
+		DialContext:            dial,
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    64,
+		ForceAttemptHTTP2:      true,
 		// A black hole is noticed by a ping, not by the end of a hold.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 	}, nil
+}
+
+// TLS says whom the client trusts and what it shows of itself.
+func (t Transport) TLS() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CAFile != "" {
+		system, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("read the system's certificates: %w", err)
+		}
+		roots, err := fresh.Pool(t.CAFile, system)
+		if err != nil {
+			return nil, fmt.Errorf("CA file: %w", err)
+		}
+		config.RootCAs, _ = roots.Get() // it has just been read
+	}
+	if t.CertFile != "" {
+		pair, err := fresh.KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate: %w", err)
+		}
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, _ := pair.Get() // until a new pair is whole, the one before it is shown
+			return cert, nil
+		}
+	}
+	return config, nil
 }
 
 type attemptTimeout struct{}

@@ -2,11 +2,13 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,9 +16,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/client"
+	"github.com/pullrun/pullrun/api/fresh/freshtest"
+	"github.com/pullrun/pullrun/poller/faultproxy"
 )
 
 // overTLS starts a server that speaks HTTP/2 with a certificate of its own, and
@@ -57,8 +63,8 @@ func TestCAFile(t *testing.T) {
 		}
 	})
 	for file, want := range map[string]string{
-		empty:                 `CA file "` + empty + `" holds no certificate in PEM form`,
-		caFile + ".not-there": "CA file: open " + caFile + ".not-there: no such file or directory",
+		empty:                 `CA file: "` + empty + `" holds no certificate in PEM form`,
+		caFile + ".not-there": "CA file: stat " + caFile + ".not-there: no such file or directory",
 	} {
 		_, err := client.New(client.Config{URL: url, Transport: client.Transport{CAFile: file}})
 		if err == nil || err.Error() != want {
@@ -144,3 +150,120 @@ func TestWrap(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A client shows its certificate, and a new one once there is one.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	authority, other := freshtest.NewAuthority(t, "ours"), freshtest.NewAuthority(t, "other")
+	var mu sync.Mutex
+	var shown []string // guarded by mu
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		shown = append(shown, r.TLS.PeerCertificates[0].Subject.CommonName)
+		mu.Unlock()
+		answer(200, ended)(w, r)
+	}))
+	pool := x509.NewCertPool()
+	raw, err := os.ReadFile(authority.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.AppendCertsFromPEM(raw)
+	certFile, keyFile := authority.Issue(t, "127.0.0.1")
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that are refused
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+
+	mine, key := authority.Issue(t, "first")
+	c := newClient(t, client.Config{URL: s.URL, Transport: client.Transport{CAFile: authority.File, CertFile: mine, KeyFile: key}})
+	for n, name := range []string{"first", "second"} {
+		if n > 0 {
+			authority.IssueInto(t, mine, key, time.Hour, name)
+			c.Close() // the connections before it go on
+		}
+		if err := submit(t.Context(), c); err != nil || shown[n] != name {
+			t.Errorf("Submit() = %v, the server saw %q, want %q", err, shown, name)
+		}
+	}
+	wrong, wrongKey := other.Issue(t, "wrong")
+	for _, tt := range []struct{ name, cert, key, want string }{
+		{"none", "", "", "; the server wants a certificate of this client: server.cert_file and server.key_file"},
+		{"one of an authority that the server does not know", wrong, wrongKey, "; the server does not accept the certificate in server.cert_file"},
+	} {
+		c := newClient(t, client.Config{URL: s.URL, Transport: client.Transport{CAFile: authority.File, CertFile: tt.cert, KeyFile: tt.key}})
+		if err := submit(t.Context(), c); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
+			t.Errorf("with %s, Submit() = %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	_, err = client.New(client.Config{URL: s.URL, Transport: client.Transport{CertFile: mine, KeyFile: wrongKey}})
+	if err == nil || !strings.HasPrefix(err.Error(), "client certificate: certificate ") {
+		t.Errorf("New() with the key of another = %v", err)
+	}
+}
+
+// Over HTTP/2 a path that swallows everything is noticed by a ping, long before
+// the poll's time is over, and the next call does not go there.
+func TestBlackHoleIsNoticed(t *testing.T) {
+	t.Parallel()
+	authority := freshtest.NewAuthority(t, "ours")
+	cert, key := authority.Issue(t, "server.test")
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, versions := range map[string][]string{"HTTP/2": {"h2", "http/1.1"}, "HTTP/1.1": {"http/1.1"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner, outer := faultproxy.NewPipes(), faultproxy.NewPipes()
+				s := &http.Server{TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: versions}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "/poll") {
+						_, _ = io.Copy(io.Discard, r.Body) // or it would not know of the end
+						hang(w, r)
+						return
+					}
+					answer(200, ended)(w, r)
+				}), ErrorLog: log.New(io.Discard, "", 0)}
+				var served sync.WaitGroup
+				served.Go(func() { _ = s.ServeTLS(inner, "", "") }) // it ends with the test
+				proxy := faultproxy.New(faultproxy.Config{Listener: outer, Dial: func(ctx context.Context) (net.Conn, error) {
+					return inner.Dial(ctx, "", "")
+				}})
+				c, err := client.New(client.Config{URL: "https://server.test", Transport: client.Transport{CAFile: authority.File, Dial: outer.Dial}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				polled := make(chan error, 1)
+				go func() {
+					_, err := c.Poll(t.Context(), "w", api.Poll{Session: "s", HoldMS: 55_000})
+					polled <- err
+				}()
+				synctest.Wait()
+				time.Sleep(3 * time.Second)
+				proxy.Block(true)
+				began := time.Now()
+				err = <-polled
+				limit := 65 * time.Second // an HTTP/1.1 connection has no pings: the poll has its deadline
+				if name == "HTTP/2" {
+					limit = 20 * time.Second
+				}
+				if took := time.Since(began); err == nil || took > limit || !client.Retryable(err) {
+					t.Errorf("Poll() = %v after %s, want an error within %s", err, took, limit)
+				}
+				proxy.Block(false)
+				if err := submit(t.Context(), c); err != nil {
+					t.Errorf("Submit() after it = %v", err)
+				}
+				c.Close()
+				proxy.Close()
+				_ = s.Shutdown(context.WithoutCancel(t.Context())) // it waits for those that were cut
+				served.Wait()
+			})
+		})
+	}
+}

@@ -49,7 +49,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	if err != nil {
 		return remote{}, usageError(err)
 	}
-	w, err := newWatch(cmd.Context(), t, "pullrun-client", cfg.Log, cfg.Server.Token)
+	w, err := newWatch(cmd.Context(), t, "pullrun-client", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword)
 	if err != nil {
 		return remote{}, err
 	}
@@ -63,9 +63,17 @@ func newClient(r configs.Remote, token func() string, retries int) (*client.Clie
 		Token:     token,
 		UserAgent: "pullrun/" + version(),
 		Retries:   retries,
-		Transport: client.Transport{CAFile: r.CAFile},
+		Transport: transportOf(r),
 		Wrap:      otel.Transport,
 	})
+}
+
+// transportOf says how the settings want a server to be reached.
+func transportOf(r configs.Remote) client.Transport {
+	return client.Transport{
+		CAFile: r.CAFile, CertFile: r.CertFile, KeyFile: r.KeyFile,
+		Proxy: r.Proxy.Reveal(), ProxyUser: r.ProxyUser, ProxyPassword: r.ProxyPassword.Reveal(),
+	}
 }
 
 func isSet(sources configs.Sources, key string) bool {

@@ -94,7 +94,7 @@ func serve(ctx context.Context, cfg configs.Server, watched watch, ready func(ur
 		return usageError(err)
 	}
 	s, err := server.New(server.Config{
-		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Tokens: tokens.now(), Anonymous: cfg.Anonymous,
+		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Tokens: tokens.now(), Anonymous: cfg.Anonymous,
 		Credential: cfg.CredentialLifetime, Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),

@@ -53,7 +53,7 @@ code says which:
 			if run != "" && !api.ValidCookie(run) {
 				return usageError(fmt.Errorf("--run: %q is no cookie", run))
 			}
-			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.EnrolToken)
+			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword, cfg.EnrolToken)
 			if err != nil {
 				return err
 			}

@@ -125,6 +125,13 @@ func (p *Proxy) Happened(k Kind) int {
 	return p.happened[k]
 }
 
+// Exchanges is how many there have been.
+func (p *Proxy) Exchanges() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
 func (p *Proxy) accept() {
 	for {
 		c, err := p.cfg.Listener.Accept()
