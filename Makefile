@@ -24,8 +24,8 @@ test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
 FUZZTIME ?= 10m
 
 .PHONY: fuzz
-fuzz: ## Fuzz the language, each target for FUZZTIME (10m)
-	@for pkg in ./engine/expr ./engine; do \
+fuzz: ## Fuzz the language and the redactor, each target for FUZZTIME (10m)
+	@for pkg in ./engine/expr ./engine ./otel; do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
 			GOMEMLIMIT=256MiB $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 -fuzzminimizetime 2s $$pkg || exit 1; \

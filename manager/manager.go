@@ -52,6 +52,16 @@ type Outbox interface {
 	Full() bool
 }
 
+// A Redactor takes secrets out of what leaves the worker.
+type Redactor interface {
+	// Register adds a secret, which a pipeline names.
+	Register(secret string)
+	// String cleans the text of an error.
+	String(text string) string
+	// JSON cleans a result.
+	JSON(document []byte) []byte
+}
+
 // Config is what a manager keeps to.
 type Config struct {
 	// Worker names this worker in traces.
@@ -71,6 +81,8 @@ type Config struct {
 	// Outbox keeps the results of runs. A slot is free when its result is
 	// there. Nil keeps results in memory alone.
 	Outbox Outbox
+	// Redactor takes secrets out of results. Nil leaves them as they are.
+	Redactor Redactor
 	// OnShutdown is called, once, when the server asks the worker to end. It
 	// must not block.
 	OnShutdown func(reason string)

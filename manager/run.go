@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -166,7 +167,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 			}
 			done <- o
 		}()
-		spans := new(observer)
+		spans := &observer{redactor: m.cfg.Redactor}
 		defer func() { spans.over(r, &m.mu) }()
 		o.out, o.err = m.engine.Run(ctx, engine.Input{
 			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: spans,
@@ -195,10 +196,10 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output, err error) api.Result {
 	result := api.Result{Cookie: p.Cookie}
 	if err == nil {
-		result.RC, result.Result = api.RCOK, out.Result
-		if max := m.cfg.MaxResult; max > 0 && len(out.Result) > max {
+		result.RC, result.Result = api.RCOK, m.withoutSecrets(out.Result)
+		if n, max := len(result.Result), m.cfg.MaxResult; max > 0 && n > max {
 			result.RC, result.Result = api.RCProcessorException, nil
-			result.Error = fmt.Sprintf("the result has %d bytes, the limit is %d", len(out.Result), max)
+			result.Error = fmt.Sprintf("the result has %d bytes, the limit is %d", n, max)
 		}
 		return result
 	}
@@ -216,5 +217,16 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 			result.Error, result.Stacktrace = cause.Error(), ""
 		}
 	}
+	if r := m.cfg.Redactor; r != nil {
+		result.Error, result.Stacktrace = r.String(result.Error), r.String(result.Stacktrace)
+	}
 	return result
+}
+
+// withoutSecrets is a pipeline's result as the server gets it.
+func (m *Manager) withoutSecrets(result json.RawMessage) json.RawMessage {
+	if m.cfg.Redactor == nil {
+		return result
+	}
+	return m.cfg.Redactor.JSON(result)
 }

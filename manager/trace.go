@@ -85,12 +85,21 @@ const runBudget = 1000
 
 // observer makes the spans of a run's tasks and chips.
 type observer struct {
+	redactor Redactor // may be nil
+
 	mu sync.Mutex
 	// Guarded by mu.
 	recorded []error // whose exception has been recorded where it arose
 	looped   int     // spans inside loops
 	straight int     // the others
 	dropped  int     // tasks and chips that have none
+}
+
+// Secret is told each secret that the pipeline names, before a task has it.
+func (o *observer) Secret(value string) {
+	if o.redactor != nil {
+		o.redactor.Register(value)
+	}
 }
 
 type loopKey struct{}

@@ -3,13 +3,18 @@ package otel
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // minSecret is the length below which a secret is not looked for: it would be
@@ -19,7 +24,7 @@ const minSecret = 6
 const redacted = "REDACTED"
 
 // Redactor takes secrets out of text: the values that were registered, in the
-// forms they are met in (as they are, quoted, JSON-escaped, URL-encoded,
+// forms they are met in (as they are, quoted, JSON-escaped, URL-encoded, in hex,
 // base64 at any offset), and those that URLs carry, in their userinfo and in
 // the values of their queries. The zero Redactor knows no secrets, and is
 // ready. It may be used concurrently.
@@ -68,23 +73,31 @@ func (r *Redactor) Register(secret string) {
 }
 
 // String returns s without its secrets.
-func (r *Redactor) String(s string) string {
+func (r *Redactor) String(s string) string { return redactURLs(r.hide(s)) }
+
+// hide returns s without the secrets that were registered.
+func (r *Redactor) hide(s string) string {
 	if k := r.known.Load(); k != nil {
 		s = k.replacer.Replace(s)
 	}
-	return redactURLs(s)
+	return s
 }
 
 // forms returns the ways in which a secret is written.
 func forms(secret string) []string {
-	quoted := strconv.Quote(secret)
+	query := url.QueryEscape(secret)
 	out := []string{
 		secret,
-		quoted[1 : len(quoted)-1],
+		unquoted(strconv.Quote(secret)),
+		unquoted(strconv.QuoteToASCII(secret)),
 		jsonEscaped(secret, true),
 		jsonEscaped(secret, false),
-		url.QueryEscape(secret),
-		url.PathEscape(secret),
+		asciiOnly(jsonEscaped(secret, false)),
+		hex.EncodeToString([]byte(secret)),
+		strings.ToUpper(hex.EncodeToString([]byte(secret))),
+	}
+	for _, form := range []string{query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(secret)} {
+		out = append(out, form, escape.ReplaceAllStringFunc(form, strings.ToLower))
 	}
 	for shift := range 3 {
 		out = append(out,
@@ -92,6 +105,26 @@ func forms(secret string) []string {
 			base64At(base64.RawURLEncoding, secret, shift))
 	}
 	return out
+}
+
+// escape is a byte as URLs escape it.
+var escape = regexp.MustCompile(`%[0-9A-F]{2}`)
+
+func unquoted(s string) string { return s[1 : len(s)-1] }
+
+// asciiOnly escapes what is not ASCII as JSON may.
+func asciiOnly(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 func jsonEscaped(s string, escapeHTML bool) string {

@@ -53,7 +53,12 @@ where --output json leaves standard output to the result.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			out, err := pipelines.Run(ctx, engine.Input{Pipeline: args[0], Variables: input, Trusted: true, Log: w.log, Streams: t.streams(output)})
+			g := guard{w}
+			streams, closeStreams := g.streams(t.streams(output))
+			out, err := pipelines.Run(ctx, engine.Input{
+				Pipeline: args[0], Variables: input, Trusted: true, Log: w.log, Streams: streams, Observer: g,
+			})
+			closeStreams()
 			for _, warning := range out.Warnings {
 				fmt.Fprintf(t.err, "warning: %s\n", warning)
 			}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,5 +77,32 @@ func TestLocalRunsHaveTheStreams(t *testing.T) {
 		if code != exitDone || steady(out.String()) != tt.want || !strings.Contains(log.String(), "half done") {
 			t.Errorf("%s = %d, printed %q and %q, want %q", tt.args, code, out.String(), log.String(), tt.want)
 		}
+	}
+}
+
+// A secret is not shown by writing it in parts.
+func TestLocalRunsHideSecretsThatComeInParts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const pipeline = `
+secrets:
+  key: {file: %s}
+---
+- chip: reasonchip.streams.write_stdout
+  params: {data: "it is {{ secrets.key[:7] }}"}
+- chip: reasonchip.streams.write_stdout
+  params: {data: "{{ secrets.key[7:] }}!"}
+- return: 1
+`
+	secret := filepath.Join(dir, "key")
+	if err := errors.Join(
+		os.WriteFile(secret, []byte("hunter2-in-parts\n"), 0o600),
+		os.WriteFile(filepath.Join(dir, "main.yml"), []byte(fmt.Sprintf(pipeline, secret)), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	code, out, log := within(t, "run-local", "main", dir)
+	if code != exitDone || !strings.HasPrefix(out, "it is REDACTED!") {
+		t.Errorf("run-local = %d, printed %q and %q", code, out, log)
 	}
 }

@@ -71,7 +71,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched wa
 	}
 	w.manager = manager.New(manager.Config{
 		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
-		Outbox: box, OnShutdown: func(string) { close(w.toEnd) },
+		Outbox: box, Redactor: watched.redactor, OnShutdown: func(string) { close(w.toEnd) },
 	}, pipelines, w.post, log)
 	w.poller = poller.New(poller.Config{
 		Register: register(name, cfg, pipelines), Opened: w.manager.Resume, Paused: w.manager.Paused,

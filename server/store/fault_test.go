@@ -103,6 +103,12 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 	_, _ = s.Leave(ctx, now, "w", "s2")
 	_, _ = s.Sweep(ctx, now.Add(time.Hour)) // "later" is due, and the lease over
 
+	_ = s.CreateToken(ctx, now, Token{ID: "e", Digest: "e", Kind: TokenEnrolment, ExpiresAt: now.Add(time.Hour)})
+	_, _ = s.Enrol(ctx, now, "e", "w", NewCredential{ID: "a", Digest: "a", ExpiresAt: now.Add(time.Hour)})
+	_, _ = s.Rotate(ctx, now, "a", NewCredential{ID: "b", Digest: "b", ExpiresAt: now.Add(time.Hour)}, time.Minute)
+	_ = s.TouchToken(ctx, now, "b")
+	_, _ = s.RevokeToken(ctx, now, "b", "ann")
+
 	before := now.Add(-24 * time.Hour)
 	submit(before, "old", func(n *NewRun) { n.Queue = "other" })
 	_, _, _ = s.Cancel(ctx, before, "old", "", "")
@@ -118,7 +124,7 @@ func TestUseDoesEverything(t *testing.T) {
 	t.Parallel()
 	missing := map[string]bool{}
 	for _, name := range append(slices.Clone(kindNames[:]),
-		"submit", "requeue", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge") {
+		"submit", "requeue", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge", "token", "enrol", "rotate") {
 		missing[name+".before"], missing[name+".after"] = true, true
 	}
 	s, _ := openFile(t, Options{Probe: func(point string) { delete(missing, point) }})
