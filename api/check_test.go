@@ -75,7 +75,7 @@ func TestValidate(t *testing.T) {
 		{"a bad result does not spoil its batch", api.Results{Session: "s", Results: make([]api.Result, 1)}, ""},
 		{"all problems of a result are told at once", api.Result{RC: "FINE"}, `cookie: is required; fence: must be at least 1, got 0; rc: unknown code "FINE"`},
 		{"an event names its lease, its place and its kind", api.Events{Session: "s", Events: []api.RunEvent{{Data: json.RawMessage(a(16385))}}},
-			`events[0].cookie: is required; events[0].fence: must be at least 1, got 0; events[0].n: must be at least 1, got 0; ` +
+			`events[0].cookie: is required; events[0].fence: must be at least 1, got 0; events[0].n: must be from 1 to 4294967295, got 0; ` +
 				`events[0].kind: "" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit; events[0].data: is larger than 16384 bytes`},
 
 		{"a RUN packet", run, ""},

@@ -34,6 +34,9 @@ const (
 	MaxListed         = 500   // runs in one page
 	MaxEventsInOne    = 1_000
 	MaxEventDataBytes = 16 << 10
+	MaxEventsListed   = 1_000 // in one page, or from the end
+	MaxProgressTasks  = 16    // levels of a run's progress
+	MaxEventNumber    = 1<<32 - 1
 )
 
 // Defaults of a submitted run.

@@ -53,6 +53,9 @@ type Result struct {
 	// Result is what the pipeline returned, as JSON. Nil is no result at all,
 	// which is not the JSON value null.
 	Result json.RawMessage `json:"result,omitempty"`
+	// LastEvent is the number of the last event of the attempt, 0 when there
+	// is none. It may still be on its way: readers are let wait for it.
+	LastEvent int64 `json:"last_event,omitempty"`
 }
 
 // Validate reports everything that is wrong with the result.
@@ -60,6 +63,7 @@ func (r Result) Validate() error {
 	var c check
 	c.cookie("cookie", r.Cookie)
 	c.atLeast("fence", r.Fence, 1)
+	c.between("last_event", r.LastEvent, 0, MaxEventNumber)
 	if !resultCodes[r.RC] {
 		c.add("rc", "unknown code "+quote(string(r.RC)))
 	}

@@ -164,8 +164,11 @@ type Run struct {
 	LateResults []LateResult `json:"late_results,omitempty"`
 	Blocked     bool         `json:"blocked,omitempty"` // queued, and waits for a slot of its key
 	Worker      string       `json:"worker,omitempty"`  // who holds it, or held it last
-	TraceID     string       `json:"trace_id,omitempty"`
-	TraceURL    string       `json:"trace_url,omitempty"` // where people look at the trace
+	// Progress is where it is; only where a single run is read, and only while
+	// it is worked on.
+	Progress *Progress `json:"progress,omitempty"`
+	TraceID  string    `json:"trace_id,omitempty"`
+	TraceURL string    `json:"trace_url,omitempty"` // where people look at the trace
 
 	CreatedAt         time.Time  `json:"created_at"`
 	NotBefore         *time.Time `json:"not_before,omitempty"`
@@ -221,14 +224,6 @@ type SubmitResult struct {
 // A SubmitBatchResult answers a batch in its order.
 type SubmitBatchResult struct {
 	Results []SubmitResult `json:"results"`
-}
-
-// An Event is one line of a run's history.
-type Event struct {
-	N    int64           `json:"n"` // grows within the run
-	At   time.Time       `json:"at"`
-	Kind string          `json:"kind"`
-	Data json.RawMessage `json:"data,omitempty"`
 }
 
 // A QueueStats says how much work a queue has. Demand is what an autoscaler

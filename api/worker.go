@@ -1,10 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"fmt"
-	"time"
-)
+import "time"
 
 // A PipelineInfo is a pipeline that a worker holds.
 type PipelineInfo struct {
@@ -164,46 +160,6 @@ func (r Results) Validate() error {
 // Verdicts answers a batch of results in its order.
 type Verdicts struct {
 	Verdicts []Verdict `json:"verdicts"`
-}
-
-// A RunEvent is a line that a worker adds to a run's history.
-type RunEvent struct {
-	Cookie string          `json:"cookie"`
-	Fence  int64           `json:"fence"`
-	N      int64           `json:"n"` // 1, 2, 3 ... within the attempt, so that a repeat is known
-	At     time.Time       `json:"at"`
-	Kind   string          `json:"kind"`
-	Data   json.RawMessage `json:"data,omitempty"`
-}
-
-// EventState is the kind of event that tells a run's state. Only the server
-// sends it.
-const EventState = "state"
-
-// Events carries lines for the history of runs. They may be dropped.
-type Events struct {
-	Session string     `json:"session"`
-	Events  []RunEvent `json:"events"`
-}
-
-// Validate reports everything that is wrong with the events.
-func (e Events) Validate() error {
-	var c check
-	c.session(e.Session)
-	c.atMost("events", len(e.Events), MaxEventsInOne)
-	for i, ev := range e.Events {
-		c.cookie(at("events", i, "cookie"), ev.Cookie)
-		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
-		c.atLeast(at("events", i, "n"), ev.N, 1)
-		c.name(at("events", i, "kind"), ev.Kind)
-		if ev.Kind == EventState {
-			c.add(at("events", i, "kind"), quote(EventState)+" is the server's own; take another")
-		}
-		if len(ev.Data) > MaxEventDataBytes {
-			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))
-		}
-	}
-	return c.err()
 }
 
 // A Worker is what a reader sees of a worker.

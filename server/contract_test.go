@@ -294,8 +294,8 @@ func (s *checkedStream) judge(event []byte) {
 		return // a comment
 	}
 	schema := "Event"
-	if _, numbered := fields["id"]; !numbered && fields["event"] == "state" {
-		schema = "Run"
+	if _, numbered := fields["id"]; !numbered {
+		schema = map[string]string{api.EventState: "Run", api.EventProgress: "Progress"}[fields["event"]]
 	}
 	if err := contract.visit(schema, []byte(data)); err != nil {
 		s.c.t.Errorf("event %s is no %s of the contract: %v", event, schema, err)

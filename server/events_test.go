@@ -28,14 +28,16 @@ type stream struct {
 	header http.Header
 }
 
-// follow opens the stream of a run, after the event with the id.
+// follow opens the stream of a run, after the event with the id. A query may
+// follow the cookie.
 func (w *world) follow(t testing.TB, cookie, after string) *stream {
 	t.Helper()
+	id, query, _ := strings.Cut(cookie, "?")
 	var header []string
 	if after != "" {
 		header = []string{"Last-Event-ID", after}
 	}
-	resp, err := w.client.Do(w.request(t.Context(), "GET", "/v1/runs/"+cookie+"/events", nil, header...))
+	resp, err := w.client.Do(w.request(t.Context(), "GET", "/v1/runs/"+id+"/events?"+query, nil, header...))
 	if err != nil {
 		t.Fatal(err)
 	}

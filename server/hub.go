@@ -15,11 +15,12 @@ type hub struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	offers map[string]offer // what each worker takes, by name; a hint
-	parked map[string]*parked
-	order  *list.List          // of *parked, the longest waiting first
-	runs   readers[struct{}]   // of every change
-	ends   readers[*store.Run] // of the end
+	offers  map[string]offer // what each worker takes, by name; a hint
+	parked  map[string]*parked
+	order   *list.List          // of *parked, the longest waiting first
+	watched attention           // whose progress is wanted
+	runs    readers[struct{}]   // of every change
+	ends    readers[*store.Run] // of the end
 }
 
 // An offer is what a worker takes.
@@ -63,6 +64,7 @@ func offerOf(session string, queues []string, labels map[string]string, pipeline
 func newHub(publish func(...store.Signal)) *hub {
 	return &hub{
 		publish: publish,
+		watched: newAttention(),
 		offers:  make(map[string]offer), parked: make(map[string]*parked), order: list.New(),
 		runs: make(readers[struct{}]), ends: make(readers[*store.Run]),
 	}

@@ -119,6 +119,11 @@ func (s *Server) viewWhole(ctx context.Context, run store.Run) (api.Run, error) 
 	}
 	attempts, late, err := s.store.History(ctx, run.Cookie)
 	view.Attempts, view.LateResults = viewAttempts(attempts), viewLate(late)
+	if err != nil || !run.State.Leased() {
+		return view, err
+	}
+	activity, err := s.store.Activity(ctx, run.Cookie)
+	view.Progress = viewProgress(&run, activity)
 	return view, err
 }
 

@@ -102,6 +102,8 @@ type Server struct {
 	http     *http.Server
 	running  atomic.Bool   // or has been
 	ending   chan struct{} // closed when Run is told to stop
+
+	recording chan struct{} // holds a token while a worker's events are recorded
 }
 
 // New checks cfg and listens. It serves nothing before Run, but the address is
@@ -111,6 +113,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: st, log: log.With("component", "server"),
 		pace: pace{perSecond: cfg.Rate}, hub: newHub(st.Publish), ending: make(chan struct{}),
+		recording: make(chan struct{}, 1),
 	}
 	s.tokens = newAuthenticator(st, s.log)
 	if err := s.tokens.set(cfg.Tokens); err != nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/sha256"
+	"time"
 
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -22,6 +23,8 @@ func (s *Server) heard(sig store.Signal) {
 		s.hub.forget(sig.Name)
 	case store.TokenRevoked:
 		s.revoked(sig.Name)
+	case store.RunWatched:
+		s.hub.attendedElsewhere(sig.Name, time.Now())
 	case store.Resync:
 		s.tokens.forget(func([sha256.Size]byte, Token) bool { return true }) // one may have been revoked
 		s.hub.everybody()
@@ -51,4 +54,10 @@ func (s *Server) tell(worker string) {
 func (s *Server) forget(worker string) {
 	s.hub.forget(worker)
 	s.store.Publish(store.Signal{Kind: store.WorkerLeft, Name: worker})
+}
+
+// attend says, here and everywhere, that a reader wants to know where a run is.
+func (s *Server) attend(cookie string) (leave func()) {
+	s.store.Publish(store.Signal{Kind: store.RunWatched, Name: cookie})
+	return s.hub.attend(cookie)
 }

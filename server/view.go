@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -85,6 +86,19 @@ func viewLate(list []store.Late) []api.LateResult {
 		})
 	}
 	return out
+}
+
+// viewProgress is where a run that is worked on is, nil if that is not known.
+func viewProgress(r *store.Run, a store.Activity) *api.Progress {
+	if len(a.Progress) == 0 || !r.State.Leased() || a.Fence != r.Fence {
+		return nil
+	}
+	var p api.Progress
+	if json.Unmarshal(a.Progress, &p) != nil {
+		return nil // a neighbouring version's
+	}
+	p.At = a.At
+	return &p
 }
 
 func viewDelivery(d store.Delivery) api.Delivery {

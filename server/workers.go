@@ -111,7 +111,7 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) resultIn(worker string, res api.Result) store.Result {
 	out := store.Result{
 		Worker: worker, Cookie: res.Cookie, Fence: res.Fence, RC: string(res.RC),
-		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(),
+		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(), LastEvent: res.LastEvent,
 	}
 	refusal := ""
 	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg.MaxResult {
@@ -126,28 +126,6 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 		out.RC, out.Error, out.Stacktrace, out.Result = string(api.RCProcessorException), refusal, "", nil
 	}
 	return out
-}
-
-func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
-	if _, err := name(r, "id"); err != nil {
-		return err
-	}
-	var in api.Events
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
-		return err
-	}
-	events := make([]store.Event, len(in.Events))
-	for i, e := range in.Events {
-		events[i] = store.Event{Cookie: e.Cookie, Fence: e.Fence, No: e.N, At: e.At, Kind: e.Kind, Data: e.Data}
-	}
-	if _, err := s.store.AppendEvents(r.Context(), s.store.Now(), events); err != nil {
-		return err
-	}
-	for _, e := range in.Events {
-		s.changed(e.Cookie)
-	}
-	w.WriteHeader(http.StatusAccepted)
-	return nil
 }
 
 func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {

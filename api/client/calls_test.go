@@ -103,7 +103,8 @@ func TestCalls(t *testing.T) {
 			return len(out) == 1, err
 		}, answer(200, api.Verdicts{Verdicts: []api.Verdict{{}}}), "POST /base/v1/workers/w/results", `{"session":"s","results":[{"cookie":"c","fence":1,"rc":"OK"}]}`},
 		{"events", func(ctx context.Context, c *client.Client) (any, error) {
-			return true, c.PostEvents(ctx, "w", api.Events{Session: "s", Events: []api.RunEvent{}})
+			_, err := c.PostEvents(ctx, "w", api.Events{Session: "s", Events: []api.RunEvent{}})
+			return true, err
 		}, empty(202), "POST /base/v1/workers/w/events", `{"session":"s","events":[]}`},
 		{"leave", func(ctx context.Context, c *client.Client) (any, error) { return true, c.Leave(ctx, "w", "s 1") },
 			empty(204), "DELETE /base/v1/workers/w?session=s+1", ""},
@@ -144,7 +145,7 @@ func TestUpkeepIsNotRepeated(t *testing.T) {
 			_, err := c.Heartbeat(ctx, "w", api.Heartbeat{})
 			return err
 		},
-		"events": func(ctx context.Context, c *client.Client) error { return c.PostEvents(ctx, "w", api.Events{}) },
+		"events": func(ctx context.Context, c *client.Client) error { _, err := c.PostEvents(ctx, "w", api.Events{}); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

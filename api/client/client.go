@@ -70,6 +70,7 @@ type Client struct {
 	cfg     Config
 	polls   *retryablehttp.Client // not repeated, on connections of their own
 	once    *retryablehttp.Client // not repeated: the caller does that
+	events  *retryablehttp.Client // not repeated, and as polls: nothing else waits behind them
 	quick   *retryablehttp.Client // for somebody who waits
 	until   *retryablehttp.Client // until the context ends
 	streams *http.Client          // event streams, which end when they end
@@ -94,8 +95,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	polls := calls.Clone()
-	c := &Client{base: base, cfg: cfg, pools: []*http.Transport{calls, polls}}
+	polls, events := calls.Clone(), calls.Clone()
+	c := &Client{base: base, cfg: cfg, pools: []*http.Transport{calls, polls, events}}
 	var traced http.RoundTripper = calls
 	if cfg.Wrap != nil {
 		traced = cfg.Wrap(traced)
@@ -103,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 	c.streams = direct(polls)
 	c.polls = c.retrying(polls, 0, Retryable)
 	c.once = c.retrying(calls, 0, Retryable)
+	c.events = c.retrying(events, 0, Retryable)
 	c.quick = c.retrying(traced, cfg.Retries, Retryable)
 	c.until = c.retrying(traced, math.MaxInt32, untilRefused)
 	return c, nil

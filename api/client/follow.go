@@ -7,49 +7,134 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
 )
 
-// Follow reads a run's stream of events until the run has ended, through
-// outages, or until ctx ends, and returns the run as it ended. Each state that
-// the run is seen in is shown, if show is not nil.
+// A Watch says what of a run a reader wants to see, as it happens. What is nil
+// is not asked for. The functions are called one at a time.
+type Watch struct {
+	// State is shown each state that the run is seen in.
+	State func(api.Run)
+	// Progress is shown where the run is. While somebody wants it, the worker
+	// tells every second.
+	Progress func(api.Progress)
+	// Event is shown the run's history, and what is added to it.
+	Event func(api.Event)
+	// After is the number after which the history is wanted.
+	After int64
+	// Tail, if it is not nil, is how many events of the history so far are
+	// wanted, the last ones.
+	Tail *int
+}
+
+// Follow watches the states of a run: see [Client.Watch].
 func (c *Client) Follow(ctx context.Context, cookie string, show func(api.Run)) (api.Run, error) {
-	var run api.Run
+	return c.Watch(ctx, cookie, Watch{State: show})
+}
+
+// Watch reads a run's stream of events until the run has ended, through
+// outages, or until ctx ends, and returns the run as it ended. Events come in
+// order and once, however often the connection is lost.
+func (c *Client) Watch(ctx context.Context, cookie string, watch Watch) (api.Run, error) {
 	if !api.ValidCookie(cookie) {
-		return run, api.Errorf(api.CodeInvalidRequest, "follow run %q: this is no cookie", cookie)
+		return api.Run{}, api.Errorf(api.CodeInvalidRequest, "follow run %q: this is no cookie", cookie)
 	}
+	w := &watcher{Watch: watch}
 	for attempt := 0; ; attempt++ {
-		err := c.stream(ctx, cookie, func(kind, data string) error {
-			if kind != "state" {
-				return nil
-			}
-			var seen api.Run
-			if err := json.Unmarshal([]byte(data), &seen); err != nil {
-				return fmt.Errorf("read the stream: %w", err)
-			}
-			run, attempt = seen, -1
-			if show != nil {
-				show(run)
-			}
-			return nil
-		})
+		heard := w.heard
+		err := c.stream(ctx, cookie, w)
+		if errors.Is(err, errSeen) {
+			return w.run, nil
+		}
+		if w.heard > heard {
+			attempt = 0
+		}
 		switch {
-		case run.State != "" && run.State.Final():
-			return run, nil
+		case w.run.State.Final() && err == nil:
+			return w.run, nil
 		case ctx.Err() != nil:
-			return run, context.Cause(ctx)
+			return w.run, context.Cause(ctx)
 		case err != nil && !Retryable(err):
-			return run, errorf(err, "follow run %q", cookie)
+			return w.run, errorf(err, "follow run %q", cookie)
 		}
 		select {
 		case <-ctx.Done():
-			return run, context.Cause(ctx)
-		case <-time.After(pause(c.cfg.RetryMin, c.cfg.RetryMax, max(attempt, 0), 0)):
+			return w.run, context.Cause(ctx)
+		case <-time.After(pause(c.cfg.RetryMin, c.cfg.RetryMax, attempt, 0)):
 		}
 	}
+}
+
+// A watcher is how far a watch has come.
+type watcher struct {
+	Watch
+	run   api.Run
+	heard int // events, of any kind
+}
+
+// query is what the watch asks of the server.
+func (w *watcher) query() url.Values {
+	q := url.Values{"kind": {api.EventState}}
+	if w.Progress != nil {
+		q.Add("kind", api.EventProgress)
+	}
+	if w.Event == nil {
+		return q
+	}
+	if w.Progress == nil {
+		q.Add("kind", api.EventLog)
+	} else {
+		q.Del("kind")
+	}
+	if w.Tail != nil {
+		q.Set("tail", strconv.Itoa(*w.Tail))
+	} else {
+		q.Set("after", strconv.FormatInt(w.After, 10))
+	}
+	return q
+}
+
+// errSeen ends a stream that has shown all that was asked for.
+var errSeen = errors.New("the run has ended")
+
+// event shows one event of the stream.
+func (w *watcher) event(kind, data string) error {
+	w.heard++
+	var err error
+	switch kind {
+	case api.EventState:
+		var run api.Run
+		if err = json.Unmarshal([]byte(data), &run); err != nil {
+			break
+		}
+		w.run = run
+		if w.State != nil {
+			w.State(run)
+		}
+		if run.State.Final() && w.Event == nil {
+			return errSeen
+		}
+	case api.EventProgress:
+		var p api.Progress
+		if err = json.Unmarshal([]byte(data), &p); err == nil && w.Progress != nil {
+			w.Progress(p)
+		}
+	default:
+		var e api.Event
+		if err = json.Unmarshal([]byte(data), &e); err == nil && w.Event != nil && e.N > w.After {
+			w.After, w.Tail = e.N, nil
+			w.Event(e)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("read the stream: %w", err)
+	}
+	return nil
 }
 
 // silence is how long a stream may say nothing, not even that it is alive,
@@ -57,11 +142,11 @@ func (c *Client) Follow(ctx context.Context, cookie string, show func(api.Run)) 
 const silence = 40 * time.Second
 
 // stream reads server-sent events (https://html.spec.whatwg.org/#event-stream-interpretation)
-// from one connection and hands each to event.
-func (c *Client) stream(ctx context.Context, cookie string, event func(kind, data string) error) error {
+// from one connection and shows each to w.
+func (c *Client) stream(ctx context.Context, cookie string, w *watcher) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := c.request(ctx, call{method: http.MethodGet, path: "/v1/runs/" + cookie + "/events"})
+	req, err := c.request(ctx, call{method: http.MethodGet, path: "/v1/runs/" + cookie + "/events", query: w.query()})
 	if err != nil {
 		return err
 	}
@@ -87,7 +172,7 @@ func (c *Client) stream(ctx context.Context, cookie string, event func(kind, dat
 		switch {
 		case lines.Text() == "":
 			if len(data) > 0 {
-				if err := event(kind, strings.Join(data, "\n")); err != nil {
+				if err := w.event(kind, strings.Join(data, "\n")); err != nil {
 					return err
 				}
 			}

@@ -90,14 +90,22 @@ func (c *Client) PostResults(ctx context.Context, worker string, in api.Results)
 }
 
 // PostEvents adds lines to the history of runs. It is not repeated.
-func (c *Client) PostEvents(ctx context.Context, worker string, in api.Events) error {
-	err := c.do(ctx, c.once, call{
+func (c *Client) PostEvents(ctx context.Context, worker string, in api.Events) (api.EventsTaken, error) {
+	var out api.EventsTaken
+	read := into(&out, nil)
+	err := c.do(ctx, c.events, call{
 		method: http.MethodPost, path: "/v1/workers/" + worker + "/events", body: in, timeout: upkeep,
+		answer: func(resp *http.Response) error {
+			if resp.Header.Get("Content-Type") == "" {
+				return nil // the server of the version before says no more
+			}
+			return read(resp)
+		},
 	})
 	if err != nil {
-		return errorf(err, "post %d events", len(in.Events))
+		return out, errorf(err, "post %d events", len(in.Events))
 	}
-	return nil
+	return out, nil
 }
 
 // Leave tells the server that the session takes nothing more.

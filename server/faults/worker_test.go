@@ -233,7 +233,7 @@ func (w *worker) tell(ctx context.Context) {
 		return
 	}
 	h := w.holding[0]
-	_ = w.client.PostEvents(ctx, w.name, api.Events{Session: w.session, Events: []api.RunEvent{ // they may be lost
+	_, _ = w.client.PostEvents(ctx, w.name, api.Events{Session: w.session, Events: []api.RunEvent{ // they may be lost
 		{Cookie: h.Cookie, Fence: h.Fence, N: 1, At: time.Now(), Kind: "log"},
 	}})
 }

@@ -88,7 +88,8 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 	poll("s", 0, once)
 	beat, err := s.Heartbeat(ctx, now, PollIn{Worker: "w", Session: "s", Holding: []Held{claim}})
 	out.claimed = err == nil && len(beat.Claimed) == 1
-	_, _ = s.AppendEvents(ctx, now, []Event{{Cookie: "once", Fence: 1, No: 1}})
+	_, _ = s.AppendEvents(ctx, now, "w", []Event{{Cookie: "once", Fence: 1, No: 1}})
+	_ = s.Advance(ctx, now, "w", []Event{{Cookie: "once", Fence: 1, No: 1}})
 	_, _ = s.Register(ctx, now, NewSession{
 		Worker: "w", Session: "s2", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute, Holding: []Held{once},
 	})
@@ -124,7 +125,7 @@ func TestUseDoesEverything(t *testing.T) {
 	t.Parallel()
 	missing := map[string]bool{}
 	for _, name := range append(slices.Clone(kindNames[:]),
-		"submit", "requeue", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "sweep", "resume", "purge", "token", "enrol", "rotate") {
+		"submit", "requeue", "poll", "heartbeat", "finish", "cancel", "register", "leave", "shutdown", "events", "progress", "sweep", "resume", "purge", "token", "enrol", "rotate") {
 		missing[name+".before"], missing[name+".after"] = true, true
 	}
 	s, _ := openFile(t, Options{Probe: func(point string) { delete(missing, point) }})

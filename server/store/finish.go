@@ -25,6 +25,7 @@ type Result struct {
 	Result     []byte // nil is absent
 	Release    bool
 	Reason     string // of the release
+	LastEvent  int64  // number of the attempt's last event; 0 is none
 }
 
 // Verdict says what became of a result.
@@ -89,6 +90,9 @@ func (t *tx) finish(r *Run, res *Result) (Verdict, error) {
 			r.Stacktrace, r.Result = res.Stacktrace, res.Result
 		}
 		if accepted, err := t.move(r, e); accepted || err != nil {
+			if err == nil && res.LastEvent > 0 {
+				err = t.lastEvent(r.Seq, number(res.Fence, res.LastEvent))
+			}
 			return Accepted, err
 		}
 	}

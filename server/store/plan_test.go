@@ -30,7 +30,7 @@ func TestPlans(t *testing.T) {
 		}
 		seen++
 		for _, step := range explain(t, s, query) {
-			big := regexp.MustCompile(`^SCAN (r|runs|variables|results|attempts|events|late|tags|t)\b`).MatchString(step)
+			big := regexp.MustCompile(`^SCAN (r|runs|variables|results|attempts|events|activity|late|tags|t)\b`).MatchString(step)
 			if big && !strings.Contains(step, "USING") {
 				t.Errorf("%s: plan has %q", query, step)
 			}
@@ -132,9 +132,14 @@ func everyCall(t *testing.T, s *Store) {
 			return err
 		},
 		func() error {
-			_, err := s.AppendEvents(ctx, scriptStart, []Event{{Cookie: "tagged", Fence: 1, No: 1}})
+			_, err := s.AppendEvents(ctx, scriptStart, "w", manyEvents("tagged"))
 			return err
 		},
+		func() error {
+			return s.Advance(ctx, scriptStart, "w", []Event{{Cookie: "tagged", Fence: 1, No: 1}})
+		},
+		func() error { _, err := s.BeforeLast(ctx, "tagged", 10); return err },
+		func() error { _, err := s.Activity(ctx, "tagged"); return err },
 		func() error {
 			_, _, err := s.Finish(ctx, scriptStart, []Result{{Cookie: "tagged", Fence: 1, Worker: "w", RC: "OK"}, {Cookie: "tagged", Fence: 1}})
 			return err
@@ -182,6 +187,15 @@ func purgeAll(ctx context.Context, s *Store, keep Retention) error {
 	return err
 }
 
+// manyEvents are more than are kept of a run.
+func manyEvents(cookie string) []Event {
+	events := make([]Event, MaxEvents+1)
+	for i := range events {
+		events[i] = Event{Cookie: cookie, Fence: 1, No: int64(i + 1)}
+	}
+	return events
+}
+
 // TestPurgeLeavesNothing holds that no table keeps rows of a run that is gone.
 func TestPurgeLeavesNothing(t *testing.T) {
 	t.Parallel()
@@ -194,7 +208,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 		}
 		return n
 	}
-	tables := []string{"runs", "variables", "results", "tags", "attempts", "events", "late"}
+	tables := []string{"runs", "variables", "results", "tags", "attempts", "events", "activity", "late"}
 	for _, table := range tables {
 		if count(table) == 0 {
 			t.Errorf("table %s is empty to begin with", table)

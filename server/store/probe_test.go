@@ -82,7 +82,7 @@ func TestEveryPointIsPassed(t *testing.T) {
 	want("register", "adopt")
 	w.register("w", 1, func(n *store.NewSession) { n.Holding = []store.Held{a} })
 	want("register", "adopt")
-	if _, err := w.AppendEvents(ctx, w.now, []store.Event{{Cookie: "a", Fence: a.Fence, No: 1}}); err != nil {
+	if _, err := w.AppendEvents(ctx, w.now, "w", []store.Event{{Cookie: "a", Fence: a.Fence, No: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	want("events")

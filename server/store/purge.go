@@ -92,6 +92,7 @@ func (t *tx) purgeRun(seq int64) error {
 		`DELETE FROM tags WHERE run = ?1`,
 		`DELETE FROM attempts WHERE run = ?1`,
 		`DELETE FROM events WHERE run = ?1`,
+		`DELETE FROM activity WHERE run = ?1`,
 		`DELETE FROM late WHERE run = ?1`,
 		`DELETE FROM runs WHERE seq = ?1`,
 	} {

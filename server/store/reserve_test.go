@@ -38,7 +38,7 @@ func TestAFullDiskTakesResults(t *testing.T) {
 			t.Errorf("Submit() = %v, want ErrFull", err)
 		}
 	}
-	if _, err := s.AppendEvents(t.Context(), now, []Event{{Cookie: "goes on", Fence: 1, No: 1, Kind: "log"}}); !errors.Is(err, ErrFull) {
+	if _, err := s.AppendEvents(t.Context(), now, "w", []Event{{Cookie: "goes on", Fence: 1, No: 1, Kind: "log"}}); !errors.Is(err, ErrFull) {
 		t.Errorf("AppendEvents() = %v, want ErrFull", err)
 	}
 	verdicts, _, err := s.Finish(t.Context(), now, []Result{{Cookie: "finishes", Fence: 1, Worker: "w", RC: "OK", Result: make([]byte, 100_000)}})

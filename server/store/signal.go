@@ -38,6 +38,8 @@ const (
 	Resync
 	// TokenRevoked says that a token is no longer good.
 	TokenRevoked
+	// RunWatched says that somebody is looking where a run is.
+	RunWatched
 )
 
 // Publish tells the other servers on the database. It does not wait, and does

@@ -57,8 +57,8 @@ type Options struct {
 	// Probe is for fault tests; nil is none. It is called with "NAME.before" just
 	// before a commit and "NAME.after" just after it, when no caller has been
 	// told, once for each kind of operation (submit, requeue, poll, heartbeat,
-	// finish, cancel, register, leave, shutdown, events, sweep, purge, resume, token,
-	// enrol, rotate) and each
+	// finish, cancel, register, leave, shutdown, events, progress, sweep, purge,
+	// resume, token, enrol, rotate) and each
 	// event of a run (offer, reoffer, accept, adopt, claim, finish, release,
 	// expire, cancel, due, resume, grant) that the commit holds. All else waits for
 	// it.

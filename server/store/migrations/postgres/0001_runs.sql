@@ -175,6 +175,18 @@ CREATE TABLE events (
     PRIMARY KEY (run, n)
 );
 
+-- What the events of a run come to, and where it is; of runs that have any.
+-- Numbers are made as those of events are.
+CREATE TABLE activity (
+    run         BIGINT PRIMARY KEY,
+    lines       BIGINT NOT NULL, -- that are kept
+    bytes       BIGINT NOT NULL, -- of their data
+    last        BIGINT NOT NULL, -- of the attempt that ended last, as its result says
+    progress_n  BIGINT NOT NULL,
+    progress_at BIGINT NOT NULL,
+    progress    BYTEA NOT NULL
+);
+
 -- Results that came too late or contradicted the stored one, kept as evidence.
 CREATE TABLE late (
     run        BIGINT NOT NULL,

@@ -175,6 +175,18 @@ CREATE TABLE events (
     PRIMARY KEY (run, n)
 ) STRICT, WITHOUT ROWID;
 
+-- What the events of a run come to, and where it is; of runs that have any.
+-- Numbers are made as those of events are.
+CREATE TABLE activity (
+    run         INTEGER PRIMARY KEY,
+    lines       INTEGER NOT NULL, -- that are kept
+    bytes       INTEGER NOT NULL, -- of their data
+    last        INTEGER NOT NULL, -- of the attempt that ended last, as its result says
+    progress_n  INTEGER NOT NULL,
+    progress_at INTEGER NOT NULL,
+    progress    BLOB    NOT NULL
+) STRICT;
+
 -- Results that came too late or contradicted the stored one, kept as evidence.
 CREATE TABLE late (
     run        INTEGER NOT NULL,

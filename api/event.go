@@ -1,0 +1,131 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// The kinds of events that mean something to everybody. A worker may post
+// others.
+const (
+	// EventState tells a run's state. Only the server sends it.
+	EventState = "state"
+	// EventProgress tells where a run is: its data is a [Progress]. Only the
+	// last one of a run is kept.
+	EventProgress = "progress"
+	// EventLog is a line that a run logged: its data is a [LogLine].
+	EventLog = "log"
+)
+
+// An Event is one line of a run's history.
+type Event struct {
+	N    int64     `json:"n"` // grows within the run
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind"`
+	// Dropped is how many events of the attempt before this one were not kept,
+	// by the worker or by the server, counted from the event before it.
+	Dropped int64           `json:"dropped,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+// An EventList is one page of a run's history.
+type EventList struct {
+	Events []Event `json:"events"`
+	// Next is the number after which the following page begins. It is there
+	// even when there is none yet.
+	Next  int64 `json:"next"`
+	State State `json:"state"` // of the run
+}
+
+// A LogLine is what a run logged at one time.
+type LogLine struct {
+	Level string `json:"level"`          // debug, info, warn or error
+	Task  string `json:"task,omitempty"` // that logged it
+	Text  string `json:"text"`
+}
+
+// A Progress is where a run is: the task that began last, with those around it.
+type Progress struct {
+	At    time.Time      `json:"at"`    // when it was so
+	Tasks []TaskProgress `json:"tasks"` // the outermost first
+}
+
+// A TaskProgress is a task that is under way.
+type TaskProgress struct {
+	Pipeline string    `json:"pipeline"` // "<taskset>" within a set of tasks
+	Number   int       `json:"number"`   // in it, from 1
+	Name     string    `json:"name,omitempty"`
+	Kind     string    `json:"kind"`
+	Since    time.Time `json:"since"`
+	// Iteration is how many turns of the task's loop have begun, and Length
+	// how many there are. Both are 0 without a loop.
+	Iteration int64 `json:"iteration,omitempty"`
+	Length    int64 `json:"length,omitempty"`
+}
+
+// Label is what people call the task: its name, or its kind and number.
+func (t TaskProgress) Label() string {
+	if t.Name != "" {
+		return t.Name
+	}
+	return fmt.Sprintf("%s %d", t.Kind, t.Number)
+}
+
+// A RunEvent is a line that a worker adds to a run's history.
+type RunEvent struct {
+	Cookie string `json:"cookie"`
+	Fence  int64  `json:"fence"`
+	// N is 1, 2, 3 ... within the attempt, so that a repeat is known and what
+	// was dropped leaves a gap. Progress is counted apart.
+	N    int64           `json:"n"`
+	At   time.Time       `json:"at"`
+	Kind string          `json:"kind"`
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// Events carries lines for the history of runs. They may be dropped.
+type Events struct {
+	Session string     `json:"session"`
+	Events  []RunEvent `json:"events"`
+}
+
+// EventsTaken answers events.
+type EventsTaken struct {
+	// Watched are the cookies of those runs, of which progress was among the
+	// events, that somebody is looking at: their progress is wanted every
+	// second.
+	Watched []string `json:"watched"`
+}
+
+// Validate reports everything that is wrong with the events.
+func (e Events) Validate() error {
+	var c check
+	c.session(e.Session)
+	c.atMost("events", len(e.Events), MaxEventsInOne)
+	for i, ev := range e.Events {
+		c.cookie(at("events", i, "cookie"), ev.Cookie)
+		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
+		c.between(at("events", i, "n"), ev.N, 1, MaxEventNumber)
+		c.name(at("events", i, "kind"), ev.Kind)
+		if len(ev.Data) > MaxEventDataBytes {
+			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))
+		}
+		switch ev.Kind {
+		case EventState:
+			c.add(at("events", i, "kind"), quote(EventState)+" is the server's own; take another")
+		case EventProgress:
+			c.progress(at("events", i, "data"), ev.Data)
+		}
+	}
+	return c.err()
+}
+
+func (c *check) progress(field string, data json.RawMessage) {
+	var p Progress
+	if err := json.Unmarshal(data, &p); err != nil {
+		c.add(field, "is not what the kind "+quote(EventProgress)+" has: "+err.Error())
+		return
+	}
+	c.between(field+".tasks", int64(len(p.Tasks)), 1, MaxProgressTasks)
+}
