@@ -145,7 +145,10 @@ func TestUpkeepIsNotRepeated(t *testing.T) {
 			_, err := c.Heartbeat(ctx, "w", api.Heartbeat{})
 			return err
 		},
-		"events": func(ctx context.Context, c *client.Client) error { _, err := c.PostEvents(ctx, "w", api.Events{}); return err },
+		"events": func(ctx context.Context, c *client.Client) error {
+			_, err := c.PostEvents(ctx, "w", api.Events{})
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -121,12 +121,12 @@ func (w *watcher) event(kind, data string) error {
 		}
 	case api.EventProgress:
 		var p api.Progress
-		if err = json.Unmarshal([]byte(data), &p); err == nil && w.Progress != nil {
+		if w.Progress != nil && json.Unmarshal([]byte(data), &p) == nil {
 			w.Progress(p)
 		}
 	default:
 		var e api.Event
-		if err = json.Unmarshal([]byte(data), &e); err == nil && w.Event != nil && e.N > w.After {
+		if w.Event != nil && json.Unmarshal([]byte(data), &e) == nil && e.N > w.After { // what is no event is passed over
 			w.After, w.Tail = e.N, nil
 			w.Event(e)
 		}
