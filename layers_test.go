@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"server":                {"api", "api/fresh", "otel", "otel/forward", "otel/span", "server/store"},
 	"server/store":          {},
 	"bench":                 {"api", "api/client", "poller"},
-	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "poller", "manager", "manager/outbox", "engine", "engine/chips", "engine/testcase", "otel", "otel/forward", "otel/span", "configs", "server", "server/store"},
+	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "poller", "manager", "manager/feed", "manager/outbox", "engine", "engine/chips", "engine/testcase", "otel", "otel/forward", "otel/span", "configs", "server", "server/store"},
 
 	"server/store/storetest": {},
 }

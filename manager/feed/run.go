@@ -1,0 +1,143 @@
+package feed
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// A Run is one run's part of a feed. Its methods may be called concurrently.
+type Run struct {
+	feed   *Feed
+	cookie string
+	began  time.Time
+	place  place
+
+	// Guarded by the feed's mu.
+	fence   int64
+	ring    []api.RunEvent // lines to post
+	bytes   int            // of these
+	last    int64          // number of the last line
+	told    time.Time      // when progress was told last
+	tasks   []byte         // that it told of
+	count   int64          // of progress
+	watched bool           // somebody is looking
+	over    bool           // it has ended
+}
+
+// Begin follows a run from now on, until its End.
+func (f *Feed) Begin(cookie string, fence int64) *Run {
+	r := &Run{feed: f, cookie: cookie, fence: fence, began: time.Now()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs[r] = struct{}{}
+	return r
+}
+
+// Refence has the run go on under another fence. What it has not posted yet
+// goes with it.
+func (r *Run) Refence(fence int64) {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	r.fence, r.last, r.count, r.tasks = fence, 0, 0, nil
+	for i := range r.ring {
+		r.last++
+		r.ring[i].Fence, r.ring[i].N = fence, r.last
+	}
+}
+
+// End says that the run is over, and returns the number of its last line, 0 if
+// it has none. What it has not posted yet still is; what an engine that does not
+// stop logs later is not.
+func (r *Run) End() int64 {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	delete(r.feed.runs, r)
+	r.over = true
+	return r.last
+}
+
+// add puts a line into the ring.
+func (r *Run) add(at time.Time, line api.LogLine) {
+	line.Text, line.Task = r.feed.redact(line.Text), r.feed.redact(line.Task)
+	data := encode(line)
+	f := r.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.last++ // of a line that is dropped too: the gap shows it
+	e := api.RunEvent{Cookie: r.cookie, Fence: r.fence, N: r.last, At: at.UTC(), Kind: api.EventLog, Data: data}
+	over := 0
+	for over < len(r.ring) && (len(r.ring)-over >= ringLines || r.bytes+len(data) > ringBytes || f.bytes+len(data) > allBytes) {
+		r.bytes -= len(r.ring[over].Data)
+		f.bytes -= len(r.ring[over].Data)
+		over++
+	}
+	r.ring = r.ring[over:]
+	if f.bytes+len(data) > allBytes {
+		return // others have filled the room
+	}
+	if len(r.ring) == 0 {
+		f.pending = append(f.pending, r)
+		f.rouse()
+	}
+	r.ring = append(r.ring, e)
+	r.bytes += len(data)
+	f.bytes += len(data)
+}
+
+// take removes the n oldest lines. The caller has locked the feed.
+func (r *Run) take(n int) {
+	for _, e := range r.ring[:n] {
+		r.bytes -= len(e.Data)
+		r.feed.bytes -= len(e.Data)
+	}
+	r.ring = r.ring[n:]
+	if len(r.ring) == 0 {
+		r.ring = nil
+	}
+}
+
+// cut stands where a text has lost its end.
+const cut = " [cut]"
+
+// encode writes a line as JSON that is no larger than an event's data may be. A
+// text that is too long loses its end.
+func encode(line api.LogLine) []byte {
+	if len(line.Text) > api.MaxEventDataBytes {
+		line.Text = line.Text[:api.MaxEventDataBytes] + cut
+	}
+	for {
+		data, err := json.Marshal(line)
+		if err == nil && len(data) <= api.MaxEventDataBytes {
+			return data
+		}
+		line.Text = line.Text[:len(line.Text)/2] + cut
+		line.Task = line.Task[:min(len(line.Task), 200)]
+	}
+}
+
+// progress is where the run is, if that has changed since it was told. The
+// caller has locked the feed.
+func (r *Run) progress(now time.Time) (e api.RunEvent, fresh bool) {
+	tasks := r.place.tasks(r.feed.redact)
+	if len(tasks) == 0 {
+		return e, false
+	}
+	p := api.Progress{At: now.UTC(), Tasks: tasks}
+	where, err := json.Marshal(tasks)
+	if err != nil || bytes.Equal(where, r.tasks) {
+		return e, false
+	}
+	data, err := json.Marshal(p)
+	if err != nil || len(data) > api.MaxEventDataBytes {
+		return e, false
+	}
+	r.count++
+	r.told, r.tasks = now, where
+	return api.RunEvent{Cookie: r.cookie, Fence: r.fence, N: r.count, At: p.At, Kind: api.EventProgress, Data: data}, true
+}
