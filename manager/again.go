@@ -33,6 +33,9 @@ func (m *Manager) leasedAgain(known *run, p api.Packet) (done bool, _ *api.Packe
 // caller has locked mu.
 func (m *Manager) attach(r *run, p api.Packet) {
 	r.packet.Fence, r.packet.Attempt, r.packet.TraceLinks = p.Fence, p.Attempt, p.TraceLinks
+	if r.feed != nil {
+		r.feed.Refence(p.Fence)
+	}
 	m.beginProcess(m.running, r)
 	m.log.Info("run is under way here already, it goes on under its new lease", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline, "attempt", p.Attempt)
 }
@@ -72,7 +75,7 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 		return false
 	}
 	result := *known.result
-	result.Fence = p.Fence
+	result.Fence, result.LastEvent = p.Fence, 0 // its lines were the earlier lease's
 	r := finished(p, result, known.at)
 	m.beginProcess(m.running, r)
 	r.finished = r.began

@@ -25,6 +25,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/manager/outbox"
 )
 
@@ -83,6 +84,8 @@ type Config struct {
 	Outbox Outbox
 	// Redactor takes secrets out of results. Nil leaves them as they are.
 	Redactor Redactor
+	// Feed tells the server what runs log and where they are. Nil tells nothing.
+	Feed *feed.Feed
 	// OnShutdown is called, once, when the server asks the worker to end. It
 	// must not block.
 	OnShutdown func(reason string)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager/feed"
 )
 
 // A run is a RUN packet and what has become of it.
@@ -36,6 +37,7 @@ type run struct {
 	result     *api.Result       // when it has ended
 	kept       bool              // the result is in the outbox
 	judged     bool              // the server has seen it
+	feed       *feed.Run         // nil without a feed, or before it has started
 }
 
 // run obeys a RUN packet, or answers why not.
@@ -137,7 +139,10 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 func (m *Manager) conclude(r *run, result api.Result) answer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result.Fence = r.packet.Fence
+	result.Fence, result.LastEvent = r.packet.Fence, 0
+	if r.feed != nil {
+		result.LastEvent = r.feed.End()
+	}
 	r.result, r.finished = &result, time.Now()
 	close(r.ended)
 	return answer{run: r, packet: r.packet, result: result, trace: r.at}
@@ -169,10 +174,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 		}()
 		spans := &observer{redactor: m.cfg.Redactor}
 		defer func() { spans.over(r, &m.mu) }()
-		o.out, o.err = m.engine.Run(ctx, engine.Input{
-			Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: spans,
-			Log: m.log.With("cookie", r.packet.Cookie),
-		})
+		o.out, o.err = m.engine.Run(ctx, m.input(r, spans))
 	}()
 	select {
 	case o := <-done:
@@ -188,6 +190,21 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", m.cfg.Grace)
 		return engine.Output{}, fmt.Errorf("abandoned: it did not stop within %s: %w", m.cfg.Grace, context.Cause(ctx))
 	}
+}
+
+// input is what the engine is given of a run.
+func (m *Manager) input(r *run, spans *observer) engine.Input {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	in := engine.Input{
+		Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: spans,
+		Log: m.log.With("cookie", r.packet.Cookie),
+	}
+	if m.cfg.Feed != nil {
+		r.feed = m.cfg.Feed.Begin(r.packet.Cookie, r.packet.Fence)
+		in.Log, in.Observer = r.feed.Log(in.Log), fed{spans, r.feed}
+	}
+	return in
 }
 
 // resultOf turns the end of a run into the result that answers its packet.

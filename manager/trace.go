@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -163,6 +164,21 @@ func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context
 
 // Quiet is the context for what runs beyond a loop's budget of spans.
 func (o *observer) Quiet(ctx context.Context) context.Context { return span.Quiet(ctx) }
+
+// fed is an observer that also tells the run's feed where the run is.
+type fed struct {
+	*observer
+	feed *feed.Run
+}
+
+func (f fed) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
+	ctx, leave := f.feed.Enter(ctx, t)
+	ctx, end := f.observer.Task(ctx, t)
+	return ctx, func(err error) {
+		end(err)
+		leave()
+	}
+}
 
 // record notes an error on the first span that it is seen on, which is the
 // innermost: where it arose. A stop that was asked for is no error.

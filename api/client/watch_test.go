@@ -17,7 +17,9 @@ import (
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	state := func(s string) string { return "event: state\ndata: {\"cookie\":\"c\",\"state\":\"" + s + "\"}\n\n" }
-	line := func(n int) string { return fmt.Sprintf("id: %d\nevent: log\ndata: {\"n\":%d,\"kind\":\"log\"}\n\n", n, n) }
+	line := func(n int) string {
+		return fmt.Sprintf("id: %d\nevent: log\ndata: {\"n\":%d,\"kind\":\"log\"}\n\n", n, n)
+	}
 	progress := "event: progress\ndata: {\"tasks\":[{\"number\":1}]}\n\n"
 	cut := func(pieces ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"github.com/pullrun/pullrun/api/client"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/manager"
+	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/poller"
 )
 
@@ -37,6 +38,7 @@ type workplace struct {
 	log      *slog.Logger
 	identity *identity
 	client   *client.Client
+	feed     *feed.Feed
 	manager  *manager.Manager
 	poller   *poller.Poller
 	toEnd    chan struct{} // closed when the server asks this worker to end
@@ -69,9 +71,10 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched wa
 		closeBox()
 		c.Close()
 	}
+	w.feed = feed.New(w.tell, watched.redactor.String, log)
 	w.manager = manager.New(manager.Config{
 		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
-		Outbox: box, Redactor: watched.redactor, OnShutdown: func(string) { close(w.toEnd) },
+		Outbox: box, Redactor: watched.redactor, Feed: w.feed, OnShutdown: func(string) { close(w.toEnd) },
 	}, pipelines, w.post, log)
 	w.poller = poller.New(poller.Config{
 		Register: register(name, cfg, pipelines), Opened: w.manager.Resume, Paused: w.manager.Paused,
@@ -98,6 +101,23 @@ func (w *workplace) post(ctx context.Context, results []api.Result) ([]api.Verdi
 	return w.client.PostResults(ctx, worker, api.Results{Session: session, Results: results})
 }
 
+// tell sends what runs log, and where they are.
+func (w *workplace) tell(ctx context.Context, events []api.RunEvent) (api.EventsTaken, error) {
+	worker, session := w.poller.Session()
+	return w.client.PostEvents(ctx, worker, api.Events{Session: session, Events: events})
+}
+
+// startTelling posts what runs log until stop is called, and then what is left.
+func (w *workplace) startTelling(now context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(now))
+	ended := make(chan error, 1) // the feed's end
+	go func() { ended <- w.feed.Run(ctx) }()
+	return func() {
+		cancel()
+		<-ended // nothing that it drops is an error
+	}
+}
+
 // live polls until something ends that, and drains. It hands back what is left
 // when now ends.
 func (w *workplace) live(drain, now context.Context) error {
@@ -105,6 +125,7 @@ func (w *workplace) live(drain, now context.Context) error {
 	defer stopPolling()
 	polled := make(chan error, 1) // the poller's end
 	go func() { polled <- w.poll(polling) }()
+	stopTelling := w.startTelling(now)
 
 	why := w.lives(drain, polled)
 	var left error
@@ -121,6 +142,7 @@ func (w *workplace) live(drain, now context.Context) error {
 	if left != nil {
 		w.log.Warn("drained, but not whole", "err", left)
 	}
+	stopTelling()
 	stopPolling()
 	if err := <-polled; why.refused == nil {
 		why.refused = err
