@@ -107,20 +107,20 @@ func (f *Feed) Run(ctx context.Context) error {
 
 // deliver posts a batch until the server has it, will not have it, or ctx ends.
 func (f *Feed) deliver(ctx context.Context, batch []api.RunEvent) {
-	wait := retryMin
+	wait, began := retryMin, time.Now()
 	for failures := 0; ; failures++ {
 		taken, err := f.send(ctx, batch)
 		switch {
 		case err == nil:
 			if failures > 0 {
-				f.log.InfoContext(ctx, "events are posted again", "failures", failures)
+				f.log.InfoContext(ctx, "events are posted again", "took", time.Since(began))
 			}
 			f.watched(batch, taken.Watched)
 			return
 		case ctx.Err() != nil:
 			return
 		case refused(err):
-			f.log.WarnContext(ctx, "events are dropped, the server refuses them", "events", len(batch), "err", err)
+			f.log.WarnContext(ctx, "events are dropped, the server refuses them", "count", len(batch), "err", err)
 			return
 		case failures == 0:
 			f.log.WarnContext(ctx, "events cannot be posted", "err", err, "retry_in", wait)
