@@ -20,11 +20,13 @@ const (
 	exporterNone    exporterKind = "none"
 	exporterOTLP    exporterKind = "otlp"
 	exporterConsole exporterKind = "console"
+	exporterThrough exporterKind = "through" // no value of the variable
 )
 
-// exporterFromEnv reads where the traces go. It refuses what the SDK would
-// take for something else without a word.
-func exporterFromEnv() (exporterKind, error) {
+// exporterFromEnv reads where the traces go. Where it does not say, and
+// another place is known, they go there. It refuses what the SDK would take
+// for something else without a word.
+func exporterFromEnv(elsewhere bool) (exporterKind, error) {
 	// The specification has it that only "true" disables. The Go SDK does not
 	// look.
 	if strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") {
@@ -33,10 +35,14 @@ func exporterFromEnv() (exporterKind, error) {
 	kind := exporterKind(env("OTEL_TRACES_EXPORTER"))
 	switch kind {
 	case "":
-		if _, endpoint := otlpEnv("ENDPOINT"); endpoint == "" {
+		switch _, endpoint := otlpEnv("ENDPOINT"); {
+		case endpoint != "":
+			kind = exporterOTLP
+		case elsewhere:
+			return exporterThrough, nil
+		default:
 			return exporterNone, nil
 		}
-		kind = exporterOTLP
 	case exporterNone, exporterConsole:
 		return kind, nil
 	case exporterOTLP:
@@ -77,9 +83,16 @@ func checkEndpoint() error {
 }
 
 // newExporter opens the exporter of the kind. It sends nothing yet.
-func newExporter(ctx context.Context, kind exporterKind) (sdktrace.SpanExporter, error) {
-	if kind == exporterConsole {
+func newExporter(ctx context.Context, kind exporterKind, through *Through) (sdktrace.SpanExporter, error) {
+	switch kind {
+	case exporterConsole:
 		return stdouttrace.New(stdouttrace.WithWriter(os.Stderr))
+	case exporterThrough:
+		return otlptracehttp.New(ctx,
+			otlptracehttp.WithEndpointURL(through.Endpoint+"/v1/traces"),
+			otlptracehttp.WithHTTPClient(through.Client),
+			otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
+		)
 	}
 	var opts []otlptracehttp.Option
 	if _, endpoint := otlpEnv("ENDPOINT"); endpoint == "" {

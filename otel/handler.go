@@ -5,9 +5,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -43,7 +41,7 @@ func Handler(h http.Handler, opts HandlerOptions) http.Handler {
 		caller := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		sc := trace.SpanContextFromContext(caller)
 		untrusted := sc.IsValid() && opts.Untrusted != nil && opts.Untrusted(r)
-		_, on := otelapi.GetTracerProvider().(*sdktrace.TracerProvider)
+		on := Enabled()
 		switch {
 		case !on && untrusted:
 			h.ServeHTTP(w, r)

@@ -29,7 +29,7 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 	if err != nil {
 		return nil, err
 	}
-	next, err := newExporter(ctx, kind)
+	next, err := newExporter(ctx, kind, opts.Through)
 	if err != nil {
 		return nil, err
 	}

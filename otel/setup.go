@@ -2,9 +2,10 @@
 // to leave the house.
 //
 // It is steered by the standard OTEL_* variables and is off until one of them
-// names a destination; then nothing is exported and nothing is logged. On or
-// off, the W3C trace context is always passed on, so that a process that is
-// not traced does not tear the trace it stands in. Baggage never is.
+// names a destination, or the caller knows another; then nothing is exported
+// and nothing is logged. On or off, the W3C trace context is always passed on,
+// so that a process that is not traced does not tear the trace it stands in.
+// Baggage never is.
 //
 // Exporting cannot hurt the work. Spans wait in a bounded queue and are
 // dropped when it is full; trouble is one log line a minute; and the last
@@ -19,12 +20,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
@@ -47,6 +50,18 @@ type Options struct {
 	// before Setup, so that the resource is cleaned of them too; Setup adds
 	// the values of OTEL_EXPORTER_OTLP_HEADERS. Nil stands for an empty one.
 	Redactor *Redactor
+
+	// Through is where to export to when the environment names no place. Nil
+	// exports nothing then.
+	Through *Through
+}
+
+// Through is a place that takes exports besides a collector.
+type Through struct {
+	// Endpoint is the address to which OTLP/HTTP adds "/v1/traces".
+	Endpoint string
+	// Client makes the requests.
+	Client *http.Client
 }
 
 // Setup installs the propagator and, where the environment asks for traces,
@@ -63,7 +78,7 @@ func Setup(ctx context.Context, opts Options) (func(context.Context) error, erro
 	otelapi.SetTextMapPropagator(propagation.TraceContext{})
 	otelapi.SetTracerProvider(noop.NewTracerProvider())
 
-	kind, err := exporterFromEnv()
+	kind, err := exporterFromEnv(opts.Through != nil)
 	if err != nil {
 		return nil, fmt.Errorf("set up tracing: %w", err)
 	}
@@ -102,4 +117,10 @@ func Setup(ctx context.Context, opts Options) (func(context.Context) error, erro
 		})
 		return flushed
 	}, nil
+}
+
+// Enabled reports whether [Setup] has found a place to export to.
+func Enabled() bool {
+	_, on := otelapi.GetTracerProvider().(*sdktrace.TracerProvider)
+	return on
 }

@@ -24,7 +24,7 @@ func TestOpenedComesBeforeTheFirstPollOfEachSession(t *testing.T) {
 			return nothing(ctx, in)
 		}}
 		var p *poller.Poller
-		p = poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}, Opened: func() {
+		p = poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}, Opened: func(api.Registered) {
 			_, session := p.Session()
 			calls = append(calls, "opened "+session)
 		}}, s, &worker{}, slog.New(&journal{}))

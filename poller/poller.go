@@ -61,9 +61,9 @@ type Config struct {
 	// RetryMin and RetryMax bound the wait after a failed call: full jitter,
 	// doubling. Zero is 200 ms and 30 s.
 	RetryMin, RetryMax time.Duration
-	// Opened is called after each registration, before the first poll. It must
-	// not block. Nil does nothing.
-	Opened func()
+	// Opened is called after each registration, before the first poll, with
+	// what the server answered. It must not block. Nil does nothing.
+	Opened func(api.Registered)
 	// Paused reports whether the worker wants no more runs for the time being.
 	// Nil never does.
 	Paused func() bool
@@ -99,7 +99,7 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 		cfg.RetryMax = 30 * time.Second
 	}
 	if cfg.Opened == nil {
-		cfg.Opened = func() {}
+		cfg.Opened = func(api.Registered) {}
 	}
 	if cfg.Paused == nil {
 		cfg.Paused = func() bool { return false }
@@ -226,7 +226,7 @@ func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 		p.handler.Leases(r.Lost, nil)
 	}
 	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.cfg.Register.Capacity, "pipelines", len(p.cfg.Register.Pipelines), "hold", s.hold, "lease", s.lease)
-	p.cfg.Opened()
+	p.cfg.Opened(r)
 	return s
 }
 

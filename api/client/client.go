@@ -74,6 +74,7 @@ type Client struct {
 	quick   *retryablehttp.Client // for somebody who waits
 	until   *retryablehttp.Client // until the context ends
 	streams *http.Client          // event streams, which end when they end
+	exports *http.Transport       // telemetry, which is in nobody's way
 	pools   []*http.Transport
 }
 
@@ -95,8 +96,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	polls, events := calls.Clone(), calls.Clone()
-	c := &Client{base: base, cfg: cfg, pools: []*http.Transport{calls, polls, events}}
+	polls, events, exports := calls.Clone(), calls.Clone(), calls.Clone()
+	c := &Client{base: base, cfg: cfg, exports: exports, pools: []*http.Transport{calls, polls, events, exports}}
 	var traced http.RoundTripper = calls
 	if cfg.Wrap != nil {
 		traced = cfg.Wrap(traced)

@@ -16,6 +16,7 @@ import (
 type watch struct {
 	log      *slog.Logger
 	redactor *otel.Redactor
+	traces   *tracing
 	flush    func() // exports the last spans; to be called when all else has ended
 }
 
@@ -26,15 +27,11 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 		redactor.Register(s.Reveal())
 	}
 	log := slog.New(otel.LogHandler(redactor.LogHandler(logHandler(t, cfg))))
-	shutdown, err := otel.Setup(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
+	traces, err := startTracing(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
 	if err != nil {
-		return watch{}, usageError(err)
+		return watch{}, err
 	}
-	return watch{log: log, redactor: redactor, flush: func() {
-		if err := shutdown(context.WithoutCancel(ctx)); err != nil {
-			log.Warn("the last spans may not have been exported", "err", err)
-		}
-	}}, nil
+	return watch{log: log, redactor: redactor, traces: traces, flush: func() { traces.flush(ctx, log) }}, nil
 }
 
 // hide takes a secret out of all that is logged and exported from now on.

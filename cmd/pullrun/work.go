@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -11,6 +12,7 @@ import (
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/manager"
 	"github.com/pullrun/pullrun/manager/feed"
+	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/poller"
 )
 
@@ -36,6 +38,7 @@ func work(drain, now context.Context, cfg configs.Worker, run string, pipelines 
 type workplace struct {
 	cfg      configs.Worker
 	log      *slog.Logger
+	traces   *tracing
 	identity *identity
 	client   *client.Client
 	feed     *feed.Feed
@@ -66,7 +69,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched wa
 		c.Close()
 		return nil, err
 	}
-	w := &workplace{cfg: cfg, log: log, identity: id, client: c, toEnd: make(chan struct{})}
+	w := &workplace{cfg: cfg, log: log, traces: watched.traces, identity: id, client: c, toEnd: make(chan struct{})}
 	w.close = func() {
 		closeBox()
 		c.Close()
@@ -77,7 +80,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched wa
 		Outbox: box, Redactor: watched.redactor, Feed: w.feed, OnShutdown: func(string) { close(w.toEnd) },
 	}, pipelines, w.post, log)
 	w.poller = poller.New(poller.Config{
-		Register: register(name, cfg, pipelines), Opened: w.manager.Resume, Paused: w.manager.Paused,
+		Register: register(name, cfg, pipelines), Opened: w.opened, Paused: w.manager.Paused,
 		Room: w.manager.Room, Run: run,
 	}, c, w.manager, log)
 	return w, nil
@@ -93,6 +96,15 @@ func register(name string, cfg configs.Worker, pipelines *pipelineSet) api.Regis
 		Name: name, Capacity: capacity, Queues: cfg.Queues, Labels: cfg.Labels,
 		Pipelines: pipelines.offered(), Version: version(),
 	}
+}
+
+// opened follows each registration, and comes before the first poll.
+func (w *workplace) opened(r api.Registered) {
+	if slices.Contains(r.OTLP, api.SignalTraces) {
+		endpoint, through := w.client.Exports(r.WorkerID)
+		w.traces.exportThrough(context.Background(), otel.Through{Endpoint: endpoint, Client: through})
+	}
+	w.manager.Resume()
 }
 
 // post sends results under the session of now.
