@@ -60,14 +60,6 @@ type Traces struct {
 	IgnoreUnsampledParent bool `mapstructure:"ignore_unsampled_parent" doc:"Whether the trace of a run is recorded, as OTEL_TRACES_SAMPLER says, although its submitter does not record it."`
 }
 
-// Retention says how long what has ended is kept.
-type Retention struct {
-	Succeeded time.Duration `mapstructure:"succeeded" doc:"How long a run and its result are kept that succeeded or was cancelled. Zero keeps them for ever."`
-	Failed    time.Duration `mapstructure:"failed" doc:"How long a run and its result are kept that failed, ran out of time or is dead. Zero keeps them for ever."`
-	Audit     time.Duration `mapstructure:"audit" doc:"How long the audit is kept. Submits are in it for as long as their runs are kept. Zero keeps it for ever."`
-	Runs      int           `mapstructure:"runs" doc:"Most runs that are kept of each of these two kinds, those that succeeded or were cancelled and the others, the newest. Zero is no limit."`
-}
-
 // ServerLimits bounds what a server takes.
 type ServerLimits struct {
 	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
@@ -93,7 +85,7 @@ func DefaultServer() Server {
 		Dispatch:           Dispatch{Aging: time.Minute},
 		Limits:             ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
 		StoreReserve:       64 * MiB,
-		Retention:          Retention{Succeeded: 7 * day, Failed: 30 * day, Audit: 90 * day, Runs: 1_000_000},
+		Retention:          defaultRetention(),
 		ShutdownTimeout:    10 * time.Second,
 		Log:                defaultLog(),
 	}
@@ -124,10 +116,7 @@ func (s Server) Validate() error {
 		c.add("store", "wants an address that begins with sqlite:// or postgres://")
 	}
 	s.checkTimes(&c)
-	atLeast(&c, "retention.succeeded", s.Retention.Succeeded, 0)
-	atLeast(&c, "retention.failed", s.Retention.Failed, 0)
-	atLeast(&c, "retention.audit", s.Retention.Audit, 0)
-	atLeast(&c, "retention.runs", s.Retention.Runs, 0)
+	s.Retention.check(&c)
 	c.between("max_attempts", s.MaxAttempts, 1, 100)
 	atLeast(&c, "limits.body", s.Limits.Body, KiB)
 	atLeast(&c, "limits.result", s.Limits.Result, KiB)

@@ -133,11 +133,16 @@ tokens[2].token: is the same as one before it`},
 			want: "renew: must be at most a third of lease, which is 1m, got 21s"},
 		{name: "a third is enough", change: func(s *Server) { s.Renew = 20 * time.Second }},
 		{name: "nothing is waited for or thrown away", change: func(s *Server) { s.ShutdownTimeout, s.Retention = 0, Retention{} }},
-		{name: "nothing is kept for less than no time", change: func(s *Server) { s.Retention = Retention{Succeeded: -1, Failed: -1, Audit: -1, Runs: -1} }, want: `
+		{name: "nothing is kept for less than no time", change: func(s *Server) {
+			s.Retention = Retention{-1, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1}
+		}, want: `
 retention.audit: must be at least 0s, got -1ns
-retention.failed: must be at least 0s, got -1ns
-retention.runs: must be at least 0, got -1
-retention.succeeded: must be at least 0s, got -1ns`},
+retention.cancelled_count: must be at least 0, got -1
+retention.dead_count: must be at least 0, got -1
+retention.failed_age: must be at least 0s, got -1ns
+retention.succeeded_age: must be at least 0s, got -1ns
+retention.succeeded_count: must be at least 0, got -1
+retention.timed_out_age: must be at least 0s, got -1ns`},
 		{name: "times leave room for the network", change: func(s *Server) {
 			s.Hold, s.Lease, s.Renew, s.OfferTimeout, s.CancelTimeout = 0, 0, 0, 0, 0
 		}, want: `

@@ -29,7 +29,9 @@ func TestOldRunsAreDeleted(t *testing.T) {
 		if n := w.logged("what is old is deleted"); n != 2 {
 			t.Errorf("%d log lines say that runs are deleted, want one for each", n)
 		}
-	}, func(s *setup) { s.Retention = store.Retention{Succeeded: 10 * time.Minute, Failed: 20 * time.Minute} })
+	}, func(s *setup) {
+		s.Retention = store.Retention{Runs: map[store.State]store.Keep{store.Succeeded: {Age: 10 * time.Minute}, store.Failed: {Age: 20 * time.Minute}}}
+	})
 }
 
 // Lines of the audit go by their age, submits with their runs.

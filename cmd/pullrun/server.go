@@ -116,5 +116,11 @@ func serve(ctx context.Context, cfg configs.Server, watched watch, ready func(ur
 }
 
 func retention(r configs.Retention) store.Retention {
-	return store.Retention{Succeeded: r.Succeeded, Failed: r.Failed, Audit: r.Audit, Runs: r.Runs}
+	return store.Retention{Audit: r.Audit, Runs: map[store.State]store.Keep{
+		store.Succeeded: {Age: r.SucceededAge, Count: r.SucceededCount},
+		store.Failed:    {Age: r.FailedAge, Count: r.FailedCount},
+		store.Cancelled: {Age: r.CancelledAge, Count: r.CancelledCount},
+		store.TimedOut:  {Age: r.TimedOutAge, Count: r.TimedOutCount},
+		store.Dead:      {Age: r.DeadAge, Count: r.DeadCount},
+	}}
 }

@@ -38,7 +38,7 @@ func TestAuditSince(t *testing.T) {
 		}
 	}
 	w.now = t0.Add(10*time.Hour + time.Minute)
-	w.purge(store.Retention{Succeeded: 5 * time.Hour}, 100) // so that numbers are missing
+	w.purge(keepFor(5*time.Hour, store.Cancelled), 100) // so that numbers are missing
 	for i := range n {
 		var want []string
 		for k := n - 1; k >= i; k-- {

@@ -113,7 +113,7 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 	before := now.Add(-24 * time.Hour)
 	submit(before, "old", func(n *NewRun) { n.Queue = "other" })
 	_, _, _ = s.Cancel(ctx, before, "old", "", "")
-	if outdated, err := s.Outdated(ctx, before.Add(time.Second), Retention{Succeeded: time.Millisecond}); err == nil {
+	if outdated, err := s.Outdated(ctx, before.Add(time.Second), Retention{Runs: map[State]Keep{Succeeded: {Age: time.Millisecond}}}); err == nil {
 		_, _ = s.Purge(ctx, before.Add(time.Second), outdated, 9)
 	}
 	delete(out.submitted, "old")

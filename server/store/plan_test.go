@@ -56,10 +56,9 @@ func TestIndexes(t *testing.T) {
 		{"AND due <= ?1", "runs_due (due>? AND due<?)"},
 		{"SELECT due FROM runs", "runs_due (due>?)"},
 		{"expires_at <= ?1 ORDER BY", "sessions_expiry (expires_at<?)"},
-		{"state IN (4, 6) AND finished_at < ?1", "runs_ended_well (finished_at<?)"},
-		{"state IN (5, 7, 8) AND finished_at < ?1", "runs_ended_badly (finished_at<?)"},
-		{"state IN (4, 6) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_well"},
-		{"state IN (5, 7, 8) ORDER BY finished_at DESC", "COVERING INDEX runs_ended_badly"},
+		{"state > 3 AND finished_at < ?2", "COVERING INDEX runs_ended (state=? AND finished_at<?)"},
+		{"state > 3 ORDER BY finished_at DESC", "COVERING INDEX runs_ended (state=?)"},
+		{"submitter = ?2 ORDER BY seq DESC", "runs_submitter (submitter=? AND seq<?)"},
 		{"SELECT DISTINCT route", "COVERING INDEX runs_pipeline"},
 		{"AND r.version = ?", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
@@ -150,11 +149,19 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { return s.Resume(ctx, scriptStart) },
 		func() error { _, err := s.Sweep(ctx, scriptStart); return err },
 		func() error {
-			return purgeAll(ctx, s, Retention{Succeeded: 1000 * time.Hour, Failed: 1000 * time.Hour, Runs: 1000})
+			return purgeAll(ctx, s, everyState(Keep{Age: 1000 * time.Hour, Count: 1000}))
 		},
 		func() error { _, err := s.Get(ctx, "tagged"); return err },
 		func() error { _, _, err := s.Requeue(ctx, scriptStart, "older", "ann", Trace{}); return err },
 		func() error { _, _, err := s.Cancel(ctx, scriptStart, "older.requeue-1", "", ""); return err },
+		func() error {
+			_, _, err := s.Audit(ctx, AuditFilter{Actor: "ann"}, AuditCursor{}, 1)
+			return err
+		},
+		func() error {
+			_, _, err := s.List(ctx, Filter{Since: scriptStart, Until: scriptStart.Add(time.Hour)}, 0, 1)
+			return err
+		},
 		func() error {
 			_, _, err := s.Audit(ctx, AuditFilter{Actor: "ann", Action: ActionSubmit, Target: "older", Since: scriptStart}, AuditCursor{}, 1)
 			return err
@@ -175,6 +182,15 @@ func everyCall(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// everyState keeps runs in the same way, however they ended.
+func everyState(keep Keep) Retention {
+	r := Retention{Runs: map[State]Keep{}}
+	for _, state := range ends {
+		r.Runs[state] = keep
+	}
+	return r
 }
 
 // purgeAll purges what is outdated in a thousand hours.
@@ -223,7 +239,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := purgeAll(t.Context(), s, Retention{Succeeded: time.Second, Failed: time.Second}); err != nil {
+	if err := purgeAll(t.Context(), s, everyState(Keep{Age: time.Second})); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range tables {

@@ -25,7 +25,7 @@ func (p *Purged) Add(more Purged) {
 }
 
 // Purge deletes up to limit each of the runs, routes, keys and lines of the audit
-// that are outdated, runs with all that belongs to them, the longest ended first.
+// that are outdated, runs with all that belongs to them, those of each state that ended longest ago first.
 // Keep limit small, since others wait meanwhile, and call again while it deletes
 // any.
 func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int) (Purged, error) {
@@ -43,16 +43,12 @@ func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int
 }
 
 func (t *tx) purge(o *Outdated, limit int) (out Purged, err error) {
-	for _, kind := range []struct {
-		old    string
-		before time.Time
-	}{
-		{`SELECT seq FROM runs WHERE state IN (4, 6) AND finished_at < ?1
-			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, o.succeeded},
-		{`SELECT seq FROM runs WHERE state IN (5, 7, 8) AND finished_at < ?1
-			ORDER BY finished_at LIMIT ?2 FOR UPDATE SKIP LOCKED`, o.failed},
-	} {
-		seqs, err := t.seqs(kind.old, micros(kind.before), limit-out.Runs)
+	for _, state := range ends {
+		if o.runs[state].IsZero() {
+			continue
+		}
+		seqs, err := t.seqs(`SELECT seq FROM runs WHERE state = ?1 AND state > 3 AND finished_at < ?2
+			ORDER BY finished_at LIMIT ?3 FOR UPDATE SKIP LOCKED`, int(state), micros(o.runs[state]), limit-out.Runs)
 		if err != nil {
 			return out, err
 		}

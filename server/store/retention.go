@@ -7,23 +7,30 @@ import (
 
 // Retention says how long what has ended is kept. Zero keeps it for ever.
 type Retention struct {
-	// Succeeded is how long runs are kept that succeeded or were cancelled,
-	// Failed how long those are that failed, ran out of time or are dead.
-	Succeeded, Failed time.Duration
-	// Runs is how many are kept of each of these two kinds, the newest.
-	Runs int
+	// Runs is how long runs are kept, by the state that they ended in.
+	Runs map[State]Keep
 	// Audit is how long lines of the audit are kept, other than submits, which are
 	// there for as long as their runs.
 	Audit time.Duration
 }
 
+// Keep says how long runs of one state are kept, and how many of them, the
+// newest. Zero is no limit.
+type Keep struct {
+	Age   time.Duration
+	Count int
+}
+
+// ends are the states in which a run can end.
+var ends = [...]State{Succeeded, Failed, Cancelled, TimedOut, Dead}
+
 // Outdated is what need not be kept any more, as it was found at one time.
 type Outdated struct {
-	succeeded, failed time.Time // runs that ended before
-	audit             time.Time // lines that were written before; zero is none
-	unused            time.Time // routes and keys that were not used since
-	routes            []int64
-	keys              []string
+	runs   map[State]time.Time // those that ended before
+	audit  time.Time           // lines that were written before; zero is none
+	unused time.Time           // routes and keys that were not used since
+	routes []int64
+	keys   []string
 }
 
 const (
@@ -42,19 +49,14 @@ func (s *Store) Outdated(ctx context.Context, now time.Time, keep Retention) (*O
 	if err != nil || !mine {
 		return nil, err
 	}
-	o := &Outdated{unused: now.Add(-routeKept)}
+	o := &Outdated{unused: now.Add(-routeKept), runs: map[State]time.Time{}}
 	if keep.Audit > 0 {
 		o.audit = now.Add(-keep.Audit)
 	}
-	o.succeeded, err = s.cutoff(ctx, now, keep.Succeeded, keep.Runs,
-		`SELECT finished_at FROM runs WHERE state IN (4, 6) ORDER BY finished_at DESC LIMIT 1 OFFSET ?1`)
-	if err != nil {
-		return nil, err
-	}
-	o.failed, err = s.cutoff(ctx, now, keep.Failed, keep.Runs,
-		`SELECT finished_at FROM runs WHERE state IN (5, 7, 8) ORDER BY finished_at DESC LIMIT 1 OFFSET ?1`)
-	if err != nil {
-		return nil, err
+	for _, state := range ends {
+		if o.runs[state], err = s.cutoff(ctx, now, state, keep.Runs[state]); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.unusedRoutes(ctx, o); err != nil {
 		return nil, err
@@ -62,16 +64,18 @@ func (s *Store) Outdated(ctx context.Context, now time.Time, keep Retention) (*O
 	return o, s.unusedKeys(ctx, o)
 }
 
-// cutoff returns the time before which runs of a kind have ended that are not
-// kept. nth finds when the run ended that so many newer ones precede.
-func (s *Store) cutoff(ctx context.Context, now time.Time, age time.Duration, runs int, nth string) (time.Time, error) {
+// cutoff returns the time before which runs of a state have ended that are not
+// kept.
+func (s *Store) cutoff(ctx context.Context, now time.Time, state State, keep Keep) (time.Time, error) {
 	var before time.Time
-	if runs > 0 {
-		if err := s.query(ctx, nth, func(row scanner) error { return row.Scan(stamp{&before}) }, runs-1); err != nil {
+	if keep.Count > 0 {
+		err := s.query(ctx, `SELECT finished_at FROM runs WHERE state = ?1 AND state > 3 ORDER BY finished_at DESC LIMIT 1 OFFSET ?2`,
+			func(row scanner) error { return row.Scan(stamp{&before}) }, int(state), keep.Count-1)
+		if err != nil {
 			return before, err
 		}
 	}
-	if old := now.Add(-age); age > 0 && old.After(before) {
+	if old := now.Add(-keep.Age); keep.Age > 0 && old.After(before) {
 		before = old
 	}
 	return before, nil

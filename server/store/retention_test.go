@@ -60,20 +60,39 @@ func (w *world) kept() (out string) {
 	return out
 }
 
+// keepFor keeps runs that ended in the states for so long, and all others for ever.
+func keepFor(age time.Duration, states ...store.State) store.Retention {
+	keep := store.Retention{Runs: map[store.State]store.Keep{}}
+	for _, s := range states {
+		keep.Runs[s] = store.Keep{Age: age}
+	}
+	return keep
+}
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
+	count := func(n int) store.Retention {
+		return store.Retention{Runs: map[store.State]store.Keep{
+			store.Succeeded: {Count: n}, store.Failed: {Count: n}, store.Cancelled: {Count: n}, store.TimedOut: {Count: n}, store.Dead: {Count: n},
+		}}
+	}
 	for _, tt := range []struct {
 		name string
 		keep store.Retention
 		want string
 	}{
 		{name: "zero keeps everything", keep: store.Retention{}, want: "0123456789live"},
-		{name: "what succeeded or was cancelled, by age", keep: store.Retention{Succeeded: 5 * time.Minute}, want: "13456789live"},
-		{name: "what failed, ran out of time or is dead, by age", keep: store.Retention{Failed: 5 * time.Minute}, want: "02456789live"},
-		{name: "both", keep: store.Retention{Succeeded: 2 * time.Minute, Failed: 4 * time.Minute}, want: "6789live"},
-		{name: "the newest of each", keep: store.Retention{Runs: 2}, want: "6789live"},
-		{name: "what is stricter", keep: store.Retention{Succeeded: 8 * time.Minute, Failed: 2 * time.Minute, Runs: 3}, want: "5789live"},
-		{name: "more than there are", keep: store.Retention{Runs: 1000}, want: "0123456789live"},
+		{name: "what succeeded, by age", keep: keepFor(5*time.Minute, store.Succeeded), want: "123456789live"},
+		{name: "what was cancelled, by age", keep: keepFor(5*time.Minute, store.Cancelled), want: "013456789live"},
+		{name: "what failed, by age", keep: keepFor(5*time.Minute, store.Failed), want: "023456789live"},
+		{name: "what ran out of time, by age", keep: keepFor(5*time.Minute, store.TimedOut), want: "012456789live"},
+		{name: "what is dead, by age", keep: keepFor(5*time.Minute, store.Dead), want: "0123456789live"},
+		{name: "two states", keep: keepFor(2*time.Minute, store.Succeeded, store.TimedOut), want: "124789live"},
+		{name: "the newest", keep: count(2), want: "2346789live"},
+		{name: "what is stricter", keep: store.Retention{Runs: map[store.State]store.Keep{
+			store.Succeeded: {Age: 8 * time.Minute, Count: 2}, store.Failed: {Age: 2 * time.Minute, Count: 3},
+		}}, want: "236789live"},
+		{name: "more than there are", keep: count(1000), want: "0123456789live"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +115,7 @@ func TestPurgedRunIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.end("OK")
 	w.now = w.now.Add(time.Hour)
-	w.purge(store.Retention{Succeeded: time.Minute}, 100)
+	w.purge(keepFor(time.Minute, store.Succeeded), 100)
 	if got := w.finish(store.Result{Cookie: "0", Fence: 1, Worker: "w", RC: "OK", Result: []byte("1")}); got != store.Unknown {
 		t.Errorf("Finish(purged) = %v, want unknown", got)
 	}
@@ -118,7 +137,7 @@ func TestUnusedRoutesAndKeysArePurged(t *testing.T) {
 	if _, _, err := w.Cancel(t.Context(), w.now, "again", "", ""); err != nil {
 		t.Fatal(err)
 	}
-	keep := store.Retention{Succeeded: time.Minute}
+	keep := keepFor(time.Minute, store.Succeeded, store.Cancelled)
 	for _, tt := range []struct {
 		after time.Duration
 		want  store.Purged
@@ -159,7 +178,7 @@ func TestUsedRouteStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.now = w.now.Add(2 * time.Hour)
-		if got := w.purge(store.Retention{Succeeded: time.Minute}, 9); got != (store.Purged{Runs: 1}) {
+		if got := w.purge(keepFor(time.Minute, store.Cancelled), 9); got != (store.Purged{Runs: 1}) {
 			t.Errorf("purged %+v, want the run alone", got)
 		}
 	}
@@ -180,7 +199,7 @@ func TestOneOfSeveralPurges(t *testing.T) {
 		}
 	}
 	one.now, two.now = t0.Add(48*time.Hour), t0.Add(48*time.Hour)
-	if got := one.purge(store.Retention{Succeeded: time.Hour}, 9); got != (store.Purged{Runs: 2}) {
+	if got := one.purge(keepFor(time.Hour, store.Cancelled), 9); got != (store.Purged{Runs: 2}) {
 		t.Errorf("first purge = %+v, want the runs", got)
 	}
 	if old, err := two.Outdated(t.Context(), two.now, store.Retention{}); err != nil || old != nil {

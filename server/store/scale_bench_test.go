@@ -135,7 +135,7 @@ func (s *scale) looks(b *testing.B) {
 		{"queues", func() error { _, err := s.Queues(b.Context(), s.now); return err }},
 		{"queue", func() error { _, err := s.Queue(b.Context(), s.now, "q"); return err }},
 		{"outdated", func() error { // where all is kept, which reads most
-			keep := store.Retention{Succeeded: 1000 * time.Hour, Runs: 1 << 40}
+			keep := store.Retention{Runs: map[store.State]store.Keep{store.Succeeded: {Age: 1000 * time.Hour, Count: 1 << 40}}}
 			_, err := s.Outdated(b.Context(), s.now.Add(48*time.Hour), keep)
 			return err
 		}},

@@ -91,8 +91,8 @@ CREATE INDEX runs_key_live ON runs (concurrency_key, blocked, state, seq, route)
 CREATE INDEX runs_leased ON runs (worker) WHERE state IN (2, 3);
 CREATE INDEX runs_due ON runs (due) WHERE due > 0;
 CREATE INDEX runs_failed ON runs (seq) WHERE state > 4;
-CREATE INDEX runs_ended_well ON runs (finished_at, state) WHERE state IN (4, 6);
-CREATE INDEX runs_ended_badly ON runs (finished_at, state) WHERE state IN (5, 7, 8);
+CREATE INDEX runs_ended ON runs (state, finished_at) WHERE state > 3;
+CREATE INDEX runs_submitter ON runs (submitter, seq);
 CREATE INDEX runs_pipeline ON runs (pipeline, seq, route); -- the last for looking which routes are in use
 CREATE UNIQUE INDEX runs_key ON runs (submitter, idempotency_key) WHERE idempotency_key <> '';
 
