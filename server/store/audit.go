@@ -112,7 +112,7 @@ func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit 
 	q.text("submitter", f.Actor)
 	q.text("cookie", f.Target)
 	if !f.Since.IsZero() {
-		first, err := s.firstSince(ctx, f.Since)
+		first, _, err := s.between(ctx, f.Since, time.Time{})
 		if err != nil {
 			return nil, err
 		}
@@ -129,34 +129,4 @@ func (s *Store) placed(ctx context.Context, query string, args []any) (found []p
 		found = append(found, p)
 		return err
 	}, args...)
-}
-
-// clockSlack is more than servers' clocks and sequences are apart.
-const clockSlack = time.Minute
-
-// firstSince returns a number below which no run was submitted since a time. It
-// halves the numbers that come into question until one is left, as there is no
-// index of the times: runs have them in the order of their numbers, or nearly so.
-func (s *Store) firstSince(ctx context.Context, since time.Time) (first int64, _ error) {
-	var end int64
-	if err := s.query(ctx, `SELECT coalesce(max(seq), 0) + 1 FROM runs`, func(row scanner) error { return row.Scan(&end) }); err != nil {
-		return 0, err
-	}
-	for since = since.Add(-clockSlack); first < end; {
-		middle := first + (end-first)/2
-		var seq int64
-		at := since // of a run that is not there
-		err := s.query(ctx, `SELECT seq, submitted_at FROM runs WHERE seq >= ?1 ORDER BY seq LIMIT 1`, func(row scanner) error {
-			return row.Scan(&seq, stamp{&at})
-		}, middle)
-		if err != nil {
-			return 0, err
-		}
-		if at.Before(since) {
-			first = seq + 1
-		} else {
-			end = middle
-		}
-	}
-	return first, nil
 }

@@ -75,11 +75,19 @@ type Filter struct {
 }
 
 // List returns up to limit runs that f selects, the newest first, without
-// variables and results, and with the beginnings of errors. before is zero, or what the call for the page before
-// returned as next; next is zero after the last page.
+// variables and results, and with the beginnings of errors. before is zero, or
+// what the call for the page before returned as next; next is zero after the last
+// page.
 func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (runs []Run, next int64, _ error) {
-	query, args := f.sql(before, limit+1)
-	err := s.query(ctx, query, func(row scanner) error {
+	first, end, err := s.between(ctx, f.Since, f.Until)
+	if err != nil {
+		return nil, 0, err
+	}
+	if end > 0 && (before == 0 || end < before) {
+		before = end
+	}
+	query, args := f.sql(first, before, limit+1)
+	err = s.query(ctx, query, func(row scanner) error {
 		var r Run
 		err := row.Scan(append(r.dest(), &r.Error)...)
 		runs = append(runs, r)
@@ -97,12 +105,15 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 
 // sql returns the statement for a page. Its text depends only on which fields
 // are set, so that few statements are ever prepared.
-func (f Filter) sql(before int64, limit int) (string, []any) {
+func (f Filter) sql(first, before int64, limit int) (string, []any) {
 	var where []string
 	var args []any
 	add := func(condition string, values ...any) {
 		where = append(where, condition)
 		args = append(args, values...)
+	}
+	if first > 0 {
+		add(`r.seq >= ?`, first)
 	}
 	if before > 0 {
 		add(`r.seq < ?`, before)
