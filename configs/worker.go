@@ -26,6 +26,7 @@ type Worker struct {
 	Outbox         Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
 	Limits         RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
 	HTTP           HTTP              `mapstructure:"http" doc:"What the http chips may do."`
+	Listen         string            `mapstructure:"listen" doc:"Address, host:port, where this worker serves /livez, /readyz, /metrics and /v1/status, to whoever reaches it and without a token. The default, auto, is the first free port from 7790 to 7799 of 127.0.0.1, so that several workers on a machine find one each. Empty serves nothing."`
 	Log            Log               `mapstructure:"log" doc:"What is written to standard error."`
 }
 
@@ -48,6 +49,9 @@ const AutoOutbox = "auto"
 // AutoCredential is the CredentialFile that is derived from the environment and
 // the worker's name.
 const AutoCredential = "auto"
+
+// AutoListen is the Worker.Listen that finds a free port.
+const AutoListen = "auto"
 
 // RunLimits bounds what a run may use.
 type RunLimits struct {
@@ -87,8 +91,9 @@ func DefaultWorker() Worker {
 			Variables: 256 * MiB,
 			Result:    8 * MiB,
 		},
-		HTTP: HTTP{AllowPrivate: true, Timeout: 30 * time.Second, MaxBody: 10 * MiB},
-		Log:  defaultLog(),
+		HTTP:   HTTP{AllowPrivate: true, Timeout: 30 * time.Second, MaxBody: 10 * MiB},
+		Listen: AutoListen,
+		Log:    defaultLog(),
 	}
 }
 
@@ -135,6 +140,9 @@ func (w Worker) Validate() error {
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
 	atLeast(&c, "http.max_body", w.HTTP.MaxBody, KiB)
+	if w.Listen != "" && w.Listen != AutoListen {
+		c.address("listen", w.Listen)
+	}
 	w.Log.check(&c)
 	return c.err()
 }

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -96,7 +97,7 @@ func sameRun(a, b api.Packet) bool {
 func finished(p api.Packet, result api.Result, at trace.SpanContext) *run {
 	c := span.Inject(trace.ContextWithSpanContext(context.Background(), at))
 	r := &run{
-		packet: p, result: &result, at: at, trace: c.TraceParent, stop: func(error) {},
+		packet: p, result: &result, since: time.Now(), at: at, trace: c.TraceParent, stop: func(error) {},
 		ended: make(chan struct{}), over: make(chan struct{}),
 	}
 	close(r.ended)

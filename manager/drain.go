@@ -44,7 +44,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 	m.stop(errStopping)
 	wait := handBack
 	if stopped > 0 {
-		wait += m.cfg.Grace
+		wait += m.limits.Load().Grace
 	}
 	last := time.NewTimer(wait)
 	defer last.Stop()

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -51,6 +52,8 @@ type Outbox interface {
 	Entries() []outbox.Entry
 	// Full reports whether the worker should finish no more.
 	Full() bool
+	// Stats says how much waits there.
+	Stats() outbox.Stats
 }
 
 // A Redactor takes secrets out of what leaves the worker.
@@ -91,6 +94,13 @@ type Config struct {
 	OnShutdown func(reason string)
 }
 
+// Limits are what of a Config can be changed later, by Adjust.
+type Limits struct {
+	Capacity  int
+	Grace     time.Duration
+	MaxResult int
+}
+
 // A Manager runs pipelines for one worker. Its methods may be called
 // concurrently.
 type Manager struct {
@@ -98,6 +108,7 @@ type Manager struct {
 	engine Engine
 	report Reporter
 	log    *slog.Logger
+	limits atomic.Pointer[Limits]
 
 	running context.Context // of every run
 	stop    context.CancelCauseFunc
@@ -131,6 +142,7 @@ func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager 
 		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
 		runs: make(map[string]*run), drained: make(chan struct{}), through: make(chan struct{}),
 	}
+	m.Adjust(Limits{cfg.Capacity, cfg.Grace, cfg.MaxResult})
 	m.running, m.stop = context.WithCancelCause(context.Background())
 	m.posting, m.giveUp = context.WithCancelCause(context.Background())
 	m.takeOver()
@@ -184,6 +196,10 @@ func (m *Manager) Leases(lost, claimed []api.Held) {
 		}
 	}
 }
+
+// Adjust changes the limits. Runs in hand go on, also those beyond a capacity
+// that has become less.
+func (m *Manager) Adjust(l Limits) { m.limits.Store(&l) }
 
 // InUse is how many slots are taken now.
 func (m *Manager) InUse() int {

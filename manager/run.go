@@ -22,6 +22,7 @@ type run struct {
 	ended   chan struct{} // closed when it has a result
 	over    chan struct{} // closed when it is held no more
 	prior   *run          // an earlier lease's, which must have ended before it starts, or nil
+	place   *place        // where it is; nil for a run of an earlier process
 
 	// Guarded by the manager's mu.
 	packet     api.Packet        // its fence and attempt are the latest lease's
@@ -35,6 +36,7 @@ type run struct {
 	cancelling bool              // CANCEL has arrived
 	slot       bool              // it has one
 	result     *api.Result       // when it has ended
+	since      time.Time         // when it was taken up, or has ended
 	kept       bool              // the result is in the outbox
 	judged     bool              // the server has seen it
 	feed       *feed.Run         // nil without a feed, or before it has started
@@ -76,14 +78,14 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is room for results in its outbox")
 	case prior != nil && prior.slot:
 		m.free(prior) // the slot goes on to the new lease
-	case m.busy >= m.cfg.Capacity:
-		return nil, nil, refusal(api.RCNoCapacity, "all %d slots of this worker are in use", m.cfg.Capacity)
+	case m.busy >= m.limits.Load().Capacity:
+		return nil, nil, refusal(api.RCNoCapacity, "all %d slots of this worker are in use", m.limits.Load().Capacity)
 	}
 	ctx, stop := context.WithCancelCause(m.running)
 	r := &run{
 		packet: p, prior: prior, stop: stop, told: ctx.Done(),
 		claimed: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		waiting: p.Delivery == api.AtMostOnce, slot: true,
+		waiting: p.Delivery == api.AtMostOnce, slot: true, place: new(place), since: time.Now(),
 	}
 	ctx = m.beginProcess(ctx, r)
 	if !r.waiting {
@@ -143,7 +145,7 @@ func (m *Manager) conclude(r *run, result api.Result) answer {
 	if r.feed != nil {
 		result.LastEvent = r.feed.End()
 	}
-	r.result, r.finished = &result, time.Now()
+	r.result, r.since, r.finished = &result, time.Now(), time.Now()
 	close(r.ended)
 	return answer{run: r, packet: r.packet, result: result, trace: r.at}
 }
@@ -181,14 +183,15 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 		return o.out, o.err
 	case <-ctx.Done():
 	}
-	grace := time.NewTimer(m.cfg.Grace)
-	defer grace.Stop()
+	grace := m.limits.Load().Grace
+	over := time.NewTimer(grace)
+	defer over.Stop()
 	select {
 	case o := <-done:
 		return o.out, o.err
-	case <-grace.C:
-		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", m.cfg.Grace)
-		return engine.Output{}, fmt.Errorf("abandoned: it did not stop within %s: %w", m.cfg.Grace, context.Cause(ctx))
+	case <-over.C:
+		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", grace)
+		return engine.Output{}, fmt.Errorf("abandoned: it did not stop within %s: %w", grace, context.Cause(ctx))
 	}
 }
 
@@ -197,13 +200,14 @@ func (m *Manager) input(r *run, spans *observer) engine.Input {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	in := engine.Input{
-		Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Observer: spans,
-		Log: m.log.With("cookie", r.packet.Cookie),
+		Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Log: m.log.With("cookie", r.packet.Cookie),
 	}
+	var tells teller = spans
 	if m.cfg.Feed != nil {
 		r.feed = m.cfg.Feed.Begin(r.packet.Cookie, r.packet.Fence)
-		in.Log, in.Observer = r.feed.Log(in.Log), fed{spans, r.feed}
+		in.Log, tells = r.feed.Log(in.Log), fed{spans, r.feed}
 	}
+	in.Observer = r.place.telling(tells)
 	return in
 }
 
@@ -214,7 +218,7 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	result := api.Result{Cookie: p.Cookie}
 	if err == nil {
 		result.RC, result.Result = api.RCOK, m.withoutSecrets(out.Result)
-		if n, max := len(result.Result), m.cfg.MaxResult; max > 0 && n > max {
+		if n, max := len(result.Result), m.limits.Load().MaxResult; max > 0 && n > max {
 			result.RC, result.Result = api.RCProcessorException, nil
 			result.Error = fmt.Sprintf("the result has %d bytes, the limit is %d", n, max)
 		}

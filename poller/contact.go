@@ -13,6 +13,7 @@ type contact struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	at      time.Time       // the beginning of the last call that was answered
+	heard   time.Time       // when that was
 	failing map[string]bool // kinds of calls whose last one failed
 	lostAt  time.Time       // when the first of them did
 }
@@ -23,6 +24,7 @@ func (c *contact) made(ctx context.Context, log *slog.Logger, call string, began
 	if began.After(c.at) {
 		c.at = began
 	}
+	c.heard = time.Now()
 	c.mu.Unlock()
 	c.rests(ctx, log, call)
 }
@@ -58,13 +60,13 @@ func (c *contact) isLost() bool {
 	return len(c.failing) > 0
 }
 
-func (c *contact) lostFor() time.Duration {
+func (c *contact) heardAndLost() (heard, lost time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.failing) == 0 {
-		return 0
+	if len(c.failing) > 0 {
+		lost = c.lostAt
 	}
-	return time.Since(c.lostAt)
+	return c.heard, lost
 }
 
 func (c *contact) last() time.Time {

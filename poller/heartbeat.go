@@ -16,7 +16,9 @@ func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 	var wait backoff
 	var silence time.Time // the contact after which the leases were given up
 	next := s.untilRenewal()
+	defer p.turns.over("heartbeat")
 	for {
+		p.turns.within("heartbeat", next)
 		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
@@ -34,6 +36,7 @@ func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 			continue
 		}
 		silence = p.expire(ctx, s, held, silence)
+		p.turns.within("heartbeat", s.lease)
 		err := p.renew(ctx, s, held)
 		switch {
 		case err == nil:

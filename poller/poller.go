@@ -53,7 +53,7 @@ var ErrSuperseded = errors.New("another worker has registered under this name")
 
 // Config says who the worker is and how patient it is.
 type Config struct {
-	// Register is sent to open each session.
+	// Register is sent to open each session, until Announce changes it.
 	Register api.Register
 	// Hold bounds how long a poll may be held. Zero is the server's hold.
 	// It is lowered when something on the path cuts polls earlier.
@@ -84,10 +84,14 @@ type Poller struct {
 	process string // names this poller among all there ever were
 	opens   int    // registrations that were sent; Run's alone
 
+	register atomic.Pointer[api.Register]
+	again    chan struct{} // asks for a new session; has room for one
 	session  atomic.Pointer[session]
 	draining atomic.Bool
 	contact  contact
 	hold     hold
+	counts   counts
+	turns    turns
 }
 
 // New makes a poller. It does nothing before Run.
@@ -107,7 +111,9 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 	if cfg.Room == nil {
 		cfg.Room = func() int { return -1 }
 	}
-	return &Poller{process: rand.Text(), cfg: cfg, server: server, handler: handler, log: log.With("component", "poller")}
+	p := &Poller{process: rand.Text(), cfg: cfg, server: server, handler: handler, log: log.With("component", "poller"), again: make(chan struct{}, 1)}
+	p.register.Store(&cfg.Register)
+	return p
 }
 
 // A session is what the server agreed to at REGISTER.
@@ -120,7 +126,13 @@ type session struct {
 
 // LostFor is how long contact with the server has been lost. Zero while there is
 // contact, or before the first call has failed.
-func (p *Poller) LostFor() time.Duration { return p.contact.lostFor() }
+func (p *Poller) LostFor() time.Duration {
+	_, lost := p.contact.heardAndLost()
+	if lost.IsZero() {
+		return 0
+	}
+	return time.Since(lost)
+}
 
 // Session names the worker and its current session for calls that others
 // make. Both are empty before the first registration.
@@ -136,8 +148,9 @@ func (p *Poller) Session() (worker, session string) {
 // received has been handed to the handler by the time it returns.
 func (p *Poller) Run(ctx context.Context) error {
 	var wait backoff
+	defer p.turns.over("poll")
 	for {
-		s, err := p.register(ctx)
+		s, err := p.open(ctx)
 		opened := time.Now()
 		if err == nil {
 			err = p.serve(ctx, s)
@@ -145,6 +158,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, errAnnounced):
 		case forgotten(err):
 			if time.Since(opened) > p.cfg.RetryMax {
 				wait = backoff{}
@@ -186,16 +200,17 @@ func (p *Poller) Leave(ctx context.Context) error {
 	return p.server.Leave(ctx, worker, id)
 }
 
-// register opens a session, waiting out every outage.
-func (p *Poller) register(ctx context.Context) (*session, error) {
+// open opens a session, waiting out every outage.
+func (p *Poller) open(ctx context.Context) (*session, error) {
 	var wait backoff
 	for {
-		in := p.cfg.Register
+		in := *p.register.Load()
 		in.Holding = p.handler.Holding()
 		// One that is delivered late, after the next, must not supersede that.
 		p.opens++
 		in.Session = fmt.Sprintf("%s.%d", p.process, p.opens)
 		began := time.Now()
+		p.turns.within("poll", 0)
 		out, err := p.server.Register(ctx, in)
 		if err == nil {
 			p.contact.made(ctx, p.log, "register", began)
@@ -205,6 +220,7 @@ func (p *Poller) register(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 		p.failed(ctx, "register", err, wait.next(p.cfg, err))
+		p.turns.within("poll", wait.wait)
 		if !wait.sleep(ctx) {
 			return nil, context.Cause(ctx)
 		}
@@ -225,27 +241,27 @@ func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 	if len(r.Lost) > 0 {
 		p.handler.Leases(r.Lost, nil)
 	}
-	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.cfg.Register.Capacity, "pipelines", len(p.cfg.Register.Pipelines), "hold", s.hold, "lease", s.lease)
+	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.register.Load().Capacity, "pipelines", len(p.register.Load().Pipelines), "hold", s.hold, "lease", s.lease)
 	p.cfg.Opened(r)
 	return s
 }
 
 // serve polls and sends heartbeats until the session or ctx ends. The first of
-// the two loops to fail stops the other.
+// the loops to fail stops the others.
 func (p *Poller) serve(ctx context.Context, s *session) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var both sync.WaitGroup
+	var all sync.WaitGroup
 	var once sync.Once
 	var first error
-	for _, loop := range []func(context.Context, *session) error{p.poll, p.heartbeat} {
-		both.Go(func() {
+	for _, loop := range []func(context.Context, *session) error{p.poll, p.heartbeat, p.announced} {
+		all.Go(func() {
 			err := loop(ctx, s)
 			once.Do(func() { first = err })
 			stop(err)
 		})
 	}
-	both.Wait()
+	all.Wait()
 	return first
 }
 
@@ -255,12 +271,14 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 	for ctx.Err() == nil {
 		asked := p.hold.under(s.hold)
 		began := time.Now()
+		p.turns.within("poll", asked+holdMargin)
 		packets, err := p.server.Poll(ctx, s.worker, p.ask(s, asked))
 		took := time.Since(began)
 		switch {
 		case err == nil:
 			p.contact.made(ctx, p.log, "poll", began)
 			p.hold.answered(took, asked)
+			p.counts.answered(len(packets))
 			p.deliver(s, packets)
 			if len(packets) > 0 || took > asked/2 {
 				wait = backoff{}
@@ -275,10 +293,13 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 		case ended(err):
 			return err
 		case p.hold.cut(took, asked, err):
+			p.counts.cut.Add(1)
 			p.cut(ctx, s, asked, err)
 		default:
 			p.hold.failed()
+			p.counts.failed.Add(1)
 			p.failed(ctx, "poll", err, wait.next(p.cfg, err))
+			p.turns.within("poll", wait.wait)
 			wait.sleep(ctx)
 		}
 	}

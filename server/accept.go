@@ -98,7 +98,7 @@ func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
 		run.Queue = api.DefaultQueue
 	}
 	if run.MaxAttempts == 0 {
-		run.MaxAttempts = s.cfg.MaxAttempts
+		run.MaxAttempts = s.cfg().MaxAttempts
 	}
 	if run.Cookie == "" {
 		id, err := uuid.NewV7()

@@ -83,7 +83,7 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 	if only, id := who.worker(), r.PathValue("id"); only != "" && id != "" && id != only {
 		return r, api.Errorf(api.CodeForbidden, "token %q is good for the worker %q alone, not for %q", who.Name, only, id)
 	}
-	if err := s.pace.check(who.Name, needed); err != nil {
+	if err := s.pace.Load().check(who.Name, needed); err != nil {
 		return r, err
 	}
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
@@ -95,7 +95,7 @@ func (s *Server) authorize(needed Scope, r *http.Request) (*http.Request, error)
 func (s *Server) identify(r *http.Request) (Token, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	shown := strings.EqualFold(scheme, "Bearer") && secret != ""
-	switch open := len(s.cfg.Tokens) == 0; {
+	switch open := len(s.cfg().Tokens) == 0; {
 	case open && (!shown || api.TokenID(secret) == ""):
 		return anybody, nil
 	case !shown:

@@ -21,7 +21,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request) error {
 		return api.Errorf(api.CodeForbidden, "token %q is no enrolment: make one with \"pullrun tokens create --enrol\"", who.Name)
 	}
 	var in api.NewCredential
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if pattern := who.issued.Worker; pattern != "" {
@@ -42,14 +42,14 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.NewCredential
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	who := caller(r)
 	if !who.is(store.TokenWorker) || in.Worker != worker {
 		return api.Errorf(api.CodeInvalidRequest, "only a credential of worker %q has a successor, and token %q is none", worker, who.Name)
 	}
-	overlap := min(maxOverlap, s.cfg.Credential/4)
+	overlap := min(maxOverlap, s.cfg().Credential/4)
 	k, err := s.store.Rotate(r.Context(), s.store.Now(), who.issued.ID, s.credential(in), overlap)
 	if err == nil {
 		s.log.InfoContext(r.Context(), "credential is replaced", "worker", worker, "token", k.ID)
@@ -58,7 +58,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) credential(in api.NewCredential) store.NewCredential {
-	return store.NewCredential{ID: in.ID, Digest: in.Digest, ExpiresAt: s.store.Now().Add(s.cfg.Credential)}
+	return store.NewCredential{ID: in.ID, Digest: in.Digest, ExpiresAt: s.store.Now().Add(s.cfg().Credential)}
 }
 
 // replyEnrolled answers an exchange, or says why it was not made.
@@ -73,7 +73,7 @@ func (s *Server) replyEnrolled(w http.ResponseWriter, worker string, k store.Tok
 	case err != nil:
 		return err
 	}
-	return reply(w, http.StatusOK, api.Enrolled{ExpiresAt: k.ExpiresAt, RenewMS: max(1, s.cfg.Credential.Milliseconds()/2)})
+	return reply(w, http.StatusOK, api.Enrolled{ExpiresAt: k.ExpiresAt, RenewMS: max(1, s.cfg().Credential.Milliseconds()/2)})
 }
 
 // bounds returns an error if the token does not let its worker register so.

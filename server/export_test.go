@@ -28,11 +28,7 @@ func (s *Server) Listen(l net.Listener) error {
 }
 
 // Parked is how many polls are parked.
-func (s *Server) Parked() int {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return len(s.hub.parked)
-}
+func (s *Server) Parked() int { return s.hub.waiting() }
 
 // Handle serves h as the server serves its calls.
 func (s *Server) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {

@@ -209,6 +209,13 @@ func (h *hub) worker(name string) (here bool) {
 	return p != nil
 }
 
+// waiting is how many polls are parked.
+func (h *hub) waiting() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.parked)
+}
+
 // everybody wakes all polls and all readers.
 func (h *hub) everybody() {
 	h.mu.Lock()

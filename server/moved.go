@@ -15,6 +15,7 @@ func (s *Server) moved(moves []store.Moved) {
 	for i := range moves {
 		m := &moves[i]
 		writeSpans(m)
+		s.count(m)
 		if s.log.Enabled(context.Background(), slog.LevelDebug) {
 			s.log.DebugContext(traceOf(m), "run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
 		}

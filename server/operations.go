@@ -41,7 +41,7 @@ type health struct {
 }
 
 func (s *Server) livez(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
+	return reply(w, http.StatusOK, health{"ok", s.cfg().Version})
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
@@ -54,12 +54,12 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		s.log.WarnContext(r.Context(), "database does not answer", "err", err)
 		return api.Errorf(api.CodeUnavailable, "the database does not answer")
 	}
-	return reply(w, http.StatusOK, health{"ok", s.cfg.Version})
+	return reply(w, http.StatusOK, health{"ok", s.cfg().Version})
 }
 
 func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(s.cfg.OpenAPI) // the caller has gone
+	_, _ = w.Write(s.cfg().OpenAPI) // the caller has gone
 	return nil
 }

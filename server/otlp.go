@@ -29,7 +29,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rejected, err := s.cfg.Forwarder.Take(signal, body, forward.Sender{Service: workerService, Instance: worker})
+	rejected, err := s.cfg().Forwarder.Take(signal, body, forward.Sender{Service: workerService, Instance: worker})
 	var invalid *forward.InvalidError
 	var not forward.NotForwardedError
 	switch {
@@ -77,7 +77,7 @@ func readExport(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // forwards are the signals that workers may export through this server.
 func (s *Server) forwards() []api.Signal {
 	var out []api.Signal
-	for _, signal := range s.cfg.Forwarder.Signals() {
+	for _, signal := range s.cfg().Forwarder.Signals() {
 		out = append(out, api.Signal(signal))
 	}
 	return out

@@ -19,15 +19,15 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Poll
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
-	p, ok := s.hub.park(worker, in.Session, s.cfg.MaxPolls)
+	p, ok := s.hub.park(worker, in.Session, s.cfg().MaxPolls)
 	if !ok {
-		return api.Errorf(api.CodeTooManyRequests, "%d polls are parked here, which is this server's limit", s.cfg.MaxPolls)
+		return api.Errorf(api.CodeTooManyRequests, "%d polls are parked here, which is this server's limit", s.cfg().MaxPolls)
 	}
 	defer s.hub.leave(p)
-	hold := min(milliseconds(in.HoldMS), s.cfg.Hold)
+	hold := min(milliseconds(in.HoldMS), s.cfg().Hold)
 	extend(w, hold)
 	var changed <-chan struct{} // of the only run that it wants
 	if in.Run != "" {

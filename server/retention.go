@@ -35,7 +35,7 @@ func (s *Server) retain(ctx context.Context) {
 // purge deletes in steps. Between them it leaves the store to others for as long
 // as it has had it.
 func (s *Server) purge(ctx context.Context) (total store.Purged, _ error) {
-	old, err := s.store.Outdated(ctx, s.store.Now(), s.cfg.Retention)
+	old, err := s.store.Outdated(ctx, s.store.Now(), s.cfg().Retention)
 	if err != nil || old == nil {
 		return total, err
 	}

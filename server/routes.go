@@ -59,6 +59,7 @@ func (s *Server) routes() []route {
 
 		{"GET", "/v1/backup", ScopeAdmin, false, s.backup},
 
+		{"GET", "/metrics", ScopeRead, true, s.metrics},
 		{"GET", "/livez", "", true, s.livez},
 		{"GET", "/readyz", "", true, s.readyz},
 		{"GET", "/openapi.yaml", "", true, s.openapi},

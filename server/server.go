@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/otel/forward"
+	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/server/store"
 )
 
@@ -88,15 +89,19 @@ type Config struct {
 	Version string
 	// OpenAPI is the document that /openapi.yaml serves.
 	OpenAPI []byte
+	// Metrics answers scrapes of /metrics. Nil answers that there are none.
+	Metrics http.Handler
 }
 
 // A Server serves one store.
 type Server struct {
-	cfg      Config
+	config   atomic.Pointer[Config] // see Adjust
 	store    *store.Store
 	log      *slog.Logger
 	tokens   *authenticator
-	pace     pace
+	pace     atomic.Pointer[pace]
+	meter    *meter.ServerMeter
+	turned   atomic.Pointer[time.Time] // when sweep last came round
 	hub      *hub
 	listener net.Listener
 	http     *http.Server
@@ -109,18 +114,18 @@ type Server struct {
 // New checks cfg and listens. It serves nothing before Run, but the address is
 // taken, and [Server.Addr] known.
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
-	cfg.Hold = min(cfg.Hold, cfg.Lease*3/4)
-	s := &Server{
-		cfg: cfg, store: st, log: log.With("component", "server"),
-		pace: pace{perSecond: cfg.Rate}, hub: newHub(st.Publish), ending: make(chan struct{}),
-		recording: make(chan struct{}, 1),
-	}
+	s := &Server{store: st, log: log.With("component", "server"), hub: newHub(st.Publish), ending: make(chan struct{}), recording: make(chan struct{}, 1)}
+	s.config.Store(&cfg)
 	s.tokens = newAuthenticator(st, s.log)
-	if err := s.tokens.set(cfg.Tokens); err != nil {
-		return nil, err
-	}
 	if len(cfg.Tokens) == 0 && !cfg.Anonymous && !loopback(cfg.Listen) {
 		return nil, fmt.Errorf("listen on %s: without tokens anybody who can reach the server could run pipelines; set tokens, or listen on 127.0.0.1", cfg.Listen)
+	}
+	if err := s.Adjust(cfg); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.meter, err = meter.NewServer(s.reading); err != nil {
+		return nil, fmt.Errorf("measure this server: %w", err)
 	}
 	s.http = &http.Server{
 		Handler:           s.router(),
@@ -132,7 +137,6 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	silent := &strangers{conns: make(map[net.Conn]bool)}
 	s.http.ConnState = silent.note
 	s.http.RegisterOnShutdown(silent.close)
-	var err error
 	if cfg.CertFile != "" {
 		if s.http.TLSConfig, err = s.tlsConfig(); err != nil {
 			return nil, err
@@ -152,7 +156,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // URL is where this machine reaches the server.
 func (s *Server) URL() string {
 	scheme := "http"
-	if s.cfg.CertFile != "" {
+	if s.cfg().CertFile != "" {
 		scheme = "https"
 	}
 	return scheme + "://" + s.Addr().String()
@@ -165,7 +169,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("server: Run was called before")
 	}
-	if len(s.cfg.Tokens) == 0 {
+	defer func() { _ = s.meter.Stop() }() // it has been registered
+	if len(s.cfg().Tokens) == 0 {
 		s.log.WarnContext(ctx, "no tokens are configured: everybody who reaches this server may do everything", "addr", s.Addr().String())
 	}
 	if err := s.resume(ctx); err != nil {
@@ -189,7 +194,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	forwarding, stopForwarding := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopForwarding()
-	background.Go(func() { s.cfg.Forwarder.Run(forwarding) })
+	background.Go(func() { s.cfg().Forwarder.Run(forwarding) })
 	served := make(chan error, 1) // Serve sends once
 	go func() { served <- s.listen() }()
 
@@ -203,7 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 		served <- failure
 	}
 	close(s.ending) // parked polls and waiting readers are answered now
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg().ShutdownTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(within); err != nil {
 		s.log.WarnContext(ctx, "requests did not finish in time and are cut", "err", err)

@@ -17,6 +17,8 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+			now := time.Now()
+			s.turned.Store(&now)
 			timer.Reset(s.sweepOnce(ctx))
 		}
 	}

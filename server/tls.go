@@ -10,7 +10,7 @@ import (
 // tlsConfig says what the server shows of itself and whom it lets in. Each
 // connection has it as the files are then.
 func (s *Server) tlsConfig() (*tls.Config, error) {
-	pair, err := fresh.KeyPair(s.cfg.CertFile, s.cfg.KeyFile)
+	pair, err := fresh.KeyPair(s.cfg().CertFile, s.cfg().KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -25,10 +25,10 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 			return cert, nil
 		},
 	}
-	if s.cfg.ClientCAFile == "" {
+	if s.cfg().ClientCAFile == "" {
 		return config, nil
 	}
-	authorities, err := fresh.Pool(s.cfg.ClientCAFile, nil)
+	authorities, err := fresh.Pool(s.cfg().ClientCAFile, nil)
 	if err != nil {
 		return nil, fmt.Errorf("authorities of clients: %w", err)
 	}

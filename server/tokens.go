@@ -15,7 +15,7 @@ const enrolmentLife = time.Hour
 
 func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	var in api.NewToken
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if in.Kind == "" {
@@ -104,7 +104,7 @@ func (s *Server) revoked(id string) {
 // waits with one that is gone is refused. There must be one if there was one when
 // the server was made, and none otherwise.
 func (s *Server) SetTokens(tokens []Token) error {
-	if (len(tokens) == 0) != (len(s.cfg.Tokens) == 0) {
+	if (len(tokens) == 0) != (len(s.cfg().Tokens) == 0) {
 		return errors.New("a server with tokens stays one, and so does one without: restart it")
 	}
 	if err := s.tokens.set(tokens); err != nil {

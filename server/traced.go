@@ -13,7 +13,7 @@ func (s *Server) traced(rt route) otel.HandlerOptions {
 	if rt.scope == ScopeWork {
 		return opts
 	}
-	opts.IgnoreUnsampled = s.cfg.IgnoreUnsampledParent
+	opts.IgnoreUnsampled = s.cfg().IgnoreUnsampledParent
 	opts.Untrusted = func(r *http.Request) bool {
 		who, err := s.identify(r)
 		return err != nil || who.OwnTrace

@@ -27,8 +27,8 @@ func (s *Server) viewRun(r store.Run) api.Run {
 	if c := r.Concurrency; c.Key != "" {
 		run.Concurrency = &api.Concurrency{Key: c.Key, Limit: c.Limit, Policy: policies[c.Policy]}
 	}
-	if s.cfg.TraceURL != "" && run.TraceID != "" {
-		run.TraceURL = strings.ReplaceAll(s.cfg.TraceURL, "{trace}", run.TraceID)
+	if s.cfg().TraceURL != "" && run.TraceID != "" {
+		run.TraceURL = strings.ReplaceAll(s.cfg().TraceURL, "{trace}", run.TraceID)
 	}
 	return run
 }

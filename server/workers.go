@@ -13,7 +13,7 @@ import (
 
 func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Register
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if len(in.Queues) == 0 {
@@ -29,7 +29,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	out, err := s.store.Register(r.Context(), s.store.Now(), store.NewSession{
 		Worker: in.Name, Session: session, Capacity: in.Capacity,
 		Queues: in.Queues, Labels: in.Labels, Pipelines: pipelinesIn(in.Pipelines),
-		Version: in.Version, Lease: s.cfg.Lease, Holding: heldIn(in.Holding),
+		Version: in.Version, Lease: s.cfg().Lease, Holding: heldIn(in.Holding),
 	})
 	if errors.Is(err, store.ErrSuperseded) {
 		return api.Errorf(api.CodeSessionSuperseded, "session %q comes late: this process has registered as %q again since", session, in.Name)
@@ -44,9 +44,9 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		"pipelines", len(in.Pipelines), "version", in.Version, "superseded", out.Superseded != "", "by", caller(r).Name)
 	return reply(w, http.StatusCreated, api.Registered{
 		WorkerID: in.Name, Session: session,
-		HoldMS: s.cfg.Hold.Milliseconds(), LeaseMS: s.cfg.Lease.Milliseconds(), RenewMS: s.cfg.Renew.Milliseconds(),
+		HoldMS: s.cfg().Hold.Milliseconds(), LeaseMS: s.cfg().Lease.Milliseconds(), RenewMS: s.cfg().Renew.Milliseconds(),
 		Lost: heldOut(out.Lost), OTLP: s.forwards(),
-		Limits: api.Limits{BodyBytes: s.cfg.MaxBody, ResultBytes: s.cfg.MaxResult},
+		Limits: api.Limits{BodyBytes: s.cfg().MaxBody, ResultBytes: s.cfg().MaxResult},
 	})
 }
 
@@ -56,7 +56,7 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Heartbeat
-	if err := read(w, r, s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	out, err := s.store.Heartbeat(r.Context(), s.store.Now(), store.PollIn{
@@ -77,7 +77,7 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Results
-	if err := read(w, r, s.cfg.MaxResult+s.cfg.MaxBody, &in); err != nil {
+	if err := read(w, r, s.cfg().MaxResult+s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	out := make([]api.Verdict, len(in.Results))
@@ -114,8 +114,8 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(), LastEvent: res.LastEvent,
 	}
 	refusal := ""
-	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg.MaxResult {
-		refusal = fmt.Sprintf("the result has %d bytes, the limit is %d", n, s.cfg.MaxResult)
+	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg().MaxResult {
+		refusal = fmt.Sprintf("the result has %d bytes, the limit is %d", n, s.cfg().MaxResult)
 	} else if nested(res.Result) > maxNesting {
 		refusal = fmt.Sprintf("the result is nested deeper than %d levels", maxNesting)
 	}

@@ -118,3 +118,19 @@ func (c *Client) Leave(ctx context.Context, worker, session string) error {
 	}
 	return nil
 }
+
+// WorkerStatus asks a worker how it stands. The client's URL is the worker's
+// own, by its setting listen, and not a server's.
+func (c *Client) WorkerStatus(ctx context.Context) (api.WorkerStatus, error) {
+	var out api.WorkerStatus
+	right := func(got api.WorkerStatus) error {
+		if got.Worker == "" {
+			return errors.New("it names no worker")
+		}
+		return nil
+	}
+	if err := c.do(ctx, c.once, call{method: http.MethodGet, path: "/v1/status", answer: into(&out, right)}); err != nil {
+		return out, errorf(err, "ask a worker for its status")
+	}
+	return out, nil
+}

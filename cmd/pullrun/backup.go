@@ -52,30 +52,30 @@ func backup(cmd *cobra.Command, t terminal, r remote, path string) (err error) {
 			_ = os.Remove(out.Name()) // err says more
 		}
 	}()
-	meter := newMeter(t, "backup")
-	err = r.client.Backup(cmd.Context(), out, meter.show)
-	meter.clear()
+	sizeMeter := newMeter(t, "backup")
+	err = r.client.Backup(cmd.Context(), out, sizeMeter.show)
+	sizeMeter.clear()
 	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(out.Name(), path); err != nil { // unlike a rename, it replaces nothing
 		return fmt.Errorf("back up: %w", err)
 	}
-	fmt.Fprintf(t.err, "%s holds the database as it is now, %s\n", path, mebibytes(meter.done))
+	fmt.Fprintf(t.err, "%s holds the database as it is now, %s\n", path, mebibytes(sizeMeter.done))
 	return os.Remove(out.Name())
 }
 
-// meter is one line about bytes that arrive, while somebody watches.
-type meter struct {
+// sizeMeter is one line about bytes that arrive, while somebody watches.
+type sizeMeter struct {
 	t           terminal
 	what        string
 	done        int64
 	drawn, next time.Time
 }
 
-func newMeter(t terminal, what string) *meter { return &meter{t: t, what: what} }
+func newMeter(t terminal, what string) *sizeMeter { return &sizeMeter{t: t, what: what} }
 
-func (m *meter) show(done, total int64) {
+func (m *sizeMeter) show(done, total int64) {
 	m.done = done
 	now := time.Now()
 	if !m.t.interactive() || now.Before(m.next) {
@@ -85,7 +85,7 @@ func (m *meter) show(done, total int64) {
 	fmt.Fprintf(m.t.err, "\r%s %d%% of %s\x1b[K", m.what, done*100/total, mebibytes(total))
 }
 
-func (m *meter) clear() {
+func (m *sizeMeter) clear() {
 	if !m.drawn.IsZero() {
 		fmt.Fprint(m.t.err, "\r\x1b[K")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/server"
 )
 
 func newDev(t terminal) *cobra.Command {
@@ -55,7 +56,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := newWatch(ctx, o.terminal, "pullrun-dev", wrk.Log, wrk.Server.Token)
+	w, err := newMeasuredWatch(ctx, o.terminal, "pullrun-dev", wrk.Log, wrk.Server.Token)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,12 @@ func (o devOptions) run(ctx context.Context) (err error) {
 	defer stopServing()
 	url := make(chan string, 1)   // serve sends the server's URL
 	served := make(chan error, 1) // serve's end
-	go func() { served <- serve(serving, srv, w, func(u string) { url <- u }) }()
+	go func() {
+		served <- serve(serving, srv, w, func(s *server.Server, _ *tokenFiles) func() {
+			url <- s.URL()
+			return func() {}
+		})
+	}()
 	select {
 	case err := <-served:
 		return err
@@ -117,6 +123,7 @@ func (o devOptions) settings() (configs.Server, configs.Worker, error) {
 	srv.Log.Level, srv.StoreReserve = o.level, 0
 	wrk.Name, wrk.Capacity, wrk.Log.Level = "dev", o.capacity, o.level
 	wrk.Server.Token = token
+	wrk.Listen = "" // one address is enough to try things out
 	return srv, wrk, errors.Join(srv.Validate(), wrk.Validate())
 }
 

@@ -32,7 +32,7 @@ func (e ending) err(room int) error {
 // lives returns why the worker is to end, when it is. polled is the poller's end,
 // and is left there.
 func (w *workplace) lives(drain context.Context, polled chan error) ending {
-	uptime := after(w.cfg.MaxUptime)
+	uptime := after(w.settings().MaxUptime)
 	for {
 		look := after(w.nextLook())
 		select {
@@ -49,10 +49,10 @@ func (w *workplace) lives(drain context.Context, polled chan error) ending {
 			return refusal(err)
 		case <-look:
 		}
-		if limit := w.cfg.ContactTimeout; limit > 0 && w.poller.LostFor() >= limit {
+		if limit := w.settings().ContactTimeout; limit > 0 && w.poller.LostFor() >= limit {
 			return ending{reason: "contact with the server is lost", code: exitUnreachable}
 		}
-		if limit := w.cfg.IdleTimeout; limit > 0 && w.manager.Idle() >= limit {
+		if limit := w.settings().IdleTimeout; limit > 0 && w.manager.Idle() >= limit {
 			return ending{reason: "there was nothing to do", code: exitIdle}
 		}
 	}
@@ -70,8 +70,8 @@ func refusal(err error) ending {
 // never.
 func (w *workplace) nextLook() (next time.Duration) {
 	for _, l := range []struct{ limit, passed time.Duration }{
-		{w.cfg.ContactTimeout, w.poller.LostFor()},
-		{w.cfg.IdleTimeout, w.manager.Idle()},
+		{w.settings().ContactTimeout, w.poller.LostFor()},
+		{w.settings().IdleTimeout, w.manager.Idle()},
 	} {
 		if left := max(l.limit-l.passed, 1); l.limit > 0 && (next == 0 || left < next) {
 			next = left

@@ -15,9 +15,11 @@ import (
 // the secrets that must appear in neither.
 type watch struct {
 	log      *slog.Logger
+	level    *slog.LevelVar // of log
 	redactor *otel.Redactor
 	traces   *tracing
-	flush    func() // exports the last spans; to be called when all else has ended
+	metrics  *otel.Metrics // nil unless measured
+	flush    func()        // exports the last spans; to be called when all else has ended
 }
 
 // newWatch makes the log and sets tracing up as OTEL_* says.
@@ -26,24 +28,45 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 	for _, s := range secrets {
 		redactor.Register(s.Reveal())
 	}
-	log := slog.New(otel.LogHandler(redactor.LogHandler(logHandler(t, cfg))))
+	level := new(slog.LevelVar)
+	log := slog.New(otel.LogHandler(redactor.LogHandler(logHandler(t, cfg.Format, level))))
 	traces, err := startTracing(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
 	if err != nil {
 		return watch{}, err
 	}
-	return watch{log: log, redactor: redactor, traces: traces, flush: func() { traces.flush(ctx, log) }}, nil
+	w := watch{log: log, level: level, redactor: redactor, traces: traces, flush: func() { traces.flush(ctx, log) }}
+	w.setLevel(cfg.Level)
+	return w, nil
+}
+
+// setLevel sets the least important level that is logged.
+func (w *watch) setLevel(name string) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		level = slog.LevelInfo // the settings have been checked
+	}
+	w.level.Set(level)
+}
+
+// newMeasuredWatch is newWatch for a command that serves metrics too.
+func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
+	w, err := newWatch(ctx, t, service, cfg, secrets...)
+	if err != nil {
+		return watch{}, err
+	}
+	if w.metrics, err = otel.SetupMetrics(ctx, otel.Options{Service: service, Version: version(), Log: w.log, Redactor: w.redactor}); err != nil {
+		w.flush()
+		return watch{}, usageError(err)
+	}
+	return w, nil
 }
 
 // hide takes a secret out of all that is logged and exported from now on.
 func (w watch) hide(secret string) { w.redactor.Register(secret) }
 
 // logHandler writes for people on a terminal, and JSON elsewhere.
-func logHandler(t terminal, cfg configs.Log) slog.Handler {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo // the settings have been checked
-	}
-	if cfg.Format == "text" || cfg.Format == "auto" && t.interactive() {
+func logHandler(t terminal, format string, level slog.Leveler) slog.Handler {
+	if format == "text" || format == "auto" && t.interactive() {
 		return tint.NewTextHandler(t.err, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !t.colour()})
 	}
 	return slog.NewJSONHandler(t.err, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -238,15 +238,21 @@ func (s *site) server() *process {
 	return p
 }
 
+// pipelinesDir is where the pipelines of the tests are.
+func pipelinesDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("testdata/pipelines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // worker starts a worker with the pipelines of testdata and waits until it has
 // registered.
 func (s *site) worker(name string, args ...string) *process {
 	s.t.Helper()
-	pipelines, err := filepath.Abs("testdata/pipelines")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	p := start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelines}, args)...)
+	p := start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelinesDir(s.t)}, args)...)
 	p.says(`"msg":"registered"`)
 	return p
 }

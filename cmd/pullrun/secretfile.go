@@ -28,6 +28,14 @@ func newSecretFile(secret configs.Secret, path string, hide func(string), log *s
 	return &secretFile{path: path, hide: hide, log: log, secret: secret.Reveal()}
 }
 
+// replace puts another secret of the settings in the place of the one before.
+func (f *secretFile) replace(secret configs.Secret, path string) {
+	f.hide(secret.Reveal())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.path, f.secret, f.seen, f.failed = path, secret.Reveal(), nil, false
+}
+
 // read returns the secret of now. A file that cannot be read, or is empty while
 // somebody writes it, leaves the secret as it was.
 func (f *secretFile) read() string {

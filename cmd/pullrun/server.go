@@ -34,10 +34,16 @@ Settings come from flags, PULLRUN_... variables and a YAML file, which is
 
 SIGTERM and Ctrl-C answer the parked polls, finish the calls under way and end
 the server. What is running goes on: the workers report to the server that
-comes next.`,
+comes next.
+
+SIGHUP reads the settings anew, and the log says what has changed and what
+wants a restart. Where something is wrong, nothing changes.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, err := configs.Load[configs.Server](configs.LoadOptions{File: file, Search: serverFiles, Flags: cmd.Flags()})
+			load := func() (configs.Server, configs.Sources, error) {
+				return configs.Load[configs.Server](configs.LoadOptions{File: file, Search: serverFiles, Flags: cmd.Flags()})
+			}
+			cfg, sources, err := load()
 			if err != nil {
 				return err
 			}
@@ -46,12 +52,12 @@ comes next.`,
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
-			w, err := newWatch(ctx, t, "pullrun-server", cfg.Log, tokensOf(cfg)...)
+			w, err := newMeasuredWatch(ctx, t, "pullrun-server", cfg.Log, tokensOf(cfg)...)
 			if err != nil {
 				return err
 			}
 			defer w.flush()
-			return serve(ctx, cfg, w, func(string) {})
+			return serve(ctx, cfg, w, tending(ctx, w, sources, load))
 		},
 	}
 	configFlag(c, &file)
@@ -76,43 +82,48 @@ func tokensOf(cfg configs.Server) []configs.Secret {
 // GOGC goes before it.
 const gcPercent = 200
 
-// serve opens the store and serves it until ctx ends. ready is told the
-// server's URL when it can be called.
-func serve(ctx context.Context, cfg configs.Server, watched watch, ready func(url string)) (err error) {
-	log := watched.log
-	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
+// serve opens the store and serves it until ctx ends. ready is told of the
+// server when it can be called; what it returns is called at the end.
+func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.Server, *tokenFiles) (stop func())) (err error) {
+	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: w.log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
 		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
 	}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-
-	tokens := newTokenFiles(cfg.Tokens, watched.hide, log)
-	forwarder, err := forward.FromEnv(forward.DefaultQueue, log)
-	if err != nil {
+	tokens := newTokenFiles(cfg.Tokens, w.hide, w.log)
+	config := serverConfig(cfg)
+	config.Tokens = tokens.now()
+	if config.Forwarder, err = forward.FromEnv(forward.DefaultQueue, w.log); err != nil {
 		return usageError(err)
 	}
-	s, err := server.New(server.Config{
-		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Tokens: tokens.now(), Anonymous: cfg.Anonymous,
+	if w.metrics != nil {
+		config.Metrics = w.metrics
+	}
+	s, err := server.New(config, st, w.log)
+	if err != nil {
+		return err
+	}
+	following, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer stop()
+	background.Go(func() { tokens.follow(following, s.SetTokens, w.log) })
+	defer ready(s, tokens)()
+	return s.Run(ctx)
+}
+
+// serverConfig is what a server keeps to by the settings, but for its tokens.
+func serverConfig(cfg configs.Server) server.Config {
+	return server.Config{
+		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Anonymous: cfg.Anonymous,
 		Credential: cfg.CredentialLifetime, Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
 		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),
 		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL, IgnoreUnsampledParent: cfg.Traces.IgnoreUnsampledParent,
-		Forwarder: forwarder,
-		Version:   version(), OpenAPI: pullrun.OpenAPI,
-	}, st, log)
-	if err != nil {
-		return err
+		Version: version(), OpenAPI: pullrun.OpenAPI,
 	}
-	ready(s.URL())
-	following, stop := context.WithCancel(ctx)
-	var background sync.WaitGroup
-	background.Go(func() { tokens.follow(following, s.SetTokens, log) })
-	err = s.Run(ctx)
-	stop()
-	background.Wait()
-	return err
 }
 
 func retention(r configs.Retention) store.Retention {

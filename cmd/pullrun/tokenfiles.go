@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/pullrun/pullrun/configs"
@@ -15,22 +16,38 @@ const lookAtTokens = 5 * time.Second
 
 // tokenFiles are the tokens of a server's settings, of which some stand in files.
 type tokenFiles struct {
+	hide func(string)
+	log  *slog.Logger
+
+	mu sync.Mutex
+	// Guarded by mu.
 	tokens  []configs.Token
 	secrets []*secretFile // of each token
 	known   []string
 }
 
 func newTokenFiles(tokens []configs.Token, hide func(string), log *slog.Logger) *tokenFiles {
-	f := &tokenFiles{tokens: tokens}
+	f := &tokenFiles{hide: hide, log: log}
+	f.replace(tokens)
+	return f
+}
+
+// replace puts other settings in the place of those of before.
+func (f *tokenFiles) replace(tokens []configs.Token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tokens, f.secrets, f.known = tokens, nil, nil
 	for _, t := range tokens {
-		f.secrets = append(f.secrets, newSecretFile(t.Token, t.TokenFile, hide, log))
+		f.hide(t.Token.Reveal())
+		f.secrets = append(f.secrets, newSecretFile(t.Token, t.TokenFile, f.hide, f.log))
 		f.known = append(f.known, t.Token.Reveal())
 	}
-	return f
 }
 
 // now are the tokens as they were last read.
 func (f *tokenFiles) now() []server.Token {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var out []server.Token
 	for i, t := range f.tokens {
 		var scopes []server.Scope
@@ -46,6 +63,8 @@ func (f *tokenFiles) now() []server.Token {
 
 // changed reads the files again and reports whether a token is another.
 func (f *tokenFiles) changed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	changed := false
 	for i, s := range f.secrets {
 		if secret := s.read(); secret != f.known[i] {

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -12,6 +12,7 @@ import (
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/manager"
 	"github.com/pullrun/pullrun/manager/feed"
+	"github.com/pullrun/pullrun/manager/status"
 	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/poller"
 )
@@ -22,13 +23,22 @@ const engineMargin = time.Second
 
 // work is a worker from registration to the last result. It drains when drain
 // ends, and hands back what is left when now does. Where run is not empty, it
-// takes the run with this cookie and no other.
-func work(drain, now context.Context, cfg configs.Worker, run string, pipelines *pipelineSet, watched watch) error {
-	w, err := assemble(cfg, run, pipelines, watched)
+// takes the run with this cookie and no other. Beside are called with it when it
+// lives, and what they return when it ends.
+func work(drain, now context.Context, cfg configs.Worker, run string, pipelines *pipelineSet, of watch, beside ...func(context.Context, *workplace) (stop func())) error {
+	w, err := assemble(cfg, run, pipelines, of)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	hide, err := w.show(now)
+	if err != nil {
+		return err
+	}
+	defer hide()
+	for _, start := range beside {
+		defer start(now, w)()
+	}
 	return w.live(drain, now)
 }
 
@@ -36,65 +46,83 @@ func work(drain, now context.Context, cfg configs.Worker, run string, pipelines 
 // packets go from the poller to the manager, and the results from the manager
 // to the client.
 type workplace struct {
-	cfg      configs.Worker
-	log      *slog.Logger
-	traces   *tracing
-	identity *identity
-	client   *client.Client
-	feed     *feed.Feed
-	manager  *manager.Manager
-	poller   *poller.Poller
-	toEnd    chan struct{} // closed when the server asks this worker to end
-	close    func()        // closes what was opened, after live
+	watch
+	name      string
+	started   time.Time
+	cfg       atomic.Pointer[configs.Worker] // replaced by adopt
+	pipelines livePipelines
+	identity  *identity
+	client    *client.Client
+	feed      *feed.Feed
+	manager   *manager.Manager
+	poller    *poller.Poller
+	surface   *status.Surface // nil where nothing is served
+	service   *supervisor
+	toEnd     chan struct{} // closed when the server asks this worker to end
+	close     func()        // closes what was opened, after live
 }
+
+// settings are those of now.
+func (w *workplace) settings() configs.Worker { return *w.cfg.Load() }
 
 // assemble opens what a worker needs and puts its parts together. Nothing
 // moves before live.
-func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, watched watch) (*workplace, error) {
-	log := watched.log
+func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) (*workplace, error) {
 	name, err := workerName(cfg.Name)
 	if err != nil {
 		return nil, err
 	}
-	id, err := openIdentity(cfg, name, watched.hide, log)
+	id, err := openIdentity(cfg, name, of.hide, of.log)
 	if err != nil {
 		return nil, err
 	}
+	w := &workplace{watch: of, name: name, started: time.Now(), identity: id, service: newSupervisor(of.log), toEnd: make(chan struct{})}
+	w.cfg.Store(&cfg)
+	w.pipelines.set.Store(pipelines)
 	c, err := newClient(cfg.Server, id.show, 0)
 	if err != nil {
 		return nil, err
 	}
-	box, closeBox, err := openOutbox(cfg.Outbox, name, log)
+	box, closeBox, err := openOutbox(cfg.Outbox, name, w.log)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	w := &workplace{cfg: cfg, log: log, traces: watched.traces, identity: id, client: c, toEnd: make(chan struct{})}
+	w.client = c
 	w.close = func() {
 		closeBox()
 		c.Close()
 	}
-	w.feed = feed.New(w.tell, watched.redactor.String, log)
+	w.feed = feed.New(w.tell, of.redactor.String, w.log)
 	w.manager = manager.New(manager.Config{
 		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
-		Outbox: box, Redactor: watched.redactor, Feed: w.feed, OnShutdown: func(string) { close(w.toEnd) },
-	}, pipelines, w.post, log)
+		Outbox: box, Redactor: of.redactor, Feed: w.feed, OnShutdown: func(string) { close(w.toEnd) },
+	}, &w.pipelines, w.post, w.log)
 	w.poller = poller.New(poller.Config{
-		Register: register(name, cfg, pipelines), Opened: w.opened, Paused: w.manager.Paused,
+		Register: register(name, cfg, pipelines.offered()), Opened: w.opened, Paused: w.manager.Paused,
 		Room: w.manager.Room, Run: run,
-	}, c, w.manager, log)
+	}, c, w.manager, w.log)
+	if w.surface, err = w.openSurface(); err != nil {
+		w.close()
+		return nil, err
+	}
 	return w, nil
 }
 
+// limitsFor are the manager's limits by the settings.
+func limitsFor(cfg configs.Worker) manager.Limits {
+	return manager.Limits{Capacity: cfg.Capacity, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result)}
+}
+
 // register is how the worker presents itself to the server.
-func register(name string, cfg configs.Worker, pipelines *pipelineSet) api.Register {
+func register(name string, cfg configs.Worker, pipelines []api.PipelineInfo) api.Register {
 	capacity := cfg.Capacity
 	if cfg.MaxRuns > 0 {
 		capacity = min(capacity, cfg.MaxRuns)
 	}
 	return api.Register{
 		Name: name, Capacity: capacity, Queues: cfg.Queues, Labels: cfg.Labels,
-		Pipelines: pipelines.offered(), Version: version(),
+		Pipelines: pipelines, Version: version(),
 	}
 }
 
@@ -143,12 +171,12 @@ func (w *workplace) live(drain, now context.Context) error {
 	var left error
 	switch {
 	case why.refused != nil:
-		left = w.finish(now, w.cfg.DrainTimeout)
+		left = w.finish(now, w.settings().DrainTimeout)
 	case why.code == exitUnreachable:
 		left = w.finish(now, 0)
 	default:
 		w.announce(now)
-		left = w.finish(now, w.cfg.DrainTimeout)
+		left = w.finish(now, w.settings().DrainTimeout)
 		_ = w.poller.Leave(context.WithoutCancel(now)) // the lease ends by itself otherwise
 	}
 	if left != nil {
@@ -190,6 +218,7 @@ func (w *workplace) poll(ctx context.Context) error {
 
 // announce tells the server that this worker takes nothing more.
 func (w *workplace) announce(now context.Context) {
+	w.service.tell("STOPPING=1", "STATUS=draining")
 	w.manager.Refuse()
 	if err := w.poller.Drain(now); err != nil {
 		w.log.Warn("the server could not be told that this worker is draining", "err", err)

@@ -19,7 +19,8 @@ func newWorker(t terminal) *cobra.Command {
 		Use:   "worker [DIR...]",
 		Short: "Run what a server sends",
 		Long: `Polls a server for runs, runs their pipelines, and posts the results back. It
-needs one outbound connection and listens on nothing.
+needs one outbound connection, and serves how it stands to its own machine
+("pullrun status" shows it).
 
 The pipelines are the .yml files below the DIRs, or below pipelines.dirs of the
 settings. Settings come from flags, PULLRUN_... variables and a YAML file, which
@@ -29,6 +30,9 @@ exists. "pullrun config print worker --defaults" shows them all.
 The first SIGTERM or Ctrl-C drains: nothing more is taken, and what is running
 may finish within drain_timeout, after which it is handed back to the server.
 The second hands it back at once. The third ends the process where it stands.
+
+SIGHUP reads the settings and the pipelines anew, and the log says what has
+changed and what wants a restart. Where something is wrong, nothing changes.
 
 For batch jobs and autoscalers a worker may end by itself: after one run (--once)
 or --max-runs of them, after --idle-timeout without work, after --max-uptime, or
@@ -40,20 +44,24 @@ code says which:
   pullrun worker --once --idle-timeout 30s /srv/pipelines
   pullrun worker --run 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11 /srv/pipelines`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
-			cfg, _, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
+			load := func() (configs.Worker, configs.Sources, error) {
+				cfg, sources, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
+				if len(dirs) > 0 {
+					cfg.Pipelines.Dirs = dirs
+				}
+				if once || run != "" {
+					cfg.MaxRuns = 1
+				}
+				return cfg, sources, err
+			}
+			cfg, sources, err := load()
 			if err != nil {
 				return err
-			}
-			if len(dirs) > 0 {
-				cfg.Pipelines.Dirs = dirs
-			}
-			if once || run != "" {
-				cfg.MaxRuns = 1
 			}
 			if run != "" && !api.ValidCookie(run) {
 				return usageError(fmt.Errorf("--run: %q is no cookie", run))
 			}
-			w, err := newWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword, cfg.EnrolToken)
+			w, err := newMeasuredWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword, cfg.EnrolToken)
 			if err != nil {
 				return err
 			}
@@ -64,7 +72,7 @@ code says which:
 			}
 			drain, now, stop := twoSignals(cmd.Context(), w.log)
 			defer stop()
-			return work(drain, now, cfg, run, pipelines, w)
+			return work(drain, now, cfg, run, pipelines, w, reloading(load, sources))
 		},
 	}
 	configFlag(c, &file)

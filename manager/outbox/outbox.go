@@ -85,6 +85,7 @@ type Outbox struct {
 type record struct {
 	raw   []byte
 	order int64
+	at    time.Time // when it became live
 }
 
 // A batch is what is written at once.
@@ -202,7 +203,7 @@ func (o *Outbox) add(k Key, raw []byte) {
 	defer o.mu.Unlock()
 	o.bytes += int64(len(raw) - len(o.live[k].raw))
 	o.count++
-	o.live[k] = record{raw, o.count}
+	o.live[k] = record{raw, o.count, time.Now()}
 }
 
 // drop makes records dead.

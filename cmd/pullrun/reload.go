@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine"
+)
+
+// A workerLoader reads a worker's settings.
+type workerLoader func() (configs.Worker, configs.Sources, error)
+
+// workerLive are the settings of a worker that can be changed while it runs.
+// One that ends with a dot stands for all below it.
+var workerLive = []string{
+	"capacity", "queues", "labels", "pipelines.", "limits.", "http.", "drain_timeout", "cancel_grace", "log.level",
+	"server.token", "server.token_file",
+}
+
+// lives says which settings are in a list such as workerLive.
+func lives(list []string) func(key string) bool {
+	return func(key string) bool {
+		return slices.ContainsFunc(list, func(l string) bool {
+			return l == key || strings.HasSuffix(l, ".") && strings.HasPrefix(key, l)
+		})
+	}
+}
+
+// reload reads the settings and the pipelines anew. What is wrong with any of
+// them is said, and changes nothing. Runs in hand go on as they began.
+func (w *workplace) reload(load workerLoader, sources configs.Sources) configs.Sources {
+	fresh, from, err := load()
+	if err != nil {
+		w.log.Error("settings are wrong, all are kept as they were", "err", err)
+		return sources
+	}
+	next := w.settings()
+	adoptWorker(&next, fresh)
+	set, err := loadPipelines(engine.LoadOptions{Dirs: next.Pipelines.Dirs}, next, w.log)
+	if err != nil {
+		w.log.Error("pipelines are wrong, all settings and pipelines are kept as they were", "err", err)
+		return sources
+	}
+	live := lives(workerLive)
+	now, later := changes(sources, from, func(key string) bool {
+		return live(key) && (w.identity.keeper == nil || !strings.HasPrefix(key, "server.token"))
+	})
+	tellChanges(w.log, now, later)
+	w.adopt(next, set)
+	return keepOld(from, sources, later)
+}
+
+// reloading reloads a worker for each SIGHUP.
+func reloading(load workerLoader, sources configs.Sources) func(context.Context, *workplace) (stop func()) {
+	return func(ctx context.Context, w *workplace) func() {
+		return onHangup(ctx, func() {
+			defer w.service.reloading()()
+			sources = w.reload(load, sources)
+		})
+	}
+}
+
+// adoptWorker takes over what can be changed while a worker runs: workerLive.
+func adoptWorker(to *configs.Worker, fresh configs.Worker) {
+	to.Capacity, to.Queues, to.Labels = fresh.Capacity, fresh.Queues, fresh.Labels
+	to.Pipelines, to.Limits, to.HTTP = fresh.Pipelines, fresh.Limits, fresh.HTTP
+	to.DrainTimeout, to.CancelGrace, to.Log.Level = fresh.DrainTimeout, fresh.CancelGrace, fresh.Log.Level
+	to.Server.Token, to.Server.TokenFile = fresh.Server.Token, fresh.Server.TokenFile
+}
+
+// keepOld is the settings as they are in force: those that want a restart are
+// what they were, so that they are told again the next time.
+func keepOld(fresh, old configs.Sources, later []change) configs.Sources {
+	out := slices.Clone(fresh)
+	for i, s := range out {
+		if slices.ContainsFunc(later, func(c change) bool { return c.key == s.Key }) {
+			out[i] = old[slices.IndexFunc(old, func(o configs.Source) bool { return o.Key == s.Key })]
+		}
+	}
+	return out
+}
+
+// adopt puts settings and pipelines in force, and tells the server what it has
+// to know of them. It is called by one goroutine at a time.
+func (w *workplace) adopt(next configs.Worker, set *pipelineSet) {
+	before, known := w.settings(), w.pipelines.offered()
+	if w.identity.keeper == nil {
+		w.identity.token.replace(next.Server.Token, next.Server.TokenFile)
+	}
+	w.pipelines.set.Store(set)
+	w.cfg.Store(&next)
+	w.manager.Adjust(limitsFor(next))
+	w.setLevel(next.Log.Level)
+	if offered := w.pipelines.offered(); before.Capacity != next.Capacity || !slices.Equal(before.Queues, next.Queues) ||
+		!maps.Equal(before.Labels, next.Labels) || !slices.Equal(known, offered) {
+		w.poller.Announce(register(w.name, next, offered))
+	}
+}
+
+// livePipelines are the pipelines of now, for runs that begin now.
+type livePipelines struct{ set atomic.Pointer[pipelineSet] }
+
+func (p *livePipelines) Run(ctx context.Context, in engine.Input) (engine.Output, error) {
+	return p.set.Load().Run(ctx, in)
+}
+
+func (p *livePipelines) offered() []api.PipelineInfo { return p.set.Load().offered() }

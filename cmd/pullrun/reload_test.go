@@ -1,0 +1,151 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// seen waits until the server sees the worker as wanted.
+func (s *site) seen(name string, wanted func(api.Worker) bool) {
+	s.t.Helper()
+	var last []api.Worker
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var err error
+		if last, err = s.client.Workers(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+		for _, w := range last {
+			if w.ID == name && wanted(w) {
+				return
+			}
+		}
+	}
+	s.t.Fatalf("the server never saw worker %q as it should be, but %+v", name, last)
+}
+
+func TestAWorkerReadsItsSettingsAnew(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	dir := filepath.Join(s.dir, "pipelines")
+	s.write("pipelines/old.yml", "- return: 1\n")
+	settings := func(more string) {
+		s.write("worker.yaml", fmt.Sprintf("name: w\nserver: { url: http://%s, token: %s }\npipelines: { dirs: [%q] }\nlisten: 127.0.0.1:0\n%s", s.addr, testToken, dir, more))
+	}
+	settings("capacity: 2\nlog: { level: info, format: json }\n")
+	w := start(t, nil, "worker", "--config", filepath.Join(s.dir, "worker.yaml"))
+	base := "http://" + w.statusAddr()
+	s.seen("w", func(w api.Worker) bool { return w.Capacity == 2 && len(w.Pipelines) == 1 })
+	g := newGate(t)
+	raw, err := os.ReadFile(filepath.Join(pipelinesDir(t), "hang.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// What can change does, and what is new is there.
+	s.write("pipelines/hang.yml", string(raw))
+	settings("capacity: 5\nqueues: [default, other]\nlabels: { zone: a }\nlog: { level: debug, format: json }\n")
+	w.signal(syscall.SIGHUP)
+	w.says(`"setting":"log.level","from":"info","to":"debug"`)
+	w.says(`"msg":"settings are read anew"`)
+	s.seen("w", func(w api.Worker) bool {
+		return w.Capacity == 5 && len(w.Pipelines) == 2 && len(w.Queues) == 2 && w.Labels["zone"] == "a"
+	})
+	run := s.submit(api.Submit{Pipeline: "hang", Queue: "other", Variables: g.variables("x")})
+	g.waits(t, 1)
+
+	// What is wrong changes nothing, be it in a file of settings or a pipeline,
+	// and neither does it harm what runs.
+	settings("capacity: 0\nqueue: [default]\n")
+	w.signal(syscall.SIGHUP)
+	w.says(`queue: unknown key; did you mean \"queues\"?`)
+	s.write("pipelines/bad.yml", "- retur: 1\n")
+	settings("capacity: 6\n")
+	w.signal(syscall.SIGHUP)
+	w.says(`"msg":"pipelines are wrong, all settings and pipelines are kept as they were"`)
+	if body := answers(t, base+"/v1/status", func(code int, _ string) bool { return code == 200 }); !strings.Contains(body, `"limit":5`) || !strings.Contains(body, run.Cookie) {
+		t.Errorf("after settings that are wrong, the worker stands so: %s", body)
+	}
+
+	// What wants a restart is said, each time, and the rest is done.
+	if err := os.Remove(filepath.Join(dir, "bad.yml")); err != nil {
+		t.Fatal(err)
+	}
+	settings("capacity: 6\noutbox: { max: 32MiB }\n")
+	for range 2 {
+		w.signal(syscall.SIGHUP)
+		w.says(`"setting":"outbox.max","from":"64MiB","to":"32MiB"`)
+		s.seen("w", func(w api.Worker) bool { return w.Capacity == 6 && len(w.Queues) == 1 && w.Labels["zone"] == "" })
+	}
+	g.letGo()
+	s.ended(run.Cookie, api.StateSucceeded)
+	if n := strings.Count(w.log(), "contact with the server is lost"); n > 0 {
+		t.Errorf("the worker took a change of settings for a loss of contact")
+	}
+}
+
+func TestAServerReadsItsSettingsAnew(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	srv := s.server()
+	path := filepath.Join(s.dir, "server.yaml")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const added = "added-0123456789abcdef"
+	status := func(token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.addr+"/v1/workers", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := status(added); got != 401 {
+		t.Fatalf("a token that nobody knows = %d, want 401", got)
+	}
+	text := strings.Replace(string(old), "tokens:\n", "tokens:\n  - { name: added, token: "+added+", scopes: [read] }\n", 1)
+	s.write("server.yaml", strings.Replace(text, "hold: 25s", "hold: 20s\noffer_timeout: 9s", 1))
+	srv.signal(syscall.SIGHUP)
+	srv.says(`"setting":"hold","from":"25s","to":"20s"`)
+	srv.says(`"setting":"offer_timeout","from":"10s","to":"9s"`) // wants a restart
+	srv.says(`"msg":"settings are read anew"`)
+	if got := status(added); got != 200 {
+		t.Errorf("a token that was added = %d, want 200", got)
+	}
+	s.worker("w").says(`"hold":"20s"`)
+	// Settings that are wrong change nothing.
+	s.write("server.yaml", strings.Replace(string(old), "hold: 25s", "hold: 0s", 1))
+	srv.signal(syscall.SIGHUP)
+	srv.says(`"msg":"settings are wrong, all are kept as they were"`)
+	if got := status(added); got != 200 {
+		t.Errorf("after settings that are wrong, the token = %d, want 200", got)
+	}
+	s.write("server.yaml", string(old))
+	srv.signal(syscall.SIGHUP)
+	srv.says(`"setting":"hold","from":"20s","to":"25s"`)
+	for deadline := time.Now().Add(patience); status(added) != 401; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("a token that was removed = %d, want 401", status(added))
+		}
+	}
+	if strings.Contains(srv.log(), added) {
+		t.Error("the token is in the log")
+	}
+}

@@ -1,0 +1,86 @@
+//go:build unix
+
+package main
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A notifySocket is where a service manager would listen.
+type notifySocket struct {
+	t    *testing.T
+	conn *net.UnixConn
+	env  []string
+	said []string
+}
+
+func newNotifySocket(t *testing.T) *notifySocket {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &notifySocket{t: t, conn: conn, env: []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=300000"}}
+}
+
+// hears waits for an assignment that begins so, and returns it whole.
+func (n *notifySocket) hears(prefix string) string {
+	n.t.Helper()
+	if err := n.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		n.t.Fatal(err)
+	}
+	for {
+		for i, line := range n.said {
+			if strings.HasPrefix(line, prefix) {
+				n.said = n.said[i+1:]
+				return line
+			}
+		}
+		raw := make([]byte, 4096)
+		size, err := n.conn.Read(raw)
+		if err != nil {
+			n.t.Fatalf("waiting for %s: %v; heard %q", prefix, err, n.said)
+		}
+		n.said = append(n.said, strings.Split(string(raw[:size]), "\n")...)
+	}
+}
+
+func TestSystemdIsToldHowAWorkerStands(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	n := newNotifySocket(t)
+	s.env = append(s.env, n.env...)
+	s.server()
+	w := s.worker("w", "--listen", "")
+	n.hears("READY=1")
+	n.hears("WATCHDOG=1") // again and again
+	n.hears("WATCHDOG=1")
+	w.signal(syscall.SIGHUP)
+	n.hears("RELOADING=1")
+	if got := n.hears("MONOTONIC_USEC="); got == "MONOTONIC_USEC=0" {
+		t.Errorf("%s, want the time", got)
+	}
+	n.hears("READY=1")
+	w.signal(syscall.SIGTERM)
+	n.hears("STOPPING=1")
+	if code := w.ends(); code != 0 {
+		t.Errorf("the worker ended with %d", code)
+	}
+}
+
+// A worker that lost its server feeds the watchdog: it must not be restarted.
+func TestAWorkerWithoutAServerFeedsTheWatchdog(t *testing.T) {
+	t.Parallel()
+	n := newNotifySocket(t)
+	start(t, append(n.env, "PULLRUN_SERVER_URL=http://127.0.0.1:1"), "worker", "--name", "alone", "--listen", "", "--outbox-dir", "", pipelinesDir(t))
+	n.hears("READY=1")
+	n.hears("WATCHDOG=1")
+	n.hears("WATCHDOG=1")
+}
