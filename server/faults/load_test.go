@@ -64,20 +64,29 @@ func (l *load) run(trouble func()) *history {
 	return l.history
 }
 
-// settle waits until each run has ended, and reads all of them again.
+// settle waits until each run has ended, or one does not, and reads all of them
+// again.
 func (l *load) settle(callers []*caller) {
 	reader := &caller{load: l, client: l.client(), rand: l.dice(9999)}
-	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
-	defer cancel()
+	var cookies []string
 	for _, c := range callers {
-		for _, cookie := range c.mine {
-			reader.ended(ctx, cookie)
+		cookies = append(cookies, c.mine...)
+	}
+	for _, cookie := range cookies {
+		if !reader.ended(l.t.Context(), cookie) {
+			break
 		}
 	}
-	for _, c := range callers {
-		for _, cookie := range c.mine {
-			reader.get(l.t.Context(), cookie, 0)
-		}
+	for _, cookie := range cookies {
+		reader.answered(l.t.Context(), cookie)
+	}
+}
+
+// answered reads a run until there is an answer.
+func (c *caller) answered(ctx context.Context, cookie string) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil && !c.get(ctx, cookie, 0) {
 	}
 }
 
@@ -217,8 +226,11 @@ func (c *caller) made(ctx context.Context, o op, call func(context.Context) (api
 	return !o.unknown
 }
 
-// ended reads a run until it has ended or is not there.
-func (c *caller) ended(ctx context.Context, cookie string) {
+// ended reads a run until it has ended or is not there, and reports whether that
+// came in time.
+func (c *caller) ended(ctx context.Context, cookie string) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for ctx.Err() == nil {
 		began := c.load.history.now()
 		run, err := c.client.Get(ctx, cookie, time.Second)
@@ -229,9 +241,10 @@ func (c *caller) ended(ctx context.Context, cookie string) {
 		}
 		c.load.history.add(false, op{kind: opGet, cookie: cookie, call: began, ret: c.load.history.now(), code: code, view: viewOf(run)})
 		if code != "" || run.State.Final() {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // pause keeps callers whose server is away from calling all the time.
