@@ -113,3 +113,50 @@ func moveMeanwhile(t *testing.T, w *world, call func()) {
 	}
 	<-done
 }
+
+// A server that is gone may have committed what it did not tell, so that the
+// others look for themselves.
+func TestOthersLookWhenAServerHasGone(t *testing.T) {
+	t.Parallel()
+	storetest.Only(t, storetest.Postgres)
+	w := newWorld(t)
+	other := &world{t: t, url: w.url, now: t0}
+	other.open()
+	if err := other.Resume(t.Context(), t0); err != nil {
+		t.Fatal(err)
+	}
+	w.submit("a") // of which every look tells
+
+	heard := make(chan store.SignalKind)
+	ctx, stop := context.WithCancel(t.Context())
+	listening := make(chan struct{})
+	go func() {
+		defer close(listening)
+		w.Listen(ctx, func(sig store.Signal) {
+			select {
+			case heard <- sig.Kind:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer func() { stop(); <-listening }()
+	until := func(want store.SignalKind) {
+		t.Helper()
+		for timeout := time.After(30 * time.Second); ; {
+			select {
+			case got := <-heard:
+				if got == want {
+					return
+				}
+			case <-timeout:
+				t.Fatalf("signal %d did not come", want)
+			}
+		}
+	}
+	until(store.Resync)    // of the connection
+	until(store.RunQueued) // and so it has seen the other server
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	until(store.Resync)
+}

@@ -59,7 +59,7 @@ func (s *Store) Publish(signals ...Signal) {
 
 // Listen calls heard with what other servers publish, and sends what this one
 // does, until ctx ends. A Resync comes first, and again whenever the connection
-// was lost. Runs that still wait come again every second, so that a signal that
+// was lost or another server has gone, which may not have told all. Runs that still wait come again every second, so that a signal that
 // was lost costs no more than that. heard may be called concurrently.
 func (s *Store) Listen(ctx context.Context, heard func(Signal)) {
 	if s.bus == nil {
@@ -93,18 +93,27 @@ const tickEvery = time.Second
 func (s *Store) tick(ctx context.Context, heard func(Signal)) {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
+	var servers others
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		waiting, err := s.waiting(ctx)
+		left, err := servers.left(ctx, s)
+		if left {
+			s.writer.rumours.doubt()
+			heard(Signal{Kind: Resync})
+		}
+		var waiting []Signal
+		if err == nil {
+			waiting, err = s.waiting(ctx)
+		}
 		if err == nil {
 			err = s.bus.setClock(ctx)
 		}
 		if err != nil {
-			s.bus.log.DebugContext(ctx, "look for waiting runs failed", "err", err) // whoever writes says so louder
+			s.bus.log.DebugContext(ctx, "look for waiting runs and for other servers failed", "err", err) // whoever writes says so louder
 		}
 		for _, sig := range waiting {
 			heard(sig)
