@@ -107,11 +107,10 @@ func refusal(rc api.RC, format string, args ...any) *api.PacketError {
 // work runs one pipeline from start to the result that is ready to post.
 func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 	defer r.stop(nil)
-	log := m.log.With("cookie", p.Cookie, "pipeline", p.Pipeline)
 	if prior := r.prior; prior != nil {
 		r.prior = nil
 		if result := m.outcomeOf(ctx, prior); result != nil {
-			log.InfoContext(ctx, "run has succeeded here before, its result is sent again", "fence", p.Fence)
+			m.log.InfoContext(ctx, "run has succeeded here before, its result is sent again", "cookie", p.Cookie, "pipeline", p.Pipeline, "fence", p.Fence)
 			m.keep(m.conclude(r, *result))
 			return
 		}
@@ -124,15 +123,18 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 		r.told = ctx.Done()
 		m.mu.Unlock()
 	}
-	log.InfoContext(ctx, "run started", "attempt", p.Attempt)
+	m.log.InfoContext(ctx, "run started", "cookie", p.Cookie, "pipeline", p.Pipeline, "attempt", p.Attempt)
 
 	out, err := m.execute(ctx, r)
 	a := m.conclude(r, m.resultOf(ctx, p, out, err))
-	log = log.With("attempt", a.packet.Attempt, "rc", a.result.RC, "took", r.finished.Sub(r.began).Round(time.Microsecond))
-	if a.result.Error != "" {
-		log = log.With("err", a.result.Error)
+	said := []any{
+		"cookie", p.Cookie, "pipeline", p.Pipeline,
+		"attempt", a.packet.Attempt, "rc", a.result.RC, "took", r.finished.Sub(r.began).Round(time.Microsecond),
 	}
-	log.InfoContext(ctx, "run ended")
+	if a.result.Error != "" {
+		said = append(said, "err", a.result.Error)
+	}
+	m.log.InfoContext(ctx, "run ended", said...)
 
 	m.keep(a)
 }
