@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 )
 
@@ -35,6 +36,7 @@ func (o *Outbox) write(add func(*batch)) error {
 	case o.turn <- struct{}{}:
 	}
 	defer func() { <-o.turn }()
+	runtime.Gosched() // callers that are about to add something spare the disk a sync
 	o.mu.Lock()
 	mine := o.next == b // or else it has just been done
 	if mine {
