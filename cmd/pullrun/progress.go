@@ -1,76 +1,220 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
 )
 
-// progress is one line about a run that is waited for, kept up to date while
-// somebody watches. Where nobody does, it is silent.
+// The ways to show how a run that is waited for gets on.
+const (
+	progressAuto  = "auto"  // live on a terminal, none elsewhere
+	progressPlain = "plain" // a line for each change
+	progressNone  = "none"
+)
+
+// progressEvery is how often the live line is drawn, explainEvery how often the
+// server is asked why a run waits.
+const (
+	progressEvery = 100 * time.Millisecond
+	explainEvery  = 2 * time.Second
+)
+
+// progress says how a run that is waited for gets on: in one line that is kept
+// up to date, in a line for each change, or not at all.
 type progress struct {
-	t       terminal
-	on      bool
-	stop    chan struct{} // closed by clear
-	stopped sync.WaitGroup
+	t     terminal
+	live  bool
+	plain bool
+	stop  context.CancelFunc
+	loops sync.WaitGroup
 
 	mu sync.Mutex
 	// Guarded by mu.
-	run api.Run
+	view sight
+	said string // the plain line that was written last
 }
 
-const progressEvery = 100 * time.Millisecond
-
-func newProgress(t terminal, run api.Run) *progress {
-	p := &progress{t: t, on: t.interactive(), stop: make(chan struct{}), run: run}
-	if !p.on {
-		return p
+// newProgress starts to show how a run gets on, until clear is called.
+func newProgress(ctx context.Context, t terminal, how string, c *client.Client, run api.Run) *progress {
+	p := &progress{
+		t: t, plain: how == progressPlain, live: how == progressAuto && t.interactive() && os.Getenv("TERM") != "dumb",
+		view: sight{run: run, began: time.Now()},
 	}
-	p.stopped.Go(func() {
-		began := time.Now()
-		tick := time.NewTicker(progressEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-p.stop:
-				return
-			case now := <-tick.C:
-				p.draw(now.Sub(began))
-			}
-		}
-	})
+	ctx, p.stop = context.WithCancel(ctx)
+	if p.live {
+		p.loops.Go(func() { every(ctx, progressEvery, p.draw) })
+	}
+	if p.shown() {
+		p.loops.Go(func() { every(ctx, explainEvery, func() { p.explain(ctx, c) }) })
+	}
 	return p
 }
 
-// show notes what is known of the run now.
-func (p *progress) show(run api.Run) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.run = run
+// shown reports whether anything is said at all.
+func (p *progress) shown() bool { return p.live || p.plain }
+
+// every calls f time and again until ctx ends.
+func every(ctx context.Context, d time.Duration, f func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
+	}
 }
 
-func (p *progress) draw(elapsed time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	line := fmt.Sprintf("%s %s %s", p.run.Pipeline, strings.ToLower(string(p.run.State)), took(elapsed.Truncate(progressEvery)))
-	if p.run.Worker != "" {
-		line += " on " + p.run.Worker
+// watch is what of the run has to be seen for this.
+func (p *progress) watch() client.Watch {
+	w := client.Watch{State: func(run api.Run) { p.see(func(s *sight) { s.state(run) }) }}
+	if p.shown() {
+		w.Progress = func(at api.Progress) { p.see(func(s *sight) { s.at, s.heard = at, time.Now() }) }
 	}
-	if p.run.Attempt > 1 {
-		line += fmt.Sprintf(", attempt %d of %d", p.run.Attempt, p.run.MaxAttempts)
-	}
-	fmt.Fprintf(p.t.err, "\r\x1b[K%s", line)
+	return w
 }
 
-// clear takes the line away.
-func (p *progress) clear() {
-	if !p.on {
+// explain asks why the run waits, if it does.
+func (p *progress) explain(ctx context.Context, c *client.Client) {
+	p.mu.Lock()
+	cookie, waits := p.view.run.Cookie, p.view.waits()
+	p.mu.Unlock()
+	if !waits {
 		return
 	}
-	close(p.stop)
-	p.stopped.Wait()
-	fmt.Fprint(p.t.err, "\r\x1b[K")
+	run, err := c.Get(ctx, cookie, 0)
+	if err != nil || run.Waiting == nil {
+		return // the stream says what there is to say
+	}
+	p.see(func(s *sight) {
+		if s.waits() {
+			s.why = run.Waiting.Message
+		}
+	})
+}
+
+// see notes what is known now, and says so if that is by lines.
+func (p *progress) see(what func(*sight)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	what(&p.view)
+	if line := p.view.plain(); p.plain && line != "" && line != p.said {
+		p.said = line
+		fmt.Fprintf(p.t.err, "%s %s\n", time.Now().Format(time.TimeOnly), line)
+	}
+}
+
+func (p *progress) draw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	width := 80
+	if f, ok := p.t.err.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			width = columns
+		}
+	}
+	fmt.Fprintf(p.t.err, "\r\x1b[K%s", p.view.line(time.Now(), width-1))
+}
+
+// clear ends it, and takes the live line away.
+func (p *progress) clear() {
+	p.stop()
+	p.loops.Wait()
+	if p.live {
+		fmt.Fprint(p.t.err, "\r\x1b[K")
+	}
+}
+
+// sight is what is known of a run that is waited for.
+type sight struct {
+	run   api.Run
+	began time.Time
+	why   string       // it waits
+	at    api.Progress // where it is; no tasks while that is not known
+	heard time.Time    // when that was
+}
+
+// state notes that the run is in a state. What was known of where it is, or why
+// it waits, is of the state before.
+func (s *sight) state(run api.Run) {
+	s.run, s.why, s.at = run, "", api.Progress{}
+}
+
+func (s *sight) waits() bool {
+	switch s.run.State {
+	case api.StateScheduled, api.StateQueued, api.StateOffered:
+		return true
+	}
+	return false
+}
+
+// line is all of it, in so many columns.
+func (s *sight) line(now time.Time, columns int) string {
+	line := fmt.Sprintf("%s %s %s%s", s.run.Pipeline, strings.ToLower(string(s.run.State)), took(now.Sub(s.began).Truncate(progressEvery)), s.where())
+	if tasks := s.at.Tasks; len(tasks) > 0 {
+		// By the worker's clock until then, and by ours since.
+		since := s.at.At.Sub(tasks[len(tasks)-1].Since) + now.Sub(s.heard)
+		line += fmt.Sprintf(" · %s %s", taskPath(tasks), took(since.Truncate(progressEvery)))
+	} else if s.why != "" {
+		line += " · " + s.why
+	}
+	return fit(line, columns)
+}
+
+// plain is what has to have changed to be worth a line. It is empty of what is
+// over in a moment, or told otherwise.
+func (s *sight) plain() string {
+	if s.run.State == api.StateOffered || s.run.State.Final() {
+		return ""
+	}
+	line := fmt.Sprintf("%s %s%s", s.run.Pipeline, strings.ToLower(string(s.run.State)), s.where())
+	var names []string
+	for _, t := range s.at.Tasks {
+		names = append(names, t.Label())
+	}
+	return printable(line + colon(cmp.Or(strings.Join(names, " > "), s.why)))
+}
+
+func colon(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// where says which worker has the run, and for the how many-th time.
+func (s *sight) where() (text string) {
+	if s.run.Worker != "" {
+		text += " on " + s.run.Worker
+	}
+	if s.run.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d of %d", s.run.Attempt, mostAttempts(s.run))
+	}
+	return text
+}
+
+// taskPath names the tasks that a run is in, the outermost first, with the turns
+// of their loops.
+func taskPath(tasks []api.TaskProgress) string {
+	var names []string
+	for _, t := range tasks {
+		name := t.Label()
+		if t.Length > 0 {
+			name += fmt.Sprintf(" %d/%d", t.Iteration, t.Length)
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " > ")
 }

@@ -99,7 +99,7 @@ Try it on this machine, in two terminals:
 		&cobra.Group{ID: groupRun, Title: "Run pipelines:"},
 		&cobra.Group{ID: groupOperate, Title: "Operate:"},
 	)
-	for _, c := range []*cobra.Command{newRun(t), newRunLocal(t), newRuns(t), newCancel(t), newValidate(t), newChips(t), newSchema(t), newGraph(t), newTest(t)} {
+	for _, c := range []*cobra.Command{newRun(t), newRunLocal(t), newRuns(t), newLogs(t), newCancel(t), newValidate(t), newChips(t), newSchema(t), newGraph(t), newTest(t)} {
 		c.GroupID = groupRun
 		root.AddCommand(c)
 	}

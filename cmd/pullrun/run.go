@@ -29,7 +29,10 @@ JSON on standard output. What is said about it goes to standard error, so
 
   pullrun run url_check | jq .
 
-works. The exit code says how the run ended: see "pullrun exit-codes".
+works. On a terminal a line shows where the run is, or why it waits. The exit
+code says how the run ended: see "pullrun exit-codes". Ctrl-C stops waiting and
+lets the run go on: "pullrun cancel" stops the run, and "pullrun logs -f" goes
+on watching it.
 
 The same --cookie with the same pipeline, variables and flags is the same run,
 however often it is submitted.`,
@@ -61,6 +64,7 @@ however often it is submitted.`,
 	f.IntVar(&o.concurrency.Limit, "concurrency-limit", 1, "how many runs of the key that are, from 1 to 1000")
 	f.StringVar(&o.policy, "concurrency-policy", "queue", "what to do when they are there already: queue, reject or cancel_older")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result once the run is accepted; 0 is for ever")
+	f.StringVar(&o.progress, "progress", progressAuto, "how to show how the run gets on: auto, which is a line that changes on a terminal and nothing elsewhere, plain, which is a line for each change, or none")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)
 	return c
@@ -78,12 +82,17 @@ type runOptions struct {
 	backoff, maxBackoff               time.Duration
 	retryOn                           []string
 	notBefore                         string
-	output                            string
+	output, progress                  string
 }
 
 func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	if err := checkOutput(o.output); err != nil {
 		return err
+	}
+	switch o.progress {
+	case progressAuto, progressPlain, progressNone:
+	default:
+		return usageError(fmt.Errorf("--progress must be auto, plain or none, got %q", o.progress))
 	}
 	var err error
 	if o.submit.Variables, err = o.vars.read(o.terminal); err != nil {
@@ -163,8 +172,8 @@ func (o *runOptions) wait(ctx context.Context, r remote, run api.Run) (api.Run, 
 		defer cancel()
 		ctx = timed
 	}
-	progress := newProgress(o.terminal, run)
-	ended, err := r.client.Follow(ctx, run.Cookie, progress.show)
+	progress := newProgress(ctx, o.terminal, o.progress, r.client, run)
+	ended, err := r.client.Watch(ctx, run.Cookie, progress.watch())
 	progress.clear()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -208,6 +208,10 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		at("submitted", &run.CreatedAt)
 		at("not before", run.NotBefore)
 		at("started", run.StartedAt)
+		if p := run.Progress; p != nil {
+			last := p.Tasks[len(p.Tasks)-1]
+			row("at", fmt.Sprintf("%s, since %s", printable(taskPath(p.Tasks)), last.Since.Local().Format(time.DateTime)))
+		}
 		at("cancel requested", run.CancelRequestedAt)
 		at("ended", run.FinishedAt)
 		row("trace", cmp.Or(run.TraceURL, run.TraceID))
