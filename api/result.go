@@ -56,7 +56,19 @@ type Result struct {
 	// LastEvent is the number of the last event of the attempt, 0 when there
 	// is none. It may still be on its way: readers are let wait for it.
 	LastEvent int64 `json:"last_event,omitempty"`
+	// Stop says how a run that is CANCELLED stopped. Empty is one that had not
+	// begun.
+	Stop Stop `json:"stop,omitempty"`
 }
+
+// A Stop says how a run that was told to stop did so.
+type Stop string
+
+// The ways to stop.
+const (
+	StopCooperative Stop = "cooperative" // by itself, when it was told to
+	StopAbandoned   Stop = "abandoned"   // not in time; what it was doing may go on for a while
+)
 
 // Validate reports everything that is wrong with the result.
 func (r Result) Validate() error {

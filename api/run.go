@@ -175,6 +175,10 @@ type Run struct {
 	StartedAt         *time.Time `json:"started_at,omitempty"` // when the last attempt began
 	FinishedAt        *time.Time `json:"finished_at,omitempty"`
 	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty"`
+	CancelDeliveredAt *time.Time `json:"cancel_delivered_at,omitempty"` // the CANCEL was sent to the worker
+	CancelStoppingAt  *time.Time `json:"cancel_stopping_at,omitempty"`  // the worker said that it has told the run to stop
+	CancelStoppedAt   *time.Time `json:"cancel_stopped_at,omitempty"`   // the run had stopped
+	Stop              Stop       `json:"stop,omitempty"`                // how
 
 	// The rest is there once the run has ended.
 	RC         RC              `json:"rc,omitempty"`

@@ -193,7 +193,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 		return o.out, o.err
 	case <-over.C:
 		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", grace)
-		return engine.Output{}, fmt.Errorf("abandoned: it did not stop within %s: %w", grace, context.Cause(ctx))
+		return engine.Output{}, fmt.Errorf("%w: it did not stop within %s: %w", errAbandoned, grace, context.Cause(ctx))
 	}
 }
 
@@ -236,6 +236,9 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		result.RC = codeOf(cause)
+		if result.RC == api.RCCancelled {
+			result.Stop = howItStopped(err, cause)
+		}
 		if errors.Is(cause, errStopping) && failed != nil { // which says no more than that it was told to stop
 			result.Error, result.Stacktrace = cause.Error(), ""
 		}

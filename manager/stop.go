@@ -14,6 +14,7 @@ var (
 	errCancelled = errors.New("cancelled")
 	errTimeout   = errors.New("the run's time is over")
 	errLeaseLost = errors.New("the lease is lost")
+	errAbandoned = errors.New("abandoned") // what is added when it did not
 	errStopping  = errors.New("interrupted: the worker is stopping")
 )
 
@@ -34,6 +35,17 @@ func codeOf(cause error) api.RC {
 		return api.RCTimeout
 	}
 	return api.RCWorkerWentAway
+}
+
+// howItStopped tells how a run that was cancelled came to this error.
+func howItStopped(err, cause error) api.Stop {
+	switch {
+	case errors.Is(err, errAbandoned):
+		return api.StopAbandoned
+	case err == cause: // what stopped wraps its cause, what had not begun is it
+		return ""
+	}
+	return api.StopCooperative
 }
 
 // cancel obeys a CANCEL packet. One for a run that is not here is remembered,

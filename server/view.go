@@ -22,6 +22,10 @@ func (s *Server) viewRun(r store.Run) api.Run {
 		StartedAt: optional(r.AcceptedAt), FinishedAt: optional(r.FinishedAt), CancelRequestedAt: optional(r.CancelAt),
 		RC: api.RC(r.RC), Error: r.Error, Stacktrace: r.Stacktrace, Result: r.Result,
 	}
+	run.CancelDeliveredAt, run.CancelStoppingAt, run.Stop = optional(r.CancelToldAt), optional(r.CancelHeededAt), api.Stop(r.Stop)
+	if run.Stop != "" {
+		run.CancelStoppedAt = run.FinishedAt
+	}
 	run.RequeuedFrom, run.RequeuedAs = r.RequeuedFrom, r.RequeuedAs
 	run.Retry, run.Retries = viewRetry(r.Retry), r.Retries
 	if c := r.Concurrency; c.Key != "" {

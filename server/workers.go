@@ -113,6 +113,9 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 		Worker: worker, Cookie: res.Cookie, Fence: res.Fence, RC: string(res.RC),
 		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(), LastEvent: res.LastEvent,
 	}
+	if res.Stop == api.StopCooperative || res.Stop == api.StopAbandoned { // a newer worker may know of more
+		out.Stop = store.Stop(res.Stop)
+	}
 	refusal := ""
 	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg().MaxResult {
 		refusal = fmt.Sprintf("the result has %d bytes, the limit is %d", n, s.cfg().MaxResult)

@@ -114,6 +114,23 @@ func askedFor(row func(key, value string), run api.Run) {
 	}
 }
 
+// cancelled shows how long each step of a cancellation took, from the request.
+func cancelled(row func(key, value string), run api.Run) {
+	for _, step := range []struct {
+		key  string
+		when *time.Time
+		how  string
+	}{
+		{"cancel delivered", run.CancelDeliveredAt, ""},
+		{"cancel stopping", run.CancelStoppingAt, ""},
+		{"cancel stopped", run.CancelStoppedAt, ", " + string(run.Stop)},
+	} {
+		if step.when != nil && run.CancelRequestedAt != nil {
+			row(step.key, "after "+took(step.when.Sub(*run.CancelRequestedAt))+step.how)
+		}
+	}
+}
+
 // namesAndValues is a map in one line, as flags take it.
 func namesAndValues(m map[string]string) string {
 	var list []string
@@ -213,6 +230,7 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 			row("at", fmt.Sprintf("%s, since %s", printable(taskPath(p.Tasks)), last.Since.Local().Format(time.DateTime)))
 		}
 		at("cancel requested", run.CancelRequestedAt)
+		cancelled(row, run)
 		at("ended", run.FinishedAt)
 		row("trace", cmp.Or(run.TraceURL, run.TraceID))
 		row("code", string(run.RC))

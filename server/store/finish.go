@@ -23,6 +23,7 @@ type Result struct {
 	Error      string
 	Stacktrace string
 	Result     []byte // nil is absent
+	Stop       Stop   // of a run that was cancelled
 	Release    bool
 	Reason     string // of the release
 	LastEvent  int64  // number of the attempt's last event; 0 is none
@@ -83,7 +84,7 @@ func (s *Store) Finish(ctx context.Context, now time.Time, results []Result) ([]
 
 func (t *tx) finish(r *Run, res *Result) (Verdict, error) {
 	if r.Worker == res.Worker {
-		e := event{kind: evFinish, fence: res.Fence, rc: res.RC, errText: res.Error}
+		e := event{kind: evFinish, fence: res.Fence, rc: res.RC, errText: res.Error, stop: res.Stop}
 		if res.Release {
 			e = event{kind: evRelease, fence: res.Fence, reason: res.Reason}
 		} else {

@@ -98,6 +98,9 @@ func (m *mover) finish(e event) bool {
 	case rcTimeout:
 		state = TimedOut
 	}
+	if state == Cancelled {
+		m.Stop = e.stop
+	}
 	m.endAttempt(Settled, brief(e.errText), e.rc)
 	m.fail(state, e.rc, e.errText)
 	return true
@@ -136,6 +139,9 @@ func (m *mover) expire() bool {
 	lost := fmt.Sprintf("worker %q lost its lease on attempt %d of %d", m.Worker, m.lost(), m.MaxAttempts)
 	switch {
 	case !m.CancelAt.IsZero():
+		if m.State == Running {
+			m.Stop = StopAbandoned
+		}
 		m.endCancelled()
 	case m.passed(m.AcceptedAt, m.RunTimeout):
 		m.fail(TimedOut, rcTimeout, m.overran())
@@ -160,6 +166,34 @@ func (m *mover) cancel(e event) bool {
 	return true
 }
 
+// tell notes that the worker is sent the cancellation, the first time.
+func (m *mover) tell() bool {
+	if m.CancelAt.IsZero() || !m.CancelToldAt.IsZero() {
+		return false
+	}
+	m.CancelToldAt = later(m.now, m.CancelAt)
+	return true
+}
+
+// heed notes that the worker has told the run to stop, the first time.
+func (m *mover) heed() bool {
+	if m.CancelAt.IsZero() || !m.CancelHeededAt.IsZero() {
+		return false
+	}
+	m.tell()
+	m.CancelHeededAt = later(m.now, m.CancelToldAt)
+	return true
+}
+
+// later is the later time. What happens to a run is in order, and its times are
+// so too, though two calls may have looked at the clock in another one.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 func (m *mover) due() bool {
 	if m.Due.IsZero() || m.now.Before(m.Due) {
 		return false
@@ -174,6 +208,7 @@ func (m *mover) due() bool {
 	case Running:
 		m.endAttempt(Abandoned, "no result in time", "")
 		if !m.CancelAt.IsZero() {
+			m.Stop = StopAbandoned
 			m.endCancelled()
 		} else {
 			m.fail(TimedOut, rcTimeout, m.overran())

@@ -57,12 +57,14 @@ var updateRun = newBulk(`
 		version = :version, state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
 		queued_at = :queued_at, offered_at = :offered_at, accepted_at = :accepted_at, claimed_at = :claimed_at,
 		finished_at = :finished_at, cancel_at = :cancel_at, cancel_by = :cancel_by, cancel_reason = :cancel_reason,
+		cancel_told_at = :cancel_told_at, cancel_heeded_at = :cancel_heeded_at, stop = :stop,
 		due = :due, rc = :rc, blocked = :blocked, retries = :retries,
 		worker_digest = :worker_digest FROM given
 	WHERE r.seq = :seq AND r.version = :old_version`,
 	"version bigint", "state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
 	"queued_at bigint", "offered_at bigint", "accepted_at bigint", "claimed_at bigint",
 	"finished_at bigint", "cancel_at bigint", "cancel_by text", "cancel_reason text",
+	"cancel_told_at bigint", "cancel_heeded_at bigint", "stop text",
 	"due bigint", "rc text", "blocked bigint", "retries bigint", "worker_digest text",
 	"seq bigint", "old_version bigint")
 
@@ -73,6 +75,7 @@ func (r *Run) moveRow() []any {
 		r.version, int64(r.State), r.Fence, int64(r.Attempts), r.Worker, r.Session, r.Span,
 		micros(r.QueuedAt), micros(r.OfferedAt), micros(r.AcceptedAt), micros(r.ClaimedAt),
 		micros(r.FinishedAt), micros(r.CancelAt), r.CancelBy, r.CancelReason,
+		micros(r.CancelToldAt), micros(r.CancelHeededAt), string(r.Stop),
 		micros(r.Due), r.RC, boolean(r.Blocked), int64(r.Retries), r.WorkerDigest)
 }
 

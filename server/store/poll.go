@@ -153,11 +153,29 @@ func (l lease) cancels(h Held) []Cancel {
 	return []Cancel{{Cookie: h.Cookie, Fence: h.Fence, Reason: cancelledBy(l.cancel.by, l.cancel.why)}}
 }
 
+// cancelNews is what there is to note of the run's cancellation: that the worker
+// is told of it now, or that it has told the run to stop.
+func (l lease) cancelNews(h Held) (eventKind, bool) {
+	switch {
+	case l.cancel.at.IsZero():
+	case h.Cancelling:
+		return evHeed, l.cancel.heeded.IsZero()
+	default:
+		return evTell, l.cancel.told.IsZero()
+	}
+	return 0, false
+}
+
 // name records what the worker says of a run that it has, and reports whether
 // the worker has claimed it.
 func (t *tx) name(l lease, h Held) (claimed bool, _ error) {
 	if l.state == Offered || h.Span != "" && h.Span != l.span {
 		if _, _, err := t.moveLease(l, event{kind: evAccept, fence: h.Fence, span: h.Span}); err != nil {
+			return false, err
+		}
+	}
+	if kind, is := l.cancelNews(h); is {
+		if _, _, err := t.moveLease(l, event{kind: kind, fence: h.Fence}); err != nil {
 			return false, err
 		}
 	}
@@ -196,7 +214,8 @@ func newHolding(list []Held) holding {
 func (h holding) moving(leases []lease) (out []lease) {
 	for _, l := range leases {
 		held := h[l.cookie]
-		if l.state == Offered || held.Claim || held.Span != "" && held.Span != l.span {
+		_, cancel := l.cancelNews(held)
+		if cancel || l.state == Offered || held.Claim || held.Span != "" && held.Span != l.span {
 			out = append(out, l)
 		}
 	}

@@ -88,7 +88,7 @@ const runColumns = `
 	r.idempotency_key, r.submitter, r.tags, r.send_parent, r.send_state, r.request_parent, r.request_state,
 	r.submitted_at, r.state, r.fence, r.attempts, r.worker, r.session, r.span, r.worker_digest,
 	r.queued_at, r.offered_at, r.accepted_at, r.claimed_at, r.finished_at,
-	r.cancel_at, r.cancel_by, r.cancel_reason, r.due, r.rc,
+	r.cancel_at, r.cancel_by, r.cancel_reason, r.cancel_told_at, r.cancel_heeded_at, r.stop, r.due, r.rc,
 	r.concurrency_key, r.concurrency_limit, r.concurrency_policy, r.blocked, r.retry, r.retries,
 	r.requeued_from, r.requeued_as`
 
@@ -103,7 +103,7 @@ func (r *Run) dest() []any {
 		&r.Trace.Send.TraceParent, &r.Trace.Send.TraceState, &r.Trace.Request.TraceParent, &r.Trace.Request.TraceState,
 		stamp{&r.SubmittedAt}, &r.State, &r.Fence, &r.Attempts, &r.Worker, &r.Session, &r.Span, &r.WorkerDigest,
 		stamp{&r.QueuedAt}, stamp{&r.OfferedAt}, stamp{&r.AcceptedAt}, stamp{&r.ClaimedAt}, stamp{&r.FinishedAt},
-		stamp{&r.CancelAt}, &r.CancelBy, &r.CancelReason, stamp{&r.Due}, &r.RC,
+		stamp{&r.CancelAt}, &r.CancelBy, &r.CancelReason, stamp{&r.CancelToldAt}, stamp{&r.CancelHeededAt}, &r.Stop, stamp{&r.Due}, &r.RC,
 		&r.Concurrency.Key, &r.Concurrency.Limit, &r.Concurrency.Policy, flag{&r.Blocked}, object{&r.Retry}, &r.Retries,
 		&r.RequeuedFrom, &r.RequeuedAs,
 	}

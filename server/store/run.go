@@ -84,6 +84,11 @@ type Run struct {
 	CancelAt     time.Time // when cancellation was asked for
 	CancelBy     string
 	CancelReason string
+	// CancelToldAt is when the cancellation was sent to the worker, and
+	// CancelHeededAt when the worker said that it has told the run to stop.
+	CancelToldAt   time.Time
+	CancelHeededAt time.Time
+	Stop           Stop // how a run that was cancelled while a worker had it stopped
 
 	// Due is when the sweep has to look at the run again: it becomes ready,
 	// its offer lapses, a timeout passes. Zero is never.
@@ -120,6 +125,15 @@ type Attempt struct {
 	RC         string // of the result, when the outcome is Settled
 	Reason     string // why it ended so; of a result its error, cut to a few thousand bytes
 }
+
+// Stop says how a run that was told to stop did so. Empty is one that had not
+// begun, or was not told.
+type Stop string
+
+const (
+	StopCooperative Stop = "cooperative" // by itself
+	StopAbandoned   Stop = "abandoned"   // not in time, or nobody said so
+)
 
 // Outcome says how an attempt ended.
 type Outcome string

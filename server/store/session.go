@@ -249,16 +249,19 @@ type lease struct {
 type cancellation struct {
 	at      time.Time
 	by, why string
+	told    time.Time // when it was sent to the worker
+	heeded  time.Time // when the worker had told the run to stop
 }
 
 // leases returns what the worker has, oldest run first. It locks nothing, since
 // most of it is only looked at.
 func (t *tx) leases(worker string) ([]lease, error) {
 	var out []lease
-	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at, cancel_by, cancel_reason
+	err := t.rows(`SELECT seq, cookie, fence, state, span, accepted_at, cancel_at, cancel_by, cancel_reason, cancel_told_at, cancel_heeded_at
 		FROM runs WHERE worker = ?1 AND state IN (2, 3) ORDER BY seq`, func(row scanner) error {
 		var l lease
-		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel.at}, &l.cancel.by, &l.cancel.why)
+		err := row.Scan(&l.seq, &l.cookie, &l.fence, &l.state, &l.span, stamp{&l.accepted}, stamp{&l.cancel.at}, &l.cancel.by, &l.cancel.why,
+			stamp{&l.cancel.told}, stamp{&l.cancel.heeded})
 		out = append(out, l)
 		return err
 	}, worker)

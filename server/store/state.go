@@ -67,11 +67,13 @@ const (
 	evDue                      // the time in Due has passed
 	evResume                   // the server was away, and with it every clock
 	evGrant                    // there may be a slot of its key for the run
+	evTell                     // the worker is sent the cancellation
+	evHeed                     // the worker has told the run to stop
 	evReturn                   // the worker that lost the lease is back and has the run still
 )
 
 var kindNames = [...]string{
-	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume", "grant", "return",
+	"offer", "reoffer", "accept", "adopt", "claim", "finish", "release", "expire", "cancel", "due", "resume", "grant", "tell", "heed", "return",
 }
 
 func (k eventKind) String() string { return kindNames[k] }
@@ -83,10 +85,11 @@ type event struct {
 	worker     string // evOffer, evReturn
 	session    string // evOffer, evReturn, evAdopt
 	digest     string // evOffer, evReturn: of the pipeline as the worker has it
-	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evReturn
+	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evTell, evHeed, evReturn
 	span       string // evAccept, evAdopt
 	rc         string // evFinish
 	errText    string // evFinish
+	stop       Stop   // evFinish
 	by, reason string // evCancel; evRelease has a reason
 	held       int    // evGrant: slots of the key that other runs have
 }
@@ -94,7 +97,7 @@ type event struct {
 // fenced reports whether only the holder of the lease can cause this.
 func (k eventKind) fenced() bool {
 	switch k {
-	case evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease:
+	case evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evTell, evHeed:
 		return true
 	}
 	return false
@@ -140,6 +143,10 @@ func next(r Run, e event, now time.Time, t Timing) (_ Run, ended *Attempt, chang
 		changed = m.resume()
 	case evGrant:
 		changed = m.grant(e)
+	case evTell:
+		changed = m.tell()
+	case evHeed:
+		changed = m.heed()
 	case evReturn:
 		changed = m.comeBack(e)
 	}

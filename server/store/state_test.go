@@ -16,7 +16,7 @@ var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var eventNames = map[string]eventKind{
 	"offer": evOffer, "reoffer": evReoffer, "accept": evAccept, "adopt": evAdopt, "claim": evClaim,
 	"finish": evFinish, "release": evRelease, "expire": evExpire, "cancel": evCancel, "due": evDue, "resume": evResume,
-	"grant": evGrant, "return": evReturn,
+	"grant": evGrant, "return": evReturn, "tell": evTell, "heed": evHeed,
 }
 
 // TestScripts plays the conversations in testdata/state. A line is an event,
@@ -92,6 +92,8 @@ func (p *player) play(line string) error {
 				return err
 			}
 			e.held = n
+		} else if stop, ok := strings.CutPrefix(word, "stop="); ok {
+			e.stop = Stop(stop)
 		} else {
 			e.rc = word
 		}
@@ -164,6 +166,15 @@ func (p *player) compare(want []string, ended *Attempt, changed bool) error {
 		"ended":    "none",
 		"claimed":  "no",
 		"blocked":  "no",
+		"told":     "no",
+		"heeded":   "no",
+		"stop":     string(p.run.Stop),
+	}
+	if !p.run.CancelToldAt.IsZero() {
+		got["told"] = p.run.CancelToldAt.Sub(p.run.CancelAt).String()
+	}
+	if !p.run.CancelHeededAt.IsZero() {
+		got["heeded"] = p.run.CancelHeededAt.Sub(p.run.CancelAt).String()
 	}
 	if p.run.Retries > 0 {
 		got["retries"] = fmt.Sprint(p.run.Retries)

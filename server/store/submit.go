@@ -161,14 +161,14 @@ var insertRun = newBulk(`
 		concurrency_key, concurrency_limit, concurrency_policy, blocked, retry, retries,
 		requeued_from, requeued_as,
 		version, fence, attempts, worker, session, span, worker_digest, offered_at, accepted_at, claimed_at, finished_at,
-		cancel_at, cancel_by, cancel_reason, rc)
+		cancel_at, cancel_by, cancel_reason, cancel_told_at, cancel_heeded_at, stop, rc)
 	SELECT
 		:cookie, :digest, :route, :pipeline, :delivery, :max_attempts, :not_before, :queue_timeout, :run_timeout, :detach,
 		:idempotency_key, :submitter, :tags, :send_parent, :send_state, :request_parent, :request_state, :submitted_at,
 		:state, :queued_at, :due,
 		:concurrency_key, :concurrency_limit, :concurrency_policy, :blocked, :retry, 0,
 		:requeued_from, '',
-		0, 0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', '' FROM given WHERE true
+		0, 0, 0, '', '', '', '', 0, 0, 0, 0, 0, '', '', 0, 0, '', '' FROM given WHERE true
 	ON CONFLICT DO NOTHING RETURNING seq, cookie`,
 	"cookie text", "digest text", "route bigint", "pipeline text", "delivery bigint", "max_attempts bigint",
 	"not_before bigint", "queue_timeout bigint", "run_timeout bigint", "detach bigint",

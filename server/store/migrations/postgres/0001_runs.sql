@@ -67,6 +67,9 @@ CREATE TABLE runs (
     cancel_at       BIGINT NOT NULL,
     cancel_by       TEXT COLLATE "C" NOT NULL,
     cancel_reason   TEXT COLLATE "C" NOT NULL,
+    cancel_told_at   BIGINT NOT NULL,
+    cancel_heeded_at BIGINT NOT NULL,
+    stop            TEXT COLLATE "C" NOT NULL, -- how a cancelled run stopped
     due             BIGINT NOT NULL,
     rc              TEXT COLLATE "C" NOT NULL,
 

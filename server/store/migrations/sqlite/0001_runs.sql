@@ -67,6 +67,9 @@ CREATE TABLE runs (
     cancel_at       INTEGER NOT NULL,
     cancel_by       TEXT    NOT NULL,
     cancel_reason   TEXT    NOT NULL,
+    cancel_told_at   INTEGER NOT NULL,
+    cancel_heeded_at INTEGER NOT NULL,
+    stop            TEXT    NOT NULL, -- how a cancelled run stopped
     due             INTEGER NOT NULL,
     rc              TEXT    NOT NULL,
 
