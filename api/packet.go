@@ -23,8 +23,11 @@ type Packet struct {
 	Variables  json.RawMessage `json:"variables,omitempty"`
 	Detach     bool            `json:"detach,omitempty"`
 	Queue      string          `json:"queue,omitempty"`
-	Attempt    int             `json:"attempt,omitempty"`
-	Delivery   Delivery        `json:"delivery,omitempty"`
+	// Labels are those that the run asks for, so that a worker can tell whether
+	// it is for it.
+	Labels   map[string]string `json:"labels,omitempty"`
+	Attempt  int               `json:"attempt,omitempty"`
+	Delivery Delivery          `json:"delivery,omitempty"`
 	// TimeoutMS is how long this attempt may take, in milliseconds. Zero is
 	// no limit.
 	TimeoutMS int64  `json:"timeout_ms,omitempty"`

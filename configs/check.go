@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -37,6 +38,15 @@ func (c *check) between(key string, n, least, most int) {
 func (c *check) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		c.add(key, "must be one of %s, got %q", strings.Join(allowed, ", "), value)
+	}
+}
+
+// patterns checks patterns of names.
+func (c *check) patterns(key string, patterns []string) {
+	for _, pattern := range patterns {
+		if _, err := path.Match(pattern, ""); err != nil {
+			c.add(key, "%q is not a pattern", pattern)
+		}
 	}
 }
 

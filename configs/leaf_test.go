@@ -96,7 +96,7 @@ func sample(s setting) (text string, want any) {
 		return "http://proxy.example.com:3128", NewURL("http://proxy.example.com:3128")
 	case "trace_url":
 		return "http://example.com/{trace}", "http://example.com/{trace}"
-	case "http.allow_private":
+	case "http.allow_private", "code":
 		return "false", false
 	}
 	switch s.typ {

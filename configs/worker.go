@@ -2,7 +2,6 @@ package configs
 
 import (
 	_ "embed"
-	"path"
 	"time"
 )
 
@@ -17,6 +16,8 @@ type Worker struct {
 	Queues         []string          `mapstructure:"queues" doc:"Queues to take runs from, at least one."`
 	Labels         map[string]string `mapstructure:"labels" doc:"Labels that runs can ask for: a run goes only to a worker that has all of its labels. Keys are lower case."`
 	Pipelines      Pipelines         `mapstructure:"pipelines" doc:"The pipelines that this worker can run."`
+	Chips          Chips             `mapstructure:"chips" doc:"The chips that pipelines may call on this worker. A pipeline that calls another is refused when the worker starts, with its file and line."`
+	Code           bool              `mapstructure:"code" doc:"Whether pipelines may have code tasks. If not, one that has is refused when the worker starts. Expressions are not code."`
 	MaxRuns        int               `mapstructure:"max_runs" doc:"How many runs the worker takes before it ends, done. Zero has no end. --once is short for 1."`
 	IdleTimeout    time.Duration     `mapstructure:"idle_timeout" doc:"How long the worker may have nothing to do before it ends, idle. Zero has no end."`
 	MaxUptime      time.Duration     `mapstructure:"max_uptime" doc:"How long the worker lives before it drains. Zero has no end."`
@@ -24,7 +25,7 @@ type Worker struct {
 	DrainTimeout   time.Duration     `mapstructure:"drain_timeout" doc:"How long a stopping worker lets its runs finish before it hands them back. Zero hands them back at once. Whatever stops the process must wait this long and half a minute more."`
 	CancelGrace    time.Duration     `mapstructure:"cancel_grace" doc:"How long a cancelled run may take to stop before it is abandoned and reported as cancelled all the same. Zero abandons it at once. Must be shorter than the server's cancel_timeout."`
 	Outbox         Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
-	Limits         RunLimits         `mapstructure:"limits" doc:"What one run may use. A run that needs more fails with a LimitException and leaves the worker whole."`
+	Limits         RunLimits         `mapstructure:"limits" doc:"What one run may use, and the machine. A run that needs more fails with a LimitException and leaves the worker whole."`
 	HTTP           HTTP              `mapstructure:"http" doc:"What the http chips may do."`
 	Listen         string            `mapstructure:"listen" doc:"Address, host:port, where this worker serves /livez, /readyz, /metrics and /v1/status, to whoever reaches it and without a token. The default, auto, is the first free port from 7790 to 7799 of 127.0.0.1, so that several workers on a machine find one each. Empty serves nothing."`
 	Log            Log               `mapstructure:"log" doc:"What is written to standard error."`
@@ -34,6 +35,12 @@ type Worker struct {
 type Pipelines struct {
 	Dirs  []string `mapstructure:"dirs" doc:"Directories with pipeline files, at least one. Of two pipelines with one name the later directory's is taken."`
 	Allow []string `mapstructure:"allow" doc:"Patterns of the pipelines that the server may ask for, such as etl.*, with * and ? as in file names. Empty allows all."`
+}
+
+// Chips says which chips pipelines may call.
+type Chips struct {
+	Allow []string `mapstructure:"allow" doc:"Patterns of the chips that may be called, such as http.*, with * and ? as in file names. Empty allows all."`
+	Deny  []string `mapstructure:"deny" doc:"Patterns of the chips that may not be called, whatever chips.allow says."`
 }
 
 // Outbox says where a worker keeps results that the server does not have yet.
@@ -62,6 +69,8 @@ type RunLimits struct {
 	Memory    Size          `mapstructure:"memory" doc:"Most memory that one evaluation of an expression or a piece of code may newly take, as estimated beforehand."`
 	Variables Size          `mapstructure:"variables" doc:"Most that the variables of a run may hold at once, as estimated."`
 	Result    Size          `mapstructure:"result" doc:"Largest result, as JSON. Should not exceed the server's limits.result, which refuses what is larger."`
+
+	MachineMemory int `mapstructure:"machine_memory" doc:"How much of the machine's memory may be in use, in percent, before the worker takes nothing more: of its cgroup's limit where there is one. What is running goes on. Zero does not look."`
 }
 
 // HTTP bounds what the http chips may do.
@@ -78,6 +87,7 @@ func DefaultWorker() Worker {
 		CredentialFile: AutoCredential,
 		Capacity:       4,
 		Queues:         []string{"default"},
+		Code:           true,
 		Pipelines:      Pipelines{Dirs: []string{"."}},
 		DrainTimeout:   10 * time.Minute,
 		CancelGrace:    10 * time.Second,
@@ -90,6 +100,8 @@ func DefaultWorker() Worker {
 			Memory:    64 * MiB,
 			Variables: 256 * MiB,
 			Result:    8 * MiB,
+
+			MachineMemory: 95,
 		},
 		HTTP:   HTTP{AllowPrivate: true, Timeout: 30 * time.Second, MaxBody: 10 * MiB},
 		Listen: AutoListen,
@@ -127,15 +139,13 @@ func (w Worker) Validate() error {
 	if len(w.Pipelines.Dirs) == 0 {
 		c.add("pipelines.dirs", "wants at least one")
 	}
-	for _, pattern := range w.Pipelines.Allow {
-		if _, err := path.Match(pattern, ""); err != nil {
-			c.add("pipelines.allow", "%q is not a pattern", pattern)
-		}
-	}
 	atLeast(&c, "max_runs", w.MaxRuns, 0)
 	atLeast(&c, "idle_timeout", w.IdleTimeout, 0)
 	atLeast(&c, "max_uptime", w.MaxUptime, 0)
 	atLeast(&c, "contact_timeout", w.ContactTimeout, 0)
+	c.patterns("pipelines.allow", w.Pipelines.Allow)
+	c.patterns("chips.allow", w.Chips.Allow)
+	c.patterns("chips.deny", w.Chips.Deny)
 	atLeast(&c, "outbox.max", w.Outbox.Max, MiB)
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
@@ -155,6 +165,7 @@ func (l RunLimits) check(c *check) {
 	atLeast(c, "limits.memory", l.Memory, MiB)
 	atLeast(c, "limits.variables", l.Variables, MiB)
 	atLeast(c, "limits.result", l.Result, KiB)
+	c.between("limits.machine_memory", l.MachineMemory, 0, 100)
 }
 
 func (Worker) defaults() Worker { return DefaultWorker() }

@@ -41,8 +41,13 @@ func (l *loader) link(c *Collection, tasks []*task) {
 			if t.chip = l.chips.Lookup(t.target); t.chip == nil {
 				l.invalid(t, "chip", didYouMean(t.target, l.chips.names()), "unknown chip %q", t.target)
 			} else {
+				l.checkAllowed(t)
 				l.checkParams(t)
 				l.checkGuard(t)
+			}
+		case KindCode:
+			if l.forbidCode != "" {
+				l.invalid(t, "code", "", "code is forbidden: %s", l.forbidCode)
 			}
 		}
 		l.link(c, t.tasks)
@@ -51,6 +56,16 @@ func (l *loader) link(c *Collection, tasks []*task) {
 			l.link(c, t.guard.finally)
 		}
 		t.forgetNodes()
+	}
+}
+
+// checkAllowed complains about a chip that is forbidden.
+func (l *loader) checkAllowed(t *task) {
+	if l.forbidChip == nil {
+		return
+	}
+	if why := l.forbidChip(t.chip.name); why != "" {
+		l.invalid(t, "chip", "", "chip %q is forbidden: %s", t.chip.name, why)
 	}
 }
 

@@ -31,6 +31,12 @@ type LoadOptions struct {
 
 	// Strict makes every warning an error.
 	Strict bool
+
+	// ForbidChip says of a chip, by its full name, why pipelines may not call
+	// it here, and ForbidCode why they may not run code. What is forbidden is
+	// an error where it stands. Nil and "" allow it.
+	ForbidChip func(chip string) (why string)
+	ForbidCode string
 }
 
 // A Collection is a set of pipelines that has been read, compiled and
@@ -78,6 +84,9 @@ func Load(opts LoadOptions) (*Collection, error) {
 		programs: map[string]*program{},
 		blocks:   map[string]*program{},
 		kinds:    taskKinds(),
+
+		forbidChip: opts.ForbidChip,
+		forbidCode: opts.ForbidCode,
 	}
 	if opts.FS != nil {
 		if err := l.find(opts.FS, ""); err != nil {
@@ -126,6 +135,9 @@ type loader struct {
 	programs map[string]*program // by source text, so that each is compiled once
 	blocks   map[string]*program // the same for code
 	kinds    []kindSpec
+
+	forbidChip func(string) string // may be nil
+	forbidCode string
 }
 
 type source struct {

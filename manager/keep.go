@@ -151,16 +151,24 @@ func (m *Manager) Resume() {
 	m.rest()
 }
 
-// Paused reports whether runs are refused until there is room for results.
+// Paused reports whether runs are refused until there is room for them, or for
+// their results.
 func (m *Manager) Paused() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.paused()
+	return m.lacks() != ""
 }
 
-// paused is Paused for callers that have locked mu.
-func (m *Manager) paused() bool {
-	return m.unkept > 0 || m.cfg.Outbox != nil && m.cfg.Outbox.Full()
+// lacks is what there must be before the worker takes runs again, or nothing. The
+// caller has locked mu.
+func (m *Manager) lacks() string {
+	switch {
+	case m.unkept > 0 || m.cfg.Outbox != nil && m.cfg.Outbox.Full():
+		return "room for results in its outbox"
+	case m.cfg.Tight != nil && m.cfg.Tight():
+		return "memory"
+	}
+	return ""
 }
 
 // leave gives up what Resume was never called for, which stays in the outbox.

@@ -89,6 +89,13 @@ type Config struct {
 	Redactor Redactor
 	// Feed tells the server what runs log and where they are. Nil tells nothing.
 	Feed *feed.Feed
+	// Admit says why a RUN is not one that this worker takes, whatever the
+	// server thinks. It is handed back, for another worker may take it. Nil
+	// takes all.
+	Admit func(api.Packet) error
+	// Tight reports whether the machine has no room for more runs. It must not
+	// block. Nil never does.
+	Tight func() bool
 	// OnShutdown is called, once, when the server asks the worker to end. It
 	// must not block.
 	OnShutdown func(reason string)
@@ -158,6 +165,10 @@ func (m *Manager) Handle(p api.Packet) {
 	}
 	switch p.PacketType {
 	case api.PacketRun:
+		if bad := m.admit(p); bad != nil {
+			m.refuse(p, bad)
+			return
+		}
 		m.run(p)
 	case api.PacketCancel:
 		m.cancel(p)
@@ -213,6 +224,17 @@ func (m *Manager) InUse() int {
 func (m *Manager) held(cookie string, fence int64) *run {
 	if r := m.runs[cookie]; r != nil && r.packet.Fence == fence {
 		return r
+	}
+	return nil
+}
+
+// admit asks the worker's own settings.
+func (m *Manager) admit(p api.Packet) *api.PacketError {
+	if m.cfg.Admit == nil {
+		return nil
+	}
+	if err := m.cfg.Admit(p); err != nil {
+		return &api.PacketError{RC: api.RCNoCapacity, Message: err.Error()}
 	}
 	return nil
 }

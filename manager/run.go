@@ -67,15 +67,15 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	} else if late := m.late.of(p, time.Now()); late != nil && m.answerAgain(late, p) {
 		return nil, nil, nil
 	}
-	switch {
+	switch lacks := m.lacks(); {
 	case m.early.has(p.Cookie, p.Fence, time.Now()):
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
 	case prior == nil && m.room() == 0:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker has begun all %d runs that it takes", m.cfg.MaxRuns)
-	case m.paused():
-		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is room for results in its outbox")
+	case lacks != "":
+		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is %s", lacks)
 	case prior != nil && prior.slot:
 		m.free(prior) // the slot goes on to the new lease
 	case m.busy >= m.limits.Load().Capacity:
@@ -116,7 +116,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 		}
 	}
 	if p.TimeoutMS > 0 {
-		timed, cancel := context.WithTimeoutCause(ctx, time.Duration(p.TimeoutMS)*time.Millisecond, errTimeout)
+		timed, cancel := context.WithTimeoutCause(ctx, api.Milliseconds(p.TimeoutMS), errTimeout)
 		defer cancel()
 		ctx = timed
 		m.mu.Lock()

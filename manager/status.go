@@ -22,7 +22,7 @@ func (m *Manager) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := Status{
-		Slots: api.Slots{Used: m.busy, Limit: m.limits.Load().Capacity}, Draining: m.draining, Paused: m.paused(),
+		Slots: api.Slots{Used: m.busy, Limit: m.limits.Load().Capacity}, Draining: m.draining, Paused: m.lacks() != "",
 		Runs: make([]api.RunInHand, 0, len(m.runs)),
 	}
 	for _, r := range m.runs {

@@ -230,9 +230,9 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 	s := &session{
 		worker: r.WorkerID, id: r.Session, beat: make(chan struct{}, 1),
-		lease: time.Duration(r.LeaseMS) * time.Millisecond,
-		renew: time.Duration(r.RenewMS) * time.Millisecond,
-		hold:  time.Duration(r.HoldMS) * time.Millisecond,
+		lease: within(r.LeaseMS),
+		renew: within(r.RenewMS),
+		hold:  within(r.HoldMS),
 	}
 	if p.cfg.Hold > 0 {
 		s.hold = min(s.hold, p.cfg.Hold)
@@ -244,6 +244,12 @@ func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.register.Load().Capacity, "pipelines", len(p.register.Load().Pipelines), "hold", s.hold, "lease", s.lease)
 	p.cfg.Opened(r)
 	return s
+}
+
+// within is a time that the server asks for, as far as that makes sense: a worker
+// does not call without a pause, nor wait for ever.
+func within(ms int64) time.Duration {
+	return min(max(api.Milliseconds(ms), 100*time.Millisecond), 24*time.Hour)
 }
 
 // serve polls and sends heartbeats until the session or ctx ends. The first of

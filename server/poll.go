@@ -148,7 +148,7 @@ func runPacket(o store.Offer) api.Packet {
 	return api.Packet{
 		PacketType: api.PacketRun, Cookie: r.Cookie, Fence: r.Fence,
 		Pipeline: r.Pipeline, Variables: r.Variables, Detach: r.Detach,
-		Queue: r.Queue, Attempt: r.Attempts + 1, Delivery: viewDelivery(r.Delivery),
+		Queue: r.Queue, Labels: r.Labels, Attempt: r.Attempts + 1, Delivery: viewDelivery(r.Delivery),
 		TimeoutMS:   r.RunTimeout.Milliseconds(),
 		TraceParent: r.Trace.Send.TraceParent, TraceState: r.Trace.Send.TraceState, TraceLinks: links,
 	}

@@ -26,18 +26,9 @@ func (s *site) enrolment(args ...string) (file string) {
 func (s *site) enrolled(name, dir string, args ...string) *process {
 	s.t.Helper()
 	env := []string{s.env[0], "XDG_STATE_HOME=" + dir}
-	p := start(s.t, env, append([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelines(s.t)}, args...)...)
+	p := start(s.t, env, append([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelinesDir(s.t)}, args...)...)
 	p.says(`"msg":"registered"`)
 	return p
-}
-
-func pipelines(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("testdata/pipelines")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // credential is the token of the site's only worker.
@@ -91,7 +82,7 @@ func TestAWorkerIsEnrolled(t *testing.T) {
 	}
 	s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
 
-	other := start(t, s.env[:1], "worker", "--name", "edge-2", "--enrol-token-file", enrolment, pipelines(t))
+	other := start(t, s.env[:1], "worker", "--name", "edge-2", "--enrol-token-file", enrolment, pipelinesDir(t))
 	if code := other.ends(); code != exitRefused || !strings.Contains(other.log(), "exchanged before") {
 		t.Errorf("a second worker with the enrolment ended with %d: %s", code, other.log())
 	}
@@ -113,7 +104,7 @@ func TestATokenIsReplacedInItsFile(t *testing.T) {
 	known, shown := s.write("known.token", old), s.write("shown.token", old)
 	s.extra = []string{"PULLRUN_TOKENS=[{name: test, token: " + testToken + ", scopes: [admin]}, {name: a, token_file: " + known + ", scopes: [work]}, {name: b, token: " + young + ", scopes: [work]}]"}
 	srv := s.server()
-	w := start(t, s.env[:1], "worker", "--name", "w", "--server-token-file", shown, "--log-level", "debug", "--log-format", "json", pipelines(t))
+	w := start(t, s.env[:1], "worker", "--name", "w", "--server-token-file", shown, "--log-level", "debug", "--log-format", "json", pipelinesDir(t))
 	w.says(`"msg":"registered"`)
 	replace := func(file, token string) {
 		t.Helper()

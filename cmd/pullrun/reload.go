@@ -18,7 +18,7 @@ type workerLoader func() (configs.Worker, configs.Sources, error)
 // workerLive are the settings of a worker that can be changed while it runs.
 // One that ends with a dot stands for all below it.
 var workerLive = []string{
-	"capacity", "queues", "labels", "pipelines.", "limits.", "http.", "drain_timeout", "cancel_grace", "log.level",
+	"capacity", "queues", "labels", "pipelines.", "chips.", "code", "limits.", "http.", "drain_timeout", "cancel_grace", "log.level",
 	"server.token", "server.token_file",
 }
 
@@ -68,7 +68,8 @@ func reloading(load workerLoader, sources configs.Sources) func(context.Context,
 // adoptWorker takes over what can be changed while a worker runs: workerLive.
 func adoptWorker(to *configs.Worker, fresh configs.Worker) {
 	to.Capacity, to.Queues, to.Labels = fresh.Capacity, fresh.Queues, fresh.Labels
-	to.Pipelines, to.Limits, to.HTTP = fresh.Pipelines, fresh.Limits, fresh.HTTP
+	to.Pipelines, to.Chips, to.Code = fresh.Pipelines, fresh.Chips, fresh.Code
+	to.Limits, to.HTTP = fresh.Limits, fresh.HTTP
 	to.DrainTimeout, to.CancelGrace, to.Log.Level = fresh.DrainTimeout, fresh.CancelGrace, fresh.Log.Level
 	to.Server.Token, to.Server.TokenFile = fresh.Server.Token, fresh.Server.TokenFile
 }
@@ -108,5 +109,7 @@ type livePipelines struct{ set atomic.Pointer[pipelineSet] }
 func (p *livePipelines) Run(ctx context.Context, in engine.Input) (engine.Output, error) {
 	return p.set.Load().Run(ctx, in)
 }
+
+func (p *livePipelines) admit(packet api.Packet) error { return p.set.Load().admit(packet) }
 
 func (p *livePipelines) offered() []api.PipelineInfo { return p.set.Load().offered() }
