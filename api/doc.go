@@ -31,6 +31,7 @@ const (
 	MaxHolding        = 10_000
 	MaxBatch          = 1_000 // submits or results in one call
 	MaxWaitSeconds    = 60    // Prefer: wait=
+	MaxPingSeconds    = 300   // Prefer: wait= of a ping
 	MaxListed         = 500   // runs in one page
 	MaxEventsInOne    = 1_000
 	MaxEventDataBytes = 16 << 10

@@ -24,6 +24,14 @@ const (
 	ScopeEnrol  Scope = "enrol"  // make a worker's credential, once
 )
 
+// Allow reports whether scopes are enough for calls that need the other. Who may
+// submit runs may read them.
+func Allow(scopes []Scope, needed Scope) bool {
+	return slices.ContainsFunc(scopes, func(has Scope) bool {
+		return has == needed || has == ScopeAdmin || has == ScopeSubmit && needed == ScopeRead
+	})
+}
+
 // TokenScopes are what a token can be created with. An enrolment has ScopeEnrol
 // and no other.
 var TokenScopes = []Scope{ScopeSubmit, ScopeWork, ScopeRead, ScopeAdmin}

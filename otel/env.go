@@ -94,12 +94,18 @@ func newExporter(ctx context.Context, kind exporterKind, through *Through) (sdkt
 			otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
 		)
 	}
-	var opts []otlptracehttp.Option
-	if _, endpoint := otlpEnv("ENDPOINT"); endpoint == "" {
-		// The specification's default; the exporter's own is https.
-		opts = append(opts, otlptracehttp.WithEndpointURL("http://localhost:4318/v1/traces"))
+	return otlptracehttp.New(ctx, endpointOptions()...)
+}
+
+// defaultEndpoint is the specification's; the exporter's own is https.
+const defaultEndpoint = "http://localhost:4318/v1/traces"
+
+// endpointOptions has the exporter keep to the environment.
+func endpointOptions() []otlptracehttp.Option {
+	if _, endpoint := otlpEnv("ENDPOINT"); endpoint != "" {
+		return nil
 	}
-	return otlptracehttp.New(ctx, opts...)
+	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
 }
 
 // registerHeaders makes secrets of the values of the exporter's headers,

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/pullrun/pullrun/api"
@@ -44,13 +43,11 @@ func NewToken(name, secret string, scopes ...Scope) Token {
 	return Token{Name: name, Digest: sha256.Sum256([]byte(secret)), Scopes: scopes}
 }
 
-// allows reports whether the token may make calls that need the scope. Who may
-// submit runs may read them.
-func (t Token) allows(needed Scope) bool {
-	return slices.ContainsFunc(t.Scopes, func(has Scope) bool {
-		return has == needed || has == ScopeAdmin || has == ScopeSubmit && needed == ScopeRead
-	})
-}
+// scopeAny is what every token allows.
+const scopeAny Scope = "any"
+
+// allows reports whether the token may make calls that need the scope.
+func (t Token) allows(needed Scope) bool { return needed == scopeAny || api.Allow(t.Scopes, needed) }
 
 // is reports whether the token was issued as one of the kind.
 func (t Token) is(kind store.TokenKind) bool { return t.issued != nil && t.issued.Kind == kind }

@@ -44,6 +44,7 @@ func TestScopes(t *testing.T) {
 		server.ScopeWork:   {"work", "admin"},
 		server.ScopeRead:   {"read", "submit", "admin"},
 		server.ScopeAdmin:  {"admin"},
+		"any":              {"submit", "work", "read", "admin", "nothing"},
 	}
 	fill := strings.NewReplacer("{cookie}", "c", "{id}", "w", "{queue}", "q", "{token}", "aaaaaaaaaa")
 	for _, r := range w.Routes() {

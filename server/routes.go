@@ -57,6 +57,7 @@ func (s *Server) routes() []route {
 		{"DELETE", "/v1/tokens/:token", ScopeAdmin, false, s.revokeToken},
 		{"POST", "/v1/enrol", ScopeEnrol, true, s.enrol},
 
+		{"GET", "/v1/ping", scopeAny, true, s.ping},
 		{"GET", "/v1/backup", ScopeAdmin, false, s.backup},
 
 		{"GET", "/metrics", ScopeRead, true, s.metrics},

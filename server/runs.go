@@ -22,7 +22,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if key != "" && !api.ValidCookie(key) {
 		return api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only letters, digits and . _ : -, and begins with a letter or digit", key)
 	}
-	wait, err := preferredWait(r)
+	wait, err := preferredWait(r, api.MaxWaitSeconds)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wait, err := preferredWait(r)
+	wait, err := preferredWait(r, api.MaxWaitSeconds)
 	if err != nil {
 		return err
 	}
@@ -145,8 +145,7 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wai
 // a signal may have been lost it is announced in vain. A run that has not ended
 // when the wait is over is returned as it is then.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan *store.Run, wait time.Duration) (store.Run, error) {
-	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-	extend(w, wait)
+	applied(w, wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	for !run.State.Terminal() {
@@ -171,9 +170,15 @@ func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, en
 	return run, nil
 }
 
-// preferredWait reads "Prefer: wait=N" (RFC 7240). Other preferences are not
-// ours to honour, and ignored.
-func preferredWait(r *http.Request) (time.Duration, error) {
+// applied says for how long an answer waits, and lets it.
+func applied(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+	extend(w, wait)
+}
+
+// preferredWait reads "Prefer: wait=N" (RFC 7240), up to most seconds. Other
+// preferences are not ours to honour, and ignored.
+func preferredWait(r *http.Request, most int) (time.Duration, error) {
 	for _, header := range r.Header.Values("Prefer") {
 		for preference := range strings.SplitSeq(header, ",") {
 			preference, _, _ = strings.Cut(preference, ";") // what follows are its parameters
@@ -185,7 +190,7 @@ func preferredWait(r *http.Request) (time.Duration, error) {
 			if err != nil || seconds < 0 {
 				return 0, api.Errorf(api.CodeInvalidRequest, "Prefer: wait wants whole seconds, got %q", value)
 			}
-			return time.Duration(min(seconds, api.MaxWaitSeconds)) * time.Second, nil
+			return time.Duration(min(seconds, most)) * time.Second, nil
 		}
 	}
 	return 0, nil

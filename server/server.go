@@ -105,6 +105,7 @@ type Server struct {
 	hub      *hub
 	listener net.Listener
 	http     *http.Server
+	pings    atomic.Int32  // that wait
 	running  atomic.Bool   // or has been
 	ending   chan struct{} // closed when Run is told to stop
 

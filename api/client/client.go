@@ -92,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 	cfg.RetryMin = cmpOr(cfg.RetryMin, 200*time.Millisecond)
 	cfg.RetryMax = cmpOr(cfg.RetryMax, 30*time.Second)
 
-	calls, err := cfg.Transport.build()
+	calls, err := cfg.Transport.Build()
 	if err != nil {
 		return nil, err
 	}

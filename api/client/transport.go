@@ -34,7 +34,8 @@ type Transport struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-func (t Transport) build() (*http.Transport, error) {
+// Build makes the transport that a [Client] has its connections from.
+func (t Transport) Build() (*http.Transport, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext

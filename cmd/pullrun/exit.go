@@ -30,6 +30,7 @@ const (
 	exitLost        = 7
 	exitIdle        = 8
 	exitDrained     = 9
+	exitUnwell      = 10
 	exitOther       = 70
 	exitWaited      = 124
 	exitInterrupted = 130
@@ -49,6 +50,7 @@ var exitCodes = []struct {
 	{exitLost, "the run ran out of time, or its workers were lost too often"},
 	{exitIdle, "the worker had nothing to do for idle_timeout"},
 	{exitDrained, "the worker was told to end before it had done all of its max_runs"},
+	{exitUnwell, "the doctor has found something wrong"},
 	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
 	{exitWaited, "the run had not ended, or the worker had not left, when --timeout was over; it goes on"},
 	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third; a run that was waited for goes on"},

@@ -14,17 +14,13 @@ import (
 // openOutbox opens the outbox of the worker with this name, and says how to let
 // go of it. It is nil when the settings want none.
 func openOutbox(cfg configs.Outbox, name string, log *slog.Logger) (manager.Outbox, func(), error) {
-	dir := cfg.Dir
-	switch dir {
-	case "":
+	dir, err := outboxDir(cfg, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dir == "" {
 		log.Warn("results are kept in memory alone, those that the server does not have are lost when this process dies: outbox.dir is empty")
 		return nil, func() {}, nil
-	case configs.AutoOutbox:
-		state, err := stateDir()
-		if err != nil {
-			return nil, nil, err
-		}
-		dir = filepath.Join(state, "outbox", name)
 	}
 	box, err := outbox.Open(outbox.Config{Dir: dir, Max: int64(cfg.Max)}, log)
 	if err != nil {
@@ -34,6 +30,18 @@ func openOutbox(cfg configs.Outbox, name string, log *slog.Logger) (manager.Outb
 	return box, func() {
 		_ = box.Close() // all that counts is synced
 	}, nil
+}
+
+// outboxDir is where the worker with this name has its outbox. Empty is in memory.
+func outboxDir(cfg configs.Outbox, name string) (string, error) {
+	if cfg.Dir != configs.AutoOutbox {
+		return cfg.Dir, nil
+	}
+	state, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(state, "outbox", name), nil
 }
 
 // stateDir is where the system wants a service, or else a user's program, to

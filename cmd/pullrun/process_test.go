@@ -178,7 +178,10 @@ func call(t *testing.T, env []string, args ...string) (code int, out, log string
 	return code, p.out.String(), p.log()
 }
 
-const testToken = "test-0123456789abcdef"
+const (
+	testToken      = "test-0123456789abcdef"
+	submitterToken = "submit-0123456789abcdef"
+)
 
 // A site is a server with a fixed address and its store, which can be started
 // again, and what its clients and workers need to reach it.
@@ -208,8 +211,9 @@ lease: 30s
 renew: 5s
 tokens:
   - { name: test, token: %s, scopes: [admin] }
+  - { name: submitter, token: %s, scopes: [submit] }
 log: { level: debug, format: json }
-`, s.addr, filepath.Join(s.dir, "pullrun.db"), testToken))
+`, s.addr, filepath.Join(s.dir, "pullrun.db"), testToken, submitterToken))
 	s.client, err = client.New(client.Config{URL: "http://" + s.addr, Token: func() string { return testToken }, Retries: 10})
 	if err != nil {
 		t.Fatal(err)
