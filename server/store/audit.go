@@ -92,14 +92,13 @@ type placed struct {
 // changes reads up to limit entries that have rows of their own.
 func (s *Store) changes(ctx context.Context, f AuditFilter, before int64, limit int) ([]placed, error) {
 	var q selection
-	q.beforeNumber("id", before)
-	q.text("actor", f.Actor)
+	q.numbers("id", 0, before, "actor", f.Actor)
 	q.text("action", string(f.Action))
 	q.text("target", f.Target)
 	if !f.Since.IsZero() {
 		q.add(`at >=`, micros(f.Since))
 	}
-	return s.placed(ctx, q.sql(`SELECT id, at, actor, action, target, detail FROM audit`, "id"), append(q.args, limit))
+	return s.placed(ctx, q.sql(`SELECT id, at, actor, action, target, detail FROM audit`), append(q.args, limit))
 }
 
 // submits reads up to limit entries that are runs.
@@ -107,19 +106,17 @@ func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit 
 	if f.Action != "" && f.Action != ActionSubmit {
 		return nil, nil
 	}
+	first, _, err := s.between(ctx, f.Since, time.Time{})
+	if err != nil {
+		return nil, err
+	}
 	var q selection
-	q.beforeNumber("seq", before)
-	q.text("submitter", f.Actor)
+	q.numbers("seq", first, before, "submitter", f.Actor)
 	q.text("cookie", f.Target)
 	if !f.Since.IsZero() {
-		first, _, err := s.between(ctx, f.Since, time.Time{})
-		if err != nil {
-			return nil, err
-		}
-		q.add(`seq >=`, first)
 		q.add(`submitted_at >=`, micros(f.Since))
 	}
-	return s.placed(ctx, q.sql(`SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`, "seq"), append(q.args, limit))
+	return s.placed(ctx, q.sql(`SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`), append(q.args, limit))
 }
 
 func (s *Store) placed(ctx context.Context, query string, args []any) (found []placed, _ error) {

@@ -54,6 +54,36 @@ func TestPostgresPlans(t *testing.T) {
 	}
 }
 
+// TestPostgresPlansForAnActor holds that what an actor did is read by an index,
+// also where it knows of few actors who did much.
+func TestPostgresPlansForAnActor(t *testing.T) {
+	t.Parallel()
+	s, c := openPostgres(t)
+	_, err := c.Exec(t.Context(), `INSERT INTO audit (at, actor, action, target, detail)
+		SELECT g, 'often', 'cancel', 't' || g, '' FROM generate_series(1, 20000) g; ANALYZE audit`, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Audit(t.Context(), AuditFilter{Actor: "seldom"}, AuditCursor{}, 50); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	s.dialect.(*postgres).texts.texts.Range(func(_, value any) bool {
+		for index, column := range map[string]string{"audit_actor": "(actor, id) <", "runs_submitter": "(submitter, seq) <"} {
+			if text := value.(string); strings.Contains(text, column) {
+				seen[index] = true
+				if plan := explainGeneric(t, c, text); !strings.Contains(plan, index) {
+					t.Errorf("%s: plan is\n%s", text, plan)
+				}
+			}
+		}
+		return true
+	})
+	if len(seen) != 2 {
+		t.Errorf("statements that use %v were seen, want both", seen)
+	}
+}
+
 // explainGeneric returns the plan that a statement has whatever its arguments.
 func explainGeneric(t *testing.T, c *pgx.Conn, text string) string {
 	t.Helper()

@@ -161,6 +161,7 @@ func numbered(query string) string {
 type selection struct {
 	where []string
 	args  []any
+	order string
 }
 
 func (q *selection) add(condition string, value any) {
@@ -173,15 +174,28 @@ func (q *selection) text(column, value string) {
 	}
 }
 
-func (q *selection) beforeNumber(column string, n int64) {
-	if n == 0 {
-		n = noRun
+// numbers selects by the number in a column, from first on and below before, of
+// which zero is no limit, and by the name of an owner, if there is one. It compares
+// owner and number as one, so that no planner walks through all numbers for an
+// owner of few: it does not know which owner that is when it plans.
+func (q *selection) numbers(column string, first, before int64, owner, name string) {
+	if before == 0 {
+		before = noRun
 	}
-	q.add(column+" <", n)
+	if name == "" {
+		q.add(column+" >=", first)
+		q.add(column+" <", before)
+		q.order = column + " DESC"
+		return
+	}
+	both := "(" + owner + ", " + column + ")"
+	q.where = append(q.where, both+" >= (?, ?)", both+" < (?, ?)")
+	q.args = append(q.args, name, first, name, before)
+	q.order = owner + " DESC, " + column + " DESC"
 }
 
-func (q *selection) sql(from, order string) string {
-	return numbered(from + " WHERE " + strings.Join(q.where, " AND ") + " ORDER BY " + order + " DESC LIMIT ?")
+func (q *selection) sql(from string) string {
+	return numbered(from + " WHERE " + strings.Join(q.where, " AND ") + " ORDER BY " + q.order + " LIMIT ?")
 }
 
 // stateCondition writes states as literals, and in order, for the sake of the
