@@ -15,7 +15,7 @@ func Check(ctx context.Context) (collector string, err error) {
 	if err != nil || kind != exporterOTLP {
 		return "", err
 	}
-	if _, collector = otlpEnv("ENDPOINT"); collector == "" {
+	if _, collector = otlpEnv("TRACES", "ENDPOINT"); collector == "" {
 		collector = defaultEndpoint
 	}
 	collector = redactURLs(collector)

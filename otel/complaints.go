@@ -43,6 +43,6 @@ func (c *complaints) flush() {
 
 // write is called with mu held.
 func (c *complaints) write() {
-	c.log.Warn("traces may be incomplete", "err", c.last, "count", c.count)
+	c.log.Warn("exports may be incomplete", "err", c.last, "count", c.count)
 	c.logged, c.count, c.last = time.Now(), 0, nil
 }

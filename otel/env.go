@@ -35,7 +35,7 @@ func exporterFromEnv(elsewhere bool) (exporterKind, error) {
 	kind := exporterKind(env("OTEL_TRACES_EXPORTER"))
 	switch kind {
 	case "":
-		switch _, endpoint := otlpEnv("ENDPOINT"); {
+		switch _, endpoint := otlpEnv("TRACES", "ENDPOINT"); {
 		case endpoint != "":
 			kind = exporterOTLP
 		case elsewhere:
@@ -49,14 +49,14 @@ func exporterFromEnv(elsewhere bool) (exporterKind, error) {
 	default:
 		return "", fmt.Errorf(`OTEL_TRACES_EXPORTER: unknown exporter %q; choose "otlp", "console" or "none"`, kind)
 	}
-	if err := checkProtocol(); err != nil {
+	if err := checkProtocol("TRACES"); err != nil {
 		return "", err
 	}
-	return kind, checkEndpoint()
+	return kind, checkEndpoint("TRACES")
 }
 
-func checkProtocol() error {
-	name, value := otlpEnv("PROTOCOL")
+func checkProtocol(signal string) error {
+	name, value := otlpEnv(signal, "PROTOCOL")
 	switch value {
 	case "", "http/protobuf", "http/json":
 		return nil
@@ -64,8 +64,8 @@ func checkProtocol() error {
 	return fmt.Errorf(`%s: %q is not built in; choose "http/protobuf" or "http/json"`, name, value)
 }
 
-func checkEndpoint() error {
-	name, value := otlpEnv("ENDPOINT")
+func checkEndpoint(signal string) error {
+	name, value := otlpEnv(signal, "ENDPOINT")
 	if value == "" {
 		return nil
 	}
@@ -102,7 +102,7 @@ const defaultEndpoint = "http://localhost:4318/v1/traces"
 
 // endpointOptions has the exporter keep to the environment.
 func endpointOptions() []otlptracehttp.Option {
-	if _, endpoint := otlpEnv("ENDPOINT"); endpoint != "" {
+	if _, endpoint := otlpEnv("TRACES", "ENDPOINT"); endpoint != "" {
 		return nil
 	}
 	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
@@ -111,7 +111,7 @@ func endpointOptions() []otlptracehttp.Option {
 // registerHeaders makes secrets of the values of the exporter's headers,
 // which hold its credentials.
 func registerHeaders(r *Redactor) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"} {
 		for pair := range strings.SplitSeq(env(name), ",") {
 			_, value, ok := strings.Cut(pair, "=")
 			if !ok {
@@ -129,10 +129,10 @@ func registerHeaders(r *Redactor) {
 	}
 }
 
-// otlpEnv returns the variable that decides the setting, and its value: the
-// one for traces wins over the one for all signals.
-func otlpEnv(setting string) (name, value string) {
-	name = "OTEL_EXPORTER_OTLP_TRACES_" + setting
+// otlpEnv returns the variable that decides the setting of a signal, and its
+// value: the one for the signal wins over the one for all.
+func otlpEnv(signal, setting string) (name, value string) {
+	name = "OTEL_EXPORTER_OTLP_" + signal + "_" + setting
 	if value = env(name); value != "" {
 		return name, value
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -29,14 +30,37 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 		redactor.Register(s.Reveal())
 	}
 	level := new(slog.LevelVar)
-	log := slog.New(otel.LogHandler(redactor.LogHandler(logHandler(t, cfg.Format, level))))
+	handler := otel.LogHandler(redactor.LogHandler(logHandler(t, cfg.Format, level)))
+	log := slog.New(handler)
+	logs, err := otel.SetupLogs(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
+	if err != nil {
+		return watch{}, usageError(err)
+	}
+	if logs != nil {
+		log = slog.New(slog.NewMultiHandler(handler, redactor.LogHandler(logs.Handler(level))))
+	}
 	traces, err := startTracing(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
 	if err != nil {
 		return watch{}, err
 	}
-	w := watch{log: log, level: level, redactor: redactor, traces: traces, flush: func() { traces.flush(ctx, log) }}
+	w := watch{log: log, level: level, redactor: redactor, traces: traces, flush: func() { flush(ctx, log, traces, logs) }}
 	w.setLevel(cfg.Level)
 	return w, nil
+}
+
+// flush exports the last spans and lines, side by side, so that both together
+// take no longer than one. logs may be nil.
+func flush(ctx context.Context, log *slog.Logger, traces *tracing, logs *otel.Logs) {
+	var lines sync.WaitGroup
+	defer lines.Wait()
+	if logs != nil {
+		lines.Go(func() {
+			if err := logs.Shutdown(ctx); err != nil {
+				log.Warn("the last lines may not have been exported", "err", err)
+			}
+		})
+	}
+	traces.flush(ctx, log)
 }
 
 // setLevel sets the least important level that is logged.

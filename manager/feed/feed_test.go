@@ -194,8 +194,8 @@ func TestLongLinesAreBounded(t *testing.T) {
 		s.set(func(context.Context) error { return errors.New("no route to host") })
 		for run := range 40 {
 			log := f.Begin(fmt.Sprint("c", run), 1).Log(quiet())
-			for range 100 {
-				log.Info(strings.Repeat("\x01é", 50_000))
+			for range 70 {
+				log.Info(strings.Repeat("\x01é", 7_000))
 			}
 		}
 		s.set(nil)

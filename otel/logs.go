@@ -1,0 +1,161 @@
+package otel
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/contrib/bridges/otelslog"
+	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+)
+
+const (
+	// logDelay is how long a record waits for others.
+	logDelay = time.Second
+	// logValueLimit is the longest text in a record, in characters.
+	logValueLimit = 16 << 10
+)
+
+// Logs are the log of a process on its way to a collector. Records wait in a
+// bounded queue, whose oldest are dropped when it is full.
+type Logs struct {
+	provider   *sdklog.LoggerProvider
+	complaints *complaints
+	abort      context.CancelCauseFunc // ends every export
+}
+
+// SetupLogs exports the log where OTEL_LOGS_EXPORTER is "otlp". It returns nil
+// where nothing is to be exported, which is by default. What goes wrong with
+// exporting is said in opts.Log, which must not be a log that is exported.
+func SetupLogs(ctx context.Context, opts Options) (*Logs, error) {
+	if asked, err := logsFromEnv(); err != nil || !asked {
+		return nil, err
+	}
+	redactor := opts.Redactor
+	if redactor == nil {
+		redactor = new(Redactor)
+	}
+	registerHeaders(redactor)
+	res, err := newResource(ctx, opts, redactor)
+	if err != nil {
+		return nil, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	var to []otlploghttp.Option
+	if _, endpoint := otlpEnv("LOGS", "ENDPOINT"); endpoint == "" {
+		to = append(to, otlploghttp.WithEndpointURL("http://localhost:4318/v1/logs"))
+	}
+	next, err := otlploghttp.New(ctx, to...)
+	if err != nil {
+		return nil, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if opts.Log != nil {
+		log = opts.Log
+	}
+	l := &Logs{complaints: &complaints{log: log}}
+	otelapi.SetErrorHandler(l.complaints)
+	aborted, abort := context.WithCancelCause(context.Background())
+	l.abort = abort
+	l.provider = sdklog.NewLoggerProvider(
+		sdklog.WithResource(res),
+		sdklog.WithAttributeValueLengthLimit(logValueLimit),
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(abortable{next, aborted}, sdklog.WithExportInterval(logDelay))),
+	)
+	return l, nil
+}
+
+// logsFromEnv reads whether the log is exported.
+func logsFromEnv() (bool, error) {
+	if strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") {
+		return false, nil
+	}
+	switch kind := exporterKind(env("OTEL_LOGS_EXPORTER")); kind {
+	case "", exporterNone:
+		return false, nil
+	case exporterOTLP:
+	default:
+		return false, fmt.Errorf(`OTEL_LOGS_EXPORTER: unknown exporter %q; choose "otlp" or "none"`, kind)
+	}
+	if err := checkProtocol("LOGS"); err != nil {
+		return false, err
+	}
+	return true, checkEndpoint("LOGS")
+}
+
+// Handler exports the records that matter as much as level says. It takes them
+// as they are: secrets are to be taken out before.
+func (l *Logs) Handler(level slog.Leveler) slog.Handler {
+	return exportHandler{otelslog.NewHandler("github.com/pullrun/pullrun", otelslog.WithLoggerProvider(l.provider)), level}
+}
+
+// Shutdown exports what is left, and takes at most [FlushTimeout]. It may be
+// called twice.
+func (l *Logs) Shutdown(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout-abortTimeout)
+	defer cancel()
+	err := l.provider.Shutdown(bounded)
+	l.abort(errAborted)
+	l.complaints.flush()
+	if err != nil {
+		return fmt.Errorf("flush the log: %w", err)
+	}
+	return nil
+}
+
+// abortable is an exporter whose exports end when they are aborted. The SDK
+// leaves one behind that it has waited for too long.
+type abortable struct {
+	sdklog.Exporter
+	aborted context.Context
+}
+
+func (a abortable) Export(ctx context.Context, records []sdklog.Record) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(a.aborted, func() { cancel(errAborted) })()
+	return a.Exporter.Export(ctx, records)
+}
+
+// exportHandler writes times and spans of time as people do, as the log itself
+// has them, and keeps to a level.
+type exportHandler struct {
+	slog.Handler
+	level slog.Leveler
+}
+
+func (h exportHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.level.Level() && h.Handler.Enabled(ctx, level)
+}
+
+func (h exportHandler) Handle(ctx context.Context, record slog.Record) error {
+	out := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	record.Attrs(func(a slog.Attr) bool {
+		out.AddAttrs(readable(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, out)
+}
+
+func (h exportHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	out := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		out[i] = readable(a)
+	}
+	return exportHandler{h.Handler.WithAttrs(out), h.level}
+}
+
+func (h exportHandler) WithGroup(name string) slog.Handler {
+	return exportHandler{h.Handler.WithGroup(name), h.level}
+}
+
+func readable(a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindDuration, slog.KindTime:
+		a.Value = slog.StringValue(a.Value.String())
+	}
+	return a
+}
