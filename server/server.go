@@ -38,6 +38,9 @@ type Config struct {
 	// Listen is the address to listen on, such as "127.0.0.1:8080". Port 0
 	// picks a free one.
 	Listen string
+	// Listener is served in the place of Listen, for connections that are no
+	// TCP. It may be nil.
+	Listener net.Listener
 	// CertFile and KeyFile are the server's certificate and key in PEM form.
 	// Without them the server speaks plain HTTP. They are read again when they
 	// have changed.
@@ -142,6 +145,9 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 		if s.http.TLSConfig, err = s.tlsConfig(); err != nil {
 			return nil, err
 		}
+	}
+	if s.listener = cfg.Listener; s.listener != nil {
+		return s, nil
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%w; is another server running?", err)

@@ -17,7 +17,7 @@ import (
 // callers would not see, since the database refuses what follows, are none.
 type bug struct {
 	name     string
-	file     string // in server/store
+	file     string // from server/store
 	old, new string // old stands there once
 	points   []string
 	rare     bool // only when the tests are long
@@ -124,7 +124,7 @@ func (b bug) build(t *testing.T) string {
 		t.Fatalf("%s has %d times what the bug is to change: bring this test up to date with\n%s", file, n, b.old)
 	}
 	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, b.file), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "server")
+	changed, overlay, binary := filepath.Join(dir, filepath.Base(b.file)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "server")
 	list, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
 	if err != nil {
 		t.Fatal(err)

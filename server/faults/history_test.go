@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -101,6 +102,7 @@ func (o op) String() string {
 // It may be used by many at a time.
 type history struct {
 	began time.Time
+	last  atomic.Int64 // that now has returned
 
 	mu     sync.Mutex
 	ops    []op           // guarded by mu
@@ -111,8 +113,16 @@ type history struct {
 
 func newHistory() *history { return &history{began: time.Now(), starts: map[string]int{}} }
 
-// now is the time on the history's clock, which never goes back.
-func (h *history) now() int64 { return int64(time.Since(h.began)) }
+// now is the time on the history's clock, which is later each time it is asked,
+// also where time is simulated and stands still.
+func (h *history) now() int64 {
+	for {
+		last := h.last.Load()
+		if now := max(last+1, int64(time.Since(h.began))); h.last.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
 
 // add records operations that one call has made.
 func (h *history) add(unknown bool, ops ...op) {

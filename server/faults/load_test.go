@@ -188,7 +188,7 @@ func (c *caller) submit(ctx context.Context, in api.Submit) bool {
 	o := op{kind: opSubmit, cookie: in.Cookie, want: want{
 		body: string(in.Variables), once: in.Delivery == api.AtMostOnce, max: in.MaxAttempts,
 	}}
-	if in.Retry != nil && slices.Contains(in.Retry.On, api.RetryException) {
+	if in.Retry != nil && (slices.Contains(in.Retry.On, api.RetryException) || slices.Contains(in.Retry.On, api.RetryProcessorException)) {
 		o.want.retries = in.Retry.Max
 	}
 	if in.Concurrency != nil {

@@ -4,3 +4,6 @@ package faults
 
 // buildFlags build servers with a bug as the tests are built.
 var buildFlags []string
+
+// raceEnabled says that the race detector slows the tests down.
+const raceEnabled = false
