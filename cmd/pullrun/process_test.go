@@ -65,7 +65,13 @@ type process struct {
 // that has nothing of pullrun's or OpenTelemetry's in it.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{}), more: make(chan struct{})}
+	return startAs(t, env, slices.Concat([]string{program}, args)...)
+}
+
+// startAs is start for a command line that need not begin with the program.
+func startAs(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd.Dir = t.TempDir()
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "PULLRUN_") && !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "XDG_") && !strings.HasPrefix(kv, "STATE_DIRECTORY=") {
@@ -121,6 +127,12 @@ func (p *process) log() string {
 
 // says waits until the process has written a line with this text.
 func (p *process) says(text string) {
+	p.t.Helper()
+	p.saysWithin(text, patience)
+}
+
+// saysWithin is says with a patience of its own.
+func (p *process) saysWithin(text string, patience time.Duration) {
 	p.t.Helper()
 	timeout := time.After(patience)
 	for seen := 0; ; {
