@@ -21,6 +21,16 @@ demo: build ## Run the URL check through a server and a worker, and end
 test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
 	CGO_ENABLED=1 sh tools/postgres.sh sh tools/network.sh $(GO) test -race -timeout 10m ./...
 
+JAEGER := bin/jaeger
+
+# A module of its own, with its own sums. It is built once.
+$(JAEGER): tools/jaeger/go.mod tools/jaeger/go.sum
+	$(GO) build -C tools/jaeger -trimpath -o $(CURDIR)/$@ github.com/jaegertracing/jaeger/cmd/all-in-one
+
+.PHONY: jaeger
+jaeger: $(JAEGER) ## Check the traces of runs in a real Jaeger; building it takes minutes
+	PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) $(GO) test -count=1 -run TestTracesInJaeger -v ./cmd/pullrun
+
 FUZZTIME ?= 10m
 
 .PHONY: fuzz

@@ -79,7 +79,6 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 	result.Fence, result.LastEvent = p.Fence, 0 // its lines were the earlier lease's
 	r := finished(p, result, known.at)
 	m.beginProcess(m.running, r)
-	r.finished = r.began
 	m.runs[p.Cookie] = r
 	m.log.Info("run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
 	go m.keep(answer{run: r, packet: p, result: result, trace: r.at})

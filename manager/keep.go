@@ -79,7 +79,7 @@ func (m *Manager) put(a answer) error {
 	c := span.Inject(trace.ContextWithSpanContext(m.posting, a.trace))
 	return m.cfg.Outbox.Put(outbox.Entry{
 		Packet: a.packet, Result: a.result, TraceParent: c.TraceParent, TraceState: c.TraceState,
-		StartedAt: a.run.began, EndedAt: a.run.finished,
+		StartedAt: a.run.began, EndedAt: time.Now(),
 	})
 }
 
@@ -129,7 +129,7 @@ func (m *Manager) takeOver() {
 		c := span.Carrier{TraceParent: e.TraceParent, TraceState: e.TraceState}
 		at := trace.SpanContextFromContext(c.Context(m.posting))
 		r := finished(e.Packet, e.Result, at)
-		r.began, r.finished, r.kept = e.StartedAt, e.EndedAt, true
+		r.began, r.kept = e.StartedAt, true
 		if known := m.runs[e.Packet.Cookie]; known == nil || known.packet.Fence < e.Packet.Fence {
 			m.runs[e.Packet.Cookie] = r
 		}

@@ -30,7 +30,6 @@ type run struct {
 	at         trace.SpanContext // of it
 	trace      string            // the same, as a traceparent
 	began      time.Time         // as it did
-	finished   time.Time         // when it had its result
 	told       <-chan struct{}   // closed when it was told to stop
 	waiting    bool              // for claimed
 	cancelling bool              // CANCEL has arrived
@@ -129,7 +128,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 	a := m.conclude(r, m.resultOf(ctx, p, out, err))
 	said := []any{
 		"cookie", p.Cookie, "pipeline", p.Pipeline,
-		"attempt", a.packet.Attempt, "rc", a.result.RC, "took", r.finished.Sub(r.began).Round(time.Microsecond),
+		"attempt", a.packet.Attempt, "rc", a.result.RC, "took", time.Since(r.began).Round(time.Microsecond),
 	}
 	if a.result.Error != "" {
 		said = append(said, "err", a.result.Error)
@@ -147,7 +146,7 @@ func (m *Manager) conclude(r *run, result api.Result) answer {
 	if r.feed != nil {
 		result.LastEvent = r.feed.End()
 	}
-	r.result, r.since, r.finished = &result, time.Now(), time.Now()
+	r.result, r.since = &result, time.Now()
 	close(r.ended)
 	return answer{run: r, packet: r.packet, result: result, trace: r.at}
 }

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -44,18 +45,18 @@ func (m *Manager) beginProcess(ctx context.Context, r *run) context.Context {
 	return ctx
 }
 
-// endProcess ends the span of an attempt whose result the server has taken, or
-// writes it, where the attempt was an earlier process's. Had the server not
+// endProcess ends the span of an attempt whose result the server has just taken,
+// or writes it, where the attempt was an earlier process's. Had the server not
 // taken the result, it would write the span in our place.
 func (m *Manager) endProcess(a answer) {
 	r := a.run
 	switch {
-	case r == nil || r.finished.IsZero():
+	case r == nil || r.began.IsZero():
 	case r.process != nil:
-		span.EndRun(r.process, outcomeOfResult(a.result), r.finished)
+		span.EndRun(r.process, outcomeOfResult(a.result))
 	default:
 		span.WriteProcess(span.Stored{
-			Parent: sendOf(r.packet), Self: span.Carrier{TraceParent: r.trace}, Links: linksOf(r.packet), Start: r.began, End: r.finished,
+			Parent: sendOf(r.packet), Self: span.Carrier{TraceParent: r.trace}, Links: linksOf(r.packet), Start: r.began, End: time.Now(),
 		}, spanRun(r.packet), m.spanAttempt(r.packet), outcomeOfResult(a.result))
 	}
 }
@@ -138,7 +139,7 @@ func (o *observer) Task(ctx context.Context, t engine.TaskInfo) (context.Context
 	if !o.affords(ctx) {
 		return span.Quiet(ctx), func(error) {}
 	}
-	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind)})
+	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind), ID: t.Pipeline + "/" + strconv.Itoa(t.Number)})
 	if t.Loop {
 		ctx = context.WithValue(ctx, loopKey{}, true)
 	}
@@ -155,7 +156,7 @@ func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context
 	if !o.affords(ctx) {
 		return span.Quiet(ctx), func(error) {}
 	}
-	ctx, s := span.Chip(ctx, c.Chip, "")
+	ctx, s := span.Chip(ctx, c.Chip)
 	return ctx, func(err error) {
 		o.record(ctx, s, err)
 		s.End()

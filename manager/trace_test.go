@@ -80,9 +80,7 @@ func TestTheSpanOfAnAttemptWaitsForTheVerdict(t *testing.T) {
 	} {
 		t.Run(string(verdict), func(t *testing.T) {
 			finish := tracing(t)
-			var judged time.Time
 			s := &server{script: func(_ context.Context, results []api.Result) ([]api.Verdict, error) {
-				judged = time.Now()
 				return []api.Verdict{{Cookie: results[0].Cookie, Fence: results[0].Fence, Verdict: verdict}}, nil
 			}}
 			m := manager.New(manager.Config{Worker: "w", Capacity: 1}, standard, s.report, slog.New(slog.DiscardHandler))
@@ -93,11 +91,12 @@ func TestTheSpanOfAnAttemptWaitsForTheVerdict(t *testing.T) {
 			if len(process) != want {
 				t.Fatalf("%d process spans, want %d:\n%s", len(process), want, oteltest.Tree(all))
 			}
-			if want == 1 && !process[0].End.Before(judged) {
-				t.Errorf("the process span ends at %v, want it to end with the run, before the verdict at %v", process[0].End, judged)
+			settle := named(all, "settle default")
+			if len(settle) != 1 {
+				t.Fatalf("%d settle spans, want 1", len(settle))
 			}
-			if got := len(named(all, "settle default")); got != 1 {
-				t.Errorf("%d settle spans, want 1", got)
+			if want == 1 && process[0].End.Before(settle[0].End) {
+				t.Errorf("the process span ends at %v, before its settle span at %v", process[0].End, settle[0].End)
 			}
 		})
 	}
@@ -132,10 +131,10 @@ func TestAnAttemptThatAnEarlierProcessEndedHasItsSpan(t *testing.T) {
 	m := manager.New(cfg, standard, away.report, slog.New(slog.DiscardHandler))
 	began := time.Now()
 	m.Handle(tracedRun("a", "fail"))
+	ran := time.Now()
 	for m.InUse() > 0 {
 		time.Sleep(time.Millisecond)
 	}
-	ran := time.Now()
 	held := m.Holding()[0].TraceParent
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -163,8 +162,8 @@ func TestAnAttemptThatAnEarlierProcessEndedHasItsSpan(t *testing.T) {
 	if p.SpanID != held[36:52] || p.ParentID != traceParent[36:52] || p.Attributes["error.type"] != "PROCESSOR_EXCEPTION" {
 		t.Errorf("span %s under %s with error %q, want %s under %s with that of the run", p.SpanID, p.ParentID, p.Attributes["error.type"], held, traceParent)
 	}
-	if p.Start.Before(began) || p.End.After(ran) {
-		t.Errorf("from %v to %v, want within %v to %v", p.Start, p.End, began, ran)
+	if p.Start.Before(began) || p.Start.After(ran) || p.End.Before(ran) {
+		t.Errorf("from %v to %v, want it to begin within %v to %v and end later, with the result's arrival", p.Start, p.End, began, ran)
 	}
 	if got := linked(p); !slices.Equal(got, []string{leaseParent[36:52]}) {
 		t.Errorf("links to %v, want the lease", got)

@@ -342,8 +342,8 @@ func TestNothingRecordsAfterShutdown(t *testing.T) {
 func TestAWrittenSpanHasTheIDThatOthersKnow(t *testing.T) {
 	r := oteltest.NewReceiver(t)
 	shutdown := setup(t, otel.Options{}, towards(r))
-	ctx, send := span.Send(t.Context(), span.Run{Queue: "q"}, 1)
-	send.End()
+	ctx, sent := span.Send(t.Context(), span.Run{Queue: "q"}, 1)
+	sent()
 	parent := span.Inject(ctx)
 	lease := span.Lease(parent, 1)
 	span.WriteLease(span.Stored{Parent: parent, Self: lease, Start: time.Unix(1, 0), End: time.Unix(2, 0)}, span.Run{Queue: "q"}, span.Attempt{Number: 1}, span.LeaseSettled)

@@ -30,7 +30,7 @@ func (s *Server) beginAccept(r *http.Request, in api.Submit, key string) func() 
 		return func() (store.Run, bool, error) { return store.Run{}, false, err }
 	}
 	run.IdempotencyKey, run.Submitter = key, caller(r).Name
-	ctx, send := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
+	ctx, sent := span.Send(r.Context(), span.Run{Cookie: run.Cookie, Pipeline: run.Pipeline, Queue: run.Queue}, len(run.Variables))
 	run.Trace = store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
 	answer := s.store.BeginSubmit(r.Context(), s.store.Now(), run)
 	return func() (store.Run, bool, error) {
@@ -43,7 +43,7 @@ func (s *Server) beginAccept(r *http.Request, in api.Submit, key string) func() 
 			got, err := s.store.Get(r.Context(), out.Cookie) // with its result
 			return got, false, err
 		}
-		send.End()
+		sent()
 		s.log.DebugContext(r.Context(), "run is accepted", "cookie", out.Cookie, "pipeline", out.Pipeline)
 		if got := out.Run; got.State == store.Queued && !got.Blocked {
 			s.hub.queued(&news{run: &got})

@@ -38,7 +38,7 @@ func (s *Server) requeueRun(w http.ResponseWriter, r *http.Request) error {
 // requeue makes a new run of one that has ended, in the trace of the request.
 func (s *Server) requeue(r *http.Request, old *store.Run) (store.Run, bool, error) {
 	cookie := store.RequeuedCookie(old.Cookie)
-	ctx, send := span.Send(r.Context(), span.Run{Cookie: cookie, Pipeline: old.Pipeline, Queue: old.Queue}, len(old.Variables))
+	ctx, sent := span.Send(r.Context(), span.Run{Cookie: cookie, Pipeline: old.Pipeline, Queue: old.Queue}, len(old.Variables))
 	trace := store.Trace{Send: spanContext(span.Inject(ctx).OrNew()), Request: spanContext(span.Inject(r.Context()))}
 	out, created, err := s.store.Requeue(r.Context(), s.store.Now(), old.Cookie, caller(r).Name, trace)
 	s.moved(out.Moved)
@@ -52,7 +52,7 @@ func (s *Server) requeue(r *http.Request, old *store.Run) (store.Run, bool, erro
 	case err != nil || !created:
 		return out.Run, false, err
 	}
-	send.End()
+	sent()
 	s.log.InfoContext(r.Context(), "run is requeued", "cookie", out.Cookie, "requeued_from", old.Cookie, "by", caller(r).Name)
 	if out.State == store.Queued && !out.Blocked {
 		s.hub.queued(&news{run: &out.Run})

@@ -133,7 +133,7 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 	if run, err = o.wait(ctx, r, run); err != nil {
 		return err
 	}
-	span.EndRun(submit, outcomeOf(run), time.Time{})
+	span.EndRun(submit, outcomeOf(run))
 	return o.show(run)
 }
 

@@ -20,19 +20,23 @@ import (
 
 // A scenario is what may happen to a run, and what its trace shows of it.
 type scenario struct {
-	name string
+	name    string
+	picture string // the title of the picture in docs/tracing.md, if there is one
 	// play makes it happen, and returns the trace's id. All processes have
 	// ended when the trace is looked at.
 	play func(s *tracedSite) string
 	// tree is the whole trace, where it is always the same.
 	tree string
+	// late says that something goes on after it was given up, which Jaeger takes
+	// for clocks that differ.
+	late bool
 	// check finds what is missing or wrong.
 	check func(all []oteltest.Span) error
 }
 
 var scenarios = []scenario{
 	{
-		name: "plain",
+		name: "plain", picture: "A run, from the submitter's call to the accepted result",
 		play: func(s *tracedSite) string {
 			s.server()
 			s.worker("w")
@@ -64,7 +68,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "retried",
+		name: "retried", picture: "The result is refused twice on its way back",
 		play: func(s *tracedSite) string {
 			s.server()
 			proxy := s.refusesResults(2)
@@ -88,7 +92,7 @@ var scenarios = []scenario{
 		check: func(all []oteltest.Span) error { return says(all, "settle default", "pullrun.post.attempts", "3") },
 	},
 	{
-		name: "killed",
+		name: "killed", picture: "The first worker is killed, the second does it",
 		play: func(s *tracedSite) string {
 			s.server()
 			w := s.worker("w")
@@ -129,7 +133,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "stopped and woken",
+		name: "stopped and woken", late: true,
 		play: func(s *tracedSite) string {
 			s.extra = append(s.extra, "PULLRUN_LEASE=10s", "PULLRUN_RENEW=2s")
 			s.server()
@@ -199,7 +203,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "failed",
+		name: "failed", picture: "A pipeline fails, three frames deep",
 		play: func(s *tracedSite) string {
 			s.server()
 			s.worker("w")
@@ -247,8 +251,8 @@ var scenarios = []scenario{
 				counts(all, "queue default", 1),
 				counts(all, "lease default", 1),
 				counts(all, "process default", 1),
-				spans(all, "RUN hang", "send default", "process default"),
-				spans(all, "lease default", "process default"),
+				spans(all, "RUN hang", "send default", "task call"),
+				spans(all, "lease default", "task call"),
 			)
 		},
 	},

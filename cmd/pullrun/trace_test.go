@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,15 +19,46 @@ import (
 	"github.com/pullrun/pullrun/otel/oteltest"
 )
 
+// With -update, TestTraces writes testdata/spans.golden, the table of attributes
+// in docs/tracing.md, and the pictures beside it.
+var update = flag.Bool("update", false, "write what is made of the traces")
+
 // Whatever happens to a run, it is one whole trace, in which nothing is there
 // twice.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	for _, tt := range scenarios {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			tt.run(t, oteltest.NewReceiver(t))
-		})
+	var mu sync.Mutex
+	var all []oteltest.Span // of all scenarios; guarded by mu
+	played := 0
+	t.Run("when", func(t *testing.T) {
+		for _, tt := range scenarios {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				spans := tt.run(t, oteltest.NewReceiver(t))
+				if *update && tt.picture != "" {
+					tt.draw(t, spans)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, spans...)
+				played++
+			})
+		}
+	})
+	if played == len(scenarios) { // and not only those that somebody looks into
+		checkShapes(t, all)
+	}
+}
+
+// draw writes the picture of a trace that docs/tracing.md shows.
+func (tt scenario) draw(t *testing.T, spans []oteltest.Span) {
+	t.Helper()
+	file := filepath.Join("../../docs/traces", strings.ReplaceAll(tt.name, " ", "-")+".svg")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(oteltest.SVG(tt.picture, spans)), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -53,6 +88,9 @@ func (tt scenario) run(t *testing.T, b backend) []oteltest.Span {
 	defer cancel()
 	var missing error
 	all, err := b.Trace(ctx, id, func(all []oteltest.Span) bool {
+		if tt.late {
+			all = withoutWarning(all, "clock skew")
+		}
 		missing = errors.Join(oteltest.Check(all), tt.check(all))
 		return missing == nil
 	})
@@ -61,6 +99,15 @@ func (tt scenario) run(t *testing.T, b backend) []oteltest.Span {
 	}
 	if tt.tree != "" {
 		oteltest.AssertTree(t, all, tt.tree)
+	}
+	return all
+}
+
+// withoutWarning are the spans without the warnings that hold the text.
+func withoutWarning(all []oteltest.Span, text string) []oteltest.Span {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Warnings = slices.DeleteFunc(slices.Clone(all[i].Warnings), func(w string) bool { return strings.Contains(w, text) })
 	}
 	return all
 }

@@ -37,8 +37,8 @@ type Entry struct {
 	// result is sent.
 	TraceParent string `json:"traceparent,omitempty"`
 	TraceState  string `json:"tracestate,omitempty"`
-	// StartedAt and EndedAt are the times of that span, which is written when
-	// the result has arrived.
+	// StartedAt and EndedAt are the times of the run. Its span begins with it,
+	// and ends when the result has arrived.
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 }

@@ -31,7 +31,7 @@ type Jaeger struct {
 // memory and is killed at the end of the test.
 func StartJaeger(t testing.TB, program string) *Jaeger {
 	t.Helper()
-	ports := freePorts(t, 8)
+	ports := freePorts(t, 7)
 	otlp, query, admin := ports[0], ports[1], ports[2]
 	log := new(lockedBuffer)
 	cmd := exec.Command(program, "--memory.max-traces=1000", "--log-level=warn",
@@ -42,7 +42,6 @@ func StartJaeger(t testing.TB, program string) *Jaeger {
 		"--collector.grpc-server.host-port="+ports[4],
 		"--collector.http-server.host-port="+ports[5],
 		"--query.grpc-server.host-port="+ports[6],
-		"--http-server.host-port="+ports[7],
 	)
 	cmd.Env = []string{"OTEL_TRACES_SAMPLER=always_off"} // it traces itself
 	cmd.Stdout, cmd.Stderr = log, log

@@ -29,9 +29,6 @@ const (
 	// ChipKindKey is the registered name of a chip.
 	ChipKindKey = attribute.Key("pullrun.chip.kind")
 
-	// ChipIDKey tells the calls of one chip in a run apart.
-	ChipIDKey = attribute.Key("pullrun.chip.id")
-
 	// LoopIterationsKey is how often a loop went round.
 	LoopIterationsKey = attribute.Key("pullrun.loop.iterations")
 

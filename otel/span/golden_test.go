@@ -31,9 +31,9 @@ func story(ctx context.Context) {
 	ctx, submit := span.Submit(ctx, run)
 	request := span.Inject(ctx)
 	accepted := time.Now()
-	sendCtx, s := span.Send(ctx, run, 42)
+	sendCtx, sent := span.Send(ctx, run, 42)
 	send := span.Inject(sendCtx)
-	s.End()
+	sent()
 
 	// The first worker has exported a task when it dies. Its process span
 	// never ends, so the server writes it.
@@ -53,7 +53,7 @@ func story(ctx context.Context) {
 	span.CancelRequested(process)
 	loopCtx, loop := span.Task(processCtx, span.TaskInfo{Kind: "loop", ID: "greet/1"})
 	loop.SetAttributes(span.LoopIterationsKey.Int(20_000), span.SpansDroppedKey.Int(19_975))
-	_, chip := span.Chip(loopCtx, "http.get", "1")
+	_, chip := span.Chip(loopCtx, "http.get")
 	span.Fail(chip, errors.New("status 503"), "http_status")
 	chip.End()
 	span.EndTask(loop, failure)
@@ -61,7 +61,7 @@ func story(ctx context.Context) {
 	span.AddSend(settleCtx)
 	settle.SetAttributes(span.PostAttemptsKey.Int(span.Sends(settleCtx)))
 	settle.End()
-	span.EndRun(process, failure, time.Now())
+	span.EndRun(process, failure)
 
 	settled := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: expired, End: redelivered}, run, second)
@@ -150,12 +150,13 @@ func TestNamesDoNotGrowWithUse(t *testing.T) {
 		r := span.Run{Cookie: fmt.Sprint("cookie-", i), Pipeline: "p", Queue: "q"}
 		a := span.Attempt{Number: i, Worker: fmt.Sprint("worker-", i)}
 		parent := span.Carrier{TraceParent: sampled}
+		_, sent := span.Send(t.Context(), r, i)
+		sent()
 		for _, open := range []func() (context.Context, trace.Span){
 			func() (context.Context, trace.Span) { return span.Submit(t.Context(), r) },
-			func() (context.Context, trace.Span) { return span.Send(t.Context(), r, i) },
 			func() (context.Context, trace.Span) { return span.Process(t.Context(), parent, r, a) },
 			func() (context.Context, trace.Span) { return span.Settle(t.Context(), r, a) },
-			func() (context.Context, trace.Span) { return span.Chip(t.Context(), "k", fmt.Sprint(i)) },
+			func() (context.Context, trace.Span) { return span.Chip(t.Context(), "k") },
 			func() (context.Context, trace.Span) {
 				return span.Task(t.Context(), span.TaskInfo{Name: "n", ID: fmt.Sprint(i)})
 			},

@@ -2,6 +2,7 @@ package span
 
 import (
 	"context"
+	"time"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -22,14 +23,18 @@ func Submit(ctx context.Context, r Run) (context.Context, trace.Span) {
 }
 
 // Send starts the server's span for putting a run of size bytes on its queue.
-// The caller stores [Inject] of the returned context with the run, and ends
-// the span as soon as the run is committed.
-func Send(ctx context.Context, r Run, size int) (context.Context, trace.Span) {
-	return start(ctx, opSend+" "+r.Queue, trace.SpanKindProducer, r.attributes(
+// The caller stores [Inject] of the returned context with the run, and calls the
+// function when the run is committed: where it is not, there is no span. The span
+// ends as it has begun, for all that comes later hangs under it, whatever becomes
+// of this process, and no part of a trace may look as if it were too late.
+func Send(ctx context.Context, r Run, size int) (_ context.Context, sent func()) {
+	ctx, s := start(ctx, opSend+" "+r.Queue, trace.SpanKindProducer, r.attributes(
 		semconv.MessagingOperationName(opSend),
 		semconv.MessagingOperationTypeSend,
 		semconv.MessagingMessageBodySize(size),
 	))
+	at := time.Now()
+	return ctx, func() { s.End(trace.WithTimestamp(at)) }
 }
 
 // Process starts the worker's span for one attempt at a run, under the send
@@ -47,7 +52,7 @@ func Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carr
 type TaskInfo struct {
 	Name string // as in the pipeline's file; without one, the span is named for the kind
 	Kind string
-	ID   string // tells the task from the others of its run; left out when empty
+	ID   string // where the task stands, such as "main/3"; left out when empty
 }
 
 // Task starts the span of one task, under the process span or the task that
@@ -64,11 +69,8 @@ func Task(ctx context.Context, t TaskInfo) (context.Context, trace.Span) {
 }
 
 // Chip starts the span of one call of the chip that is registered as kind.
-// The id tells it from the other calls of its run; it is left out when empty.
-func Chip(ctx context.Context, kind, id string) (context.Context, trace.Span) {
-	attrs := appendText(nil, ChipKindKey, kind)
-	attrs = appendText(attrs, ChipIDKey, id)
-	return start(ctx, "chip "+kind, trace.SpanKindInternal, attrs)
+func Chip(ctx context.Context, kind string) (context.Context, trace.Span) {
+	return start(ctx, "chip "+kind, trace.SpanKindInternal, appendText(nil, ChipKindKey, kind))
 }
 
 // Settle starts the worker's span around posting a result until it is

@@ -2,7 +2,6 @@ package span
 
 import (
 	"errors"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -37,11 +36,10 @@ type Outcome struct {
 	Message string // for people; the type where it is empty
 }
 
-// EndRun sets the outcome of a run's span, and ends it as of the given time,
-// now where that is zero.
-func EndRun(s trace.Span, o Outcome, at time.Time) {
+// EndRun sets the outcome of a run's span, and ends it.
+func EndRun(s trace.Span, o Outcome) {
 	o.set(s, semconv.CICDPipelineResultKey)
-	s.End(trace.WithTimestamp(at))
+	s.End()
 }
 
 // EndTask sets the outcome of a task's span, and ends it. The exception

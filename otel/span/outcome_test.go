@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
@@ -48,7 +47,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			finish := record(t)
 			_, process := span.Process(t.Context(), span.Carrier{}, run, first)
-			span.EndRun(process, tt.outcome, time.Time{})
+			span.EndRun(process, tt.outcome)
 			_, task := span.Task(t.Context(), span.TaskInfo{Name: "t"})
 			span.EndTask(task, tt.outcome)
 			spans := finish()
@@ -79,7 +78,7 @@ func (located) Stack() string { return "main/3\nsub/1" }
 
 func TestFail(t *testing.T) {
 	finish := record(t)
-	_, s := span.Chip(t.Context(), "http.get", "")
+	_, s := span.Chip(t.Context(), "http.get")
 	span.Fail(s, fmt.Errorf("%w", located{errors.New("no such host")}), "dns")
 	s.End()
 	got := finish()[0]

@@ -122,7 +122,8 @@ func (w Stored) process(r Run, a Attempt, o Outcome, more ...attribute.KeyValue)
 	}
 	s.SetAttributes(r.processAttributes(a)...)
 	s.SetAttributes(more...)
-	EndRun(s, o, w.End)
+	o.set(s, semconv.CICDPipelineResultKey)
+	s.End(trace.WithTimestamp(w.End))
 }
 
 // Lease returns the context that the span of a lease will have, which is made of

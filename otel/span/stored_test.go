@@ -147,7 +147,7 @@ func TestReservedIDIsNotInherited(t *testing.T) {
 	finish := record(t)
 	ctx := span.Carrier{TraceParent: sampled}.Context(t.Context())
 	span.WriteLease(stored(sampled, sibling), run, first, span.LeaseSettled)
-	_, s := span.Chip(ctx, "k", "")
+	_, s := span.Chip(ctx, "k")
 	s.End()
 	ids := make(map[string]bool)
 	for _, s := range finish() {
@@ -166,7 +166,7 @@ func TestQuiet(t *testing.T) {
 	finish := record(t)
 	ctx, root := span.Submit(t.Context(), run)
 	quiet := span.Quiet(ctx)
-	below, s := span.Chip(quiet, "k", "")
+	below, s := span.Chip(quiet, "k")
 	if s.IsRecording() {
 		t.Error("IsRecording() = true under a quiet context")
 	}
@@ -176,7 +176,7 @@ func TestQuiet(t *testing.T) {
 	}
 	root.End()
 	remote := span.Carrier{TraceParent: sampled}.Context(t.Context())
-	if _, s := span.Chip(span.Quiet(remote), "k", ""); s.IsRecording() {
+	if _, s := span.Chip(span.Quiet(remote), "k"); s.IsRecording() {
 		t.Error("IsRecording() = true under a quiet context of a remote span")
 	}
 	if got := len(finish()); got != 1 {
