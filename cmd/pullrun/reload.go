@@ -39,14 +39,14 @@ func (w *workplace) reload(load workerLoader, sources configs.Sources) configs.S
 		w.log.Error("settings are wrong, all are kept as they were", "err", err)
 		return sources
 	}
+	live := lives(workerLive)
 	next := w.settings()
-	adoptWorker(&next, fresh)
+	configs.Adopt(&next, fresh, live)
 	set, err := loadPipelines(engine.LoadOptions{Dirs: next.Pipelines.Dirs}, next, w.log)
 	if err != nil {
 		w.log.Error("pipelines are wrong, all settings and pipelines are kept as they were", "err", err)
 		return sources
 	}
-	live := lives(workerLive)
 	now, later := changes(sources, from, func(key string) bool {
 		return live(key) && (w.identity.keeper == nil || !strings.HasPrefix(key, "server.token"))
 	})
@@ -63,15 +63,6 @@ func reloading(load workerLoader, sources configs.Sources) func(context.Context,
 			sources = w.reload(load, sources)
 		})
 	}
-}
-
-// adoptWorker takes over what can be changed while a worker runs: workerLive.
-func adoptWorker(to *configs.Worker, fresh configs.Worker) {
-	to.Capacity, to.Queues, to.Labels = fresh.Capacity, fresh.Queues, fresh.Labels
-	to.Pipelines, to.Chips, to.Code = fresh.Pipelines, fresh.Chips, fresh.Code
-	to.Limits, to.HTTP = fresh.Limits, fresh.HTTP
-	to.DrainTimeout, to.CancelGrace, to.Log.Level = fresh.DrainTimeout, fresh.CancelGrace, fresh.Log.Level
-	to.Server.Token, to.Server.TokenFile = fresh.Server.Token, fresh.Server.TokenFile
 }
 
 // keepOld is the settings as they are in force: those that want a restart are
