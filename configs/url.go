@@ -50,12 +50,16 @@ func redactQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		key, _, ok := strings.Cut(pair, "=")
-		if lower := strings.ToLower(key); ok && (strings.Contains(lower, "password") ||
-			strings.Contains(lower, "token") || strings.Contains(lower, "secret")) {
+		if ok && secretKey(key) {
 			pairs[i] = key + "=" + redacted
 		}
 	}
 	return strings.Join(pairs, "&")
+}
+
+func secretKey(key string) bool {
+	lower := strings.ToLower(key)
+	return strings.Contains(lower, "password") || strings.Contains(lower, "token") || strings.Contains(lower, "secret")
 }
 
 // GoString answers whoever prints values as Go.

@@ -73,10 +73,11 @@ func (r *Redactor) Register(secret string) {
 }
 
 // String returns s without its secrets.
-func (r *Redactor) String(s string) string { return redactURLs(r.hide(s)) }
+func (r *Redactor) String(s string) string { return redactURLs(r.Known(s)) }
 
-// hide returns s without the secrets that were registered.
-func (r *Redactor) hide(s string) string {
+// Known returns s without the secrets that were registered. URLs are left as they
+// are.
+func (r *Redactor) Known(s string) string {
 	if k := r.known.Load(); k != nil {
 		s = k.replacer.Replace(s)
 	}

@@ -60,7 +60,7 @@ func (r *Redactor) leaf(raw []byte) (clean []byte, changed bool) {
 	if raw[0] == '"' && json.Unmarshal(raw, &text) != nil {
 		return nil, false
 	}
-	hidden := r.hide(text)
+	hidden := r.Known(text)
 	if hidden == text {
 		return nil, false
 	}

@@ -41,7 +41,7 @@ func (w *RedactingWriter) Write(p []byte) (int, error) {
 func (w *RedactingWriter) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	held := w.redactor.hide(w.held)
+	held := w.redactor.Known(w.held)
 	w.held = ""
 	_, err := io.WriteString(w.to, held)
 	return err

@@ -25,7 +25,7 @@ type watch struct {
 
 // newWatch makes the log and sets tracing up as OTEL_* says.
 func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
-	redactor := &otel.Redactor{}
+	redactor := t.redactor
 	for _, s := range secrets {
 		redactor.Register(s.Reveal())
 	}

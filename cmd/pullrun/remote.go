@@ -49,7 +49,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	if err != nil {
 		return remote{}, usageError(err)
 	}
-	w, err := newWatch(cmd.Context(), t, "pullrun-client", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword)
+	w, err := newWatch(cmd.Context(), t, "pullrun-client", cfg.Log, configs.SecretsOf(cfg)...)
 	if err != nil {
 		return remote{}, err
 	}

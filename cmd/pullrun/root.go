@@ -14,6 +14,7 @@ import (
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/otel"
 )
 
 // terminal is where a command reads and writes. What it produces goes to out,
@@ -21,6 +22,8 @@ import (
 type terminal struct {
 	in       io.Reader
 	out, err io.Writer
+
+	redactor *otel.Redactor // knows the secrets of the settings once they are read
 }
 
 // streams gives the streams of a run that has the terminal for itself. Where
@@ -46,6 +49,7 @@ func (t terminal) colour() bool {
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, t terminal) int {
+	t.redactor = &otel.Redactor{}
 	root := newRoot(t)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -53,9 +57,9 @@ func execute(ctx context.Context, args []string, t terminal) int {
 	if err != nil && !errors.Is(err, errSaid) {
 		var problems configs.Problems
 		if errors.As(err, &problems) {
-			fmt.Fprintf(t.err, "pullrun: settings:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+			fmt.Fprintf(t.err, "pullrun: settings:\n  %s\n", strings.ReplaceAll(t.redactor.Known(err.Error()), "\n", "\n  "))
 		} else {
-			fmt.Fprintf(t.err, "pullrun: %v\n", err)
+			fmt.Fprintf(t.err, "pullrun: %s\n", t.redactor.Known(err.Error()))
 		}
 		if api.CodeOf(err) == api.CodeUnauthorized && !errors.Is(err, errEnrolAgain) {
 			fmt.Fprintln(t.err, "name the file that holds the token with --server-token-file or PULLRUN_SERVER_TOKEN_FILE")

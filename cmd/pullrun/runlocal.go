@@ -42,7 +42,7 @@ where --output json leaves standard output to the result.`,
 			if err != nil {
 				return err
 			}
-			w, err := newWatch(cmd.Context(), t, "pullrun-local", cfg.Log)
+			w, err := newWatch(cmd.Context(), t, "pullrun-local", cfg.Log, configs.SecretsOf(cfg)...)
 			if err != nil {
 				return err
 			}

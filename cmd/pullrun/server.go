@@ -52,7 +52,7 @@ wants a restart. Where something is wrong, nothing changes.`,
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(gcPercent)
 			}
-			w, err := newMeasuredWatch(ctx, t, "pullrun-server", cfg.Log, tokensOf(cfg)...)
+			w, err := newMeasuredWatch(ctx, t, "pullrun-server", cfg.Log, configs.SecretsOf(cfg)...)
 			if err != nil {
 				return err
 			}
@@ -67,14 +67,6 @@ wants a restart. Where something is wrong, nothing changes.`,
 
 func configFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVar(file, "config", "", "settings `file` in YAML, which must exist")
-}
-
-func tokensOf(cfg configs.Server) []configs.Secret {
-	var out []configs.Secret
-	for _, t := range cfg.Tokens {
-		out = append(out, t.Token)
-	}
-	return out
 }
 
 // gcPercent lets the server's heap, which is small, grow to three times what is in

@@ -61,7 +61,7 @@ code says which:
 			if run != "" && !api.ValidCookie(run) {
 				return usageError(fmt.Errorf("--run: %q is no cookie", run))
 			}
-			w, err := newMeasuredWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, cfg.Server.Token, cfg.Server.ProxyPassword, cfg.EnrolToken)
+			w, err := newMeasuredWatch(cmd.Context(), t, "pullrun-worker", cfg.Log, configs.SecretsOf(cfg)...)
 			if err != nil {
 				return err
 			}
