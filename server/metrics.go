@@ -40,4 +40,8 @@ func (s *Server) count(m *store.Moved) {
 	if m.Attempt != nil && m.Attempt.Outcome == store.Expired {
 		s.meter.LeaseExpired(context.Background(), m.Run.Queue)
 	}
+	if r := &m.Run; m.To == store.Cancelled && m.From.Leased() && !r.CancelToldAt.IsZero() {
+		s.meter.Cancelled(context.Background(), meter.CancelDelivered, r.CancelToldAt.Sub(r.CancelAt))
+		s.meter.Cancelled(context.Background(), meter.CancelStopped, r.FinishedAt.Sub(r.CancelAt))
+	}
 }

@@ -117,7 +117,7 @@ func TestAWorkerThatStoodStillGoesOn(t *testing.T) {
 	w.signal(syscall.SIGSTOP)
 	server.says("worker has gone away")
 	w.signal(syscall.SIGCONT)
-	server.says(`"state":"RUNNING","worker":"w"`)
+	server.saysTimes(2, `"state":"RUNNING","worker":"w"`)
 	g.letGo()
 	if got := s.ended(run.Cookie, api.StateSucceeded); got.Worker != "w" || got.Attempt != 2 {
 		t.Errorf("the run is %s's on attempt %d, want w's on 2", got.Worker, got.Attempt)

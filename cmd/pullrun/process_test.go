@@ -128,11 +128,22 @@ func (p *process) log() string {
 // says waits until the process has written a line with this text.
 func (p *process) says(text string) {
 	p.t.Helper()
-	p.saysWithin(text, patience)
+	p.awaits(1, text, patience)
+}
+
+// saysTimes waits until the process has written so many lines with this text.
+func (p *process) saysTimes(n int, text string) {
+	p.t.Helper()
+	p.awaits(n, text, patience)
 }
 
 // saysWithin is says with a patience of its own.
 func (p *process) saysWithin(text string, patience time.Duration) {
+	p.t.Helper()
+	p.awaits(1, text, patience)
+}
+
+func (p *process) awaits(n int, text string, patience time.Duration) {
 	p.t.Helper()
 	timeout := time.After(patience)
 	for seen := 0; ; {
@@ -142,7 +153,9 @@ func (p *process) saysWithin(text string, patience time.Duration) {
 		p.mu.Unlock()
 		for _, line := range fresh {
 			if strings.Contains(line, text) {
-				return
+				if n--; n == 0 {
+					return
+				}
 			}
 		}
 		select {

@@ -28,6 +28,7 @@ const (
 	QueueKey    = attribute.Key("pullrun.queue")
 	RunStateKey = attribute.Key("pullrun.run.state")
 	OutcomeKey  = attribute.Key("pullrun.poll.outcome")
+	StepKey     = attribute.Key("pullrun.cancel.step")
 )
 
 // Other is the queue that stands for all that are not shown by themselves.

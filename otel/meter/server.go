@@ -28,6 +28,7 @@ type Server struct {
 // ServerMeter measures a server.
 type ServerMeter struct {
 	expirations metric.Int64Counter
+	cancels     metric.Float64Histogram
 	stop        func() error
 }
 
@@ -37,6 +38,12 @@ func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error)
 	s := newSet()
 	expirations, err := s.Int64Counter("pullrun.lease.expirations", metric.WithUnit("{lease}"),
 		metric.WithDescription("Leases that ended because their worker was not heard of."))
+	if err != nil {
+		return nil, err
+	}
+	cancels, err := s.Float64Histogram("pullrun.cancel.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from the request to cancel a run that a worker has, to each step."),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
 	if err != nil {
 		return nil, err
 	}
@@ -65,13 +72,25 @@ func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error)
 	if err != nil {
 		return nil, err
 	}
-	return &ServerMeter{expirations: expirations, stop: stop}, nil
+	return &ServerMeter{expirations: expirations, cancels: cancels, stop: stop}, nil
 }
 
 // LeaseExpired counts a lease. Of the queues' names the SDK keeps as many apart
 // as its limit says, and adds the others up.
 func (m *ServerMeter) LeaseExpired(ctx context.Context, queue string) {
 	m.expirations.Add(ctx, 1, with(QueueKey, queue))
+}
+
+// The steps of a cancellation.
+const (
+	CancelDelivered = "delivered" // the worker was told
+	CancelStopped   = "stopped"   // the run has ended
+)
+
+// Cancelled counts a step of a cancellation, and how long after the request it
+// came.
+func (m *ServerMeter) Cancelled(ctx context.Context, step string, after time.Duration) {
+	m.cancels.Record(ctx, after.Seconds(), with(StepKey, step))
 }
 
 // Stop ends the readings.
