@@ -34,8 +34,8 @@ const (
 	plantedVariable  = "planted-variable-a9d3c4"     // what a client sends
 )
 
-// leak has its secrets in everything that a pipeline can say.
-const leak = `
+// leakPipeline has its secrets in everything that a pipeline can say.
+const leakPipeline = `
 secrets:
   env: {env: PLANTED_ENV}
   file: {file: %s}
@@ -53,8 +53,8 @@ secrets:
 - return: {text: "{{ secrets.env }}", list: ["a{{ secrets.file }}b"], own: "%s", coded: "%s"}
 `
 
-// fail ends with an error that has secrets in its text.
-const fail = `
+// failPipeline ends with an error that has secrets in its text.
+const failPipeline = `
 secrets: {env: {env: PLANTED_ENV}}
 ---
 - name: refused
@@ -106,8 +106,8 @@ log: { level: debug, format: json }
 	s.extra = exports
 	s.env = []string{"PULLRUN_SERVER_URL=http://" + s.addr, "PULLRUN_SERVER_TOKEN=" + plantedSetting}
 	srv := s.server()
-	s.write("p/leak.yml", fmt.Sprintf(leak, s.write("secret", plantedSecret+"\n"), plantedProxy, plantedProxy, base64.StdEncoding.EncodeToString([]byte("x"+plantedCollector))))
-	dir := filepath.Dir(s.write("p/fail.yml", fail))
+	s.write("p/leak.yml", fmt.Sprintf(leakPipeline, s.write("secret", plantedSecret+"\n"), plantedProxy, plantedProxy, base64.StdEncoding.EncodeToString([]byte("x"+plantedCollector))))
+	dir := filepath.Dir(s.write("p/fail.yml", failPipeline))
 	enrolment := s.enrolment()
 	worker := append(slices.Clone(exports), s.env[0], "PLANTED_ENV="+plantedEnv, "XDG_STATE_HOME="+s.dir,
 		"PULLRUN_SERVER_PROXY_USER=me", "PULLRUN_SERVER_PROXY_PASSWORD="+plantedProxy)
