@@ -44,6 +44,18 @@ func TestStyleListsTheLogKeys(t *testing.T) {
 	}
 }
 
+// A line about a run is written in a context, so that it has the ids of the run's
+// trace.
+func TestLinesAboutARunHaveItsTrace(t *testing.T) {
+	t.Parallel()
+	eachCall(t, func(place string, call *ast.CallExpr) {
+		method, ok := call.Fun.(*ast.SelectorExpr)
+		if ok && logArgs[method.Sel.Name] == 1 && slices.Contains(keysOf(call), "cookie") {
+			t.Errorf("%s: want %sContext", place, method.Sel.Name)
+		}
+	})
+}
+
 // logArgs is where the keys begin in the arguments of a logger's methods.
 var logArgs = map[string]int{
 	"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "With": 0, "Log": 3,
@@ -57,6 +69,17 @@ var logger = regexp.MustCompile(`(^|\.)log(\.With\(.*\))*$`)
 func logKeys(t *testing.T) map[string][]string {
 	t.Helper()
 	found := make(map[string][]string)
+	eachCall(t, func(place string, call *ast.CallExpr) {
+		for _, key := range keysOf(call) {
+			found[key] = append(found[key], place)
+		}
+	})
+	return found
+}
+
+// eachCall shows every call in the product's code, and where it is.
+func eachCall(t *testing.T, show func(place string, call *ast.CallExpr)) {
+	t.Helper()
 	files := token.NewFileSet()
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
 		switch {
@@ -72,12 +95,8 @@ func logKeys(t *testing.T) map[string][]string {
 			return err
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			for _, key := range keysOf(call) {
-				found[key] = append(found[key], files.Position(call.Pos()).String())
+			if call, ok := n.(*ast.CallExpr); ok {
+				show(files.Position(call.Pos()).String(), call)
 			}
 			return true
 		})
@@ -86,7 +105,6 @@ func logKeys(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found
 }
 
 // keysOf gives the literal keys of a call of a logger's method, or of a function

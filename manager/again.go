@@ -38,7 +38,7 @@ func (m *Manager) attach(r *run, p api.Packet) {
 		r.feed.Refence(p.Fence)
 	}
 	m.beginProcess(m.running, r)
-	m.log.Info("run is under way here already, it goes on under its new lease", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline, "attempt", p.Attempt)
+	m.log.InfoContext(inTrace(p), "run is under way here already, it goes on under its new lease", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline, "attempt", p.Attempt)
 }
 
 // stopping reports whether the run was told to stop. The caller has locked mu.
@@ -80,7 +80,7 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 	r := finished(p, result, known.at)
 	m.beginProcess(m.running, r)
 	m.runs[p.Cookie] = r
-	m.log.Info("run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
+	m.log.InfoContext(inTrace(p), "run has succeeded here before, its result is sent again", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline)
 	go m.keep(answer{run: r, packet: p, result: result, trace: r.at})
 	return true
 }

@@ -33,10 +33,10 @@ func (m *Manager) keep(a answer) {
 	m.postFinished()
 	m.mu.Unlock()
 	if err != nil {
-		m.log.Error("result cannot be kept on disk, taking nothing more until it can or has arrived", "cookie", a.packet.Cookie, "err", err)
+		m.log.ErrorContext(a.context(), "result cannot be kept on disk, taking nothing more until it can or has arrived", "cookie", a.packet.Cookie, "err", err)
 		m.keepTrying(a)
 	} else if m.cfg.Outbox != nil {
-		m.log.Debug("result is kept", "cookie", a.packet.Cookie)
+		m.log.DebugContext(a.context(), "result is kept", "cookie", a.packet.Cookie)
 	}
 }
 
@@ -68,7 +68,7 @@ func (m *Manager) keepTrying(a answer) {
 	if !kept && !judged {
 		return // given up, which has been said
 	}
-	m.log.Info("result is safe, taking runs again", "cookie", a.packet.Cookie, "took", time.Since(began).Round(time.Millisecond))
+	m.log.InfoContext(a.context(), "result is safe, taking runs again", "cookie", a.packet.Cookie, "took", time.Since(began).Round(time.Millisecond))
 }
 
 // put writes an answer to the outbox, if there is one.
@@ -113,9 +113,9 @@ func (m *Manager) giveUpOn(a answer) {
 	}
 	m.mu.Unlock()
 	if kept {
-		m.log.Warn("result waits in the outbox for the next start", "cookie", a.packet.Cookie, "rc", a.result.RC)
+		m.log.WarnContext(a.context(), "result waits in the outbox for the next start", "cookie", a.packet.Cookie, "rc", a.result.RC)
 	} else {
-		m.log.Error("result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+		m.log.ErrorContext(a.context(), "result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
 	}
 	m.forget(a)
 }

@@ -196,7 +196,7 @@ func (m *Manager) Leases(lost, claimed []api.Held) {
 	defer m.mu.Unlock()
 	for _, h := range lost {
 		if r := m.held(h.Cookie, h.Fence); r != nil && r.result == nil {
-			m.log.Warn("lease is lost, stopping the run", "cookie", h.Cookie, "fence", h.Fence, "pipeline", r.packet.Pipeline)
+			m.log.WarnContext(inTrace(r.packet), "lease is lost, stopping the run", "cookie", h.Cookie, "fence", h.Fence, "pipeline", r.packet.Pipeline)
 			r.stop(errLeaseLost)
 		}
 	}
@@ -246,7 +246,7 @@ func (m *Manager) refuse(p api.Packet, bad *api.PacketError) {
 	held := m.held(p.Cookie, p.Fence) != nil
 	m.mu.Unlock()
 	if held || !api.ValidCookie(p.Cookie) || p.Fence < 1 {
-		m.log.Warn("packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", bad)
+		m.log.WarnContext(inTrace(p), "packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", bad)
 		return
 	}
 	m.answer(p, bad.RC, bad.Message)

@@ -27,7 +27,7 @@ type answer struct {
 
 // answer refuses a packet with a result code.
 func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
-	m.log.Warn("packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
+	m.log.WarnContext(inTrace(p), "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
 	m.post(answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}})
 }
 
@@ -104,7 +104,7 @@ func (m *Manager) settle(batch []answer) {
 		}
 	case batch[0].result.RC.Ends() && !batch[0].replaced:
 		a := batch[0]
-		m.log.Error("the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
+		m.log.ErrorContext(a.context(), "the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
 		a.replaced = true
 		a.result = api.Result{
 			Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException,
@@ -112,7 +112,7 @@ func (m *Manager) settle(batch []answer) {
 		}
 		m.settle([]answer{a})
 	default:
-		m.log.Error("result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
+		m.log.ErrorContext(batch[0].context(), "result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
 		m.unkeep(batch)
 		m.lose(batch[0])
 	}
@@ -152,12 +152,12 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 func (m *Manager) judged(a answer, v api.Verdict) {
 	switch v.Verdict {
 	case api.VerdictStale:
-		m.log.Warn("result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+		m.log.WarnContext(a.context(), "result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 		m.remember(a)
 	case api.VerdictRejected:
-		m.log.Error("result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+		m.log.ErrorContext(a.context(), "result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 	default:
-		m.log.Debug("result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
+		m.log.DebugContext(a.context(), "result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
 		m.endProcess(a)
 	}
 	m.forget(a)

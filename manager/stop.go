@@ -64,9 +64,10 @@ func (m *Manager) cancel(p api.Packet) {
 	if !late {
 		span.CancelRequested(r.process)
 	}
+	run := r.packet
 	m.mu.Unlock()
 	if !late {
-		m.log.Info("run is cancelled", "cookie", p.Cookie, "pipeline", r.packet.Pipeline, "reason", p.Reason)
+		m.log.InfoContext(inTrace(run), "run is cancelled", "cookie", p.Cookie, "pipeline", run.Pipeline, "reason", p.Reason)
 		r.stop(cancellation{p.Reason})
 	}
 }

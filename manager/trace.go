@@ -166,6 +166,19 @@ func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context
 // Quiet is the context for what runs beyond a loop's budget of spans.
 func (o *observer) Quiet(ctx context.Context) context.Context { return span.Quiet(ctx) }
 
+// inTrace is a context whose log lines name the trace of a packet's run.
+func inTrace(p api.Packet) context.Context {
+	return span.Carrier{TraceParent: p.TraceParent, TraceState: p.TraceState}.Context(context.Background())
+}
+
+// context is inTrace with the span of the attempt, where there is one.
+func (a answer) context() context.Context {
+	if !a.trace.IsValid() {
+		return inTrace(a.packet)
+	}
+	return trace.ContextWithRemoteSpanContext(context.Background(), a.trace)
+}
+
 // fed is an observer that also tells the run's feed where the run is.
 type fed struct {
 	*observer
