@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -84,7 +85,12 @@ func TestAStrangeStopIsIgnored(t *testing.T) {
 	w.submit(api.Submit{Cookie: "a"})
 	held := wk.take()
 	w.want(http.StatusAccepted, "POST", "/v1/runs/a/cancel", api.Cancel{})
-	wk.post(api.Result{Cookie: "a", Fence: held.Fence, RC: api.RCCancelled, Stop: "vaporised"})
+	ctx := context.WithValue(t.Context(), badEntry{}, true)
+	if _, err := w.send(w.request(ctx, "POST", wk.path("/results"), api.Results{Session: wk.session, Results: []api.Result{
+		{Cookie: "a", Fence: held.Fence, RC: api.RCCancelled, Stop: "vaporised"},
+	}})); err != nil {
+		t.Fatal(err)
+	}
 	if run := into[api.Run](t, w.want(http.StatusOK, "GET", "/v1/runs/a", nil)); run.State != api.StateCancelled || run.Stop != "" {
 		t.Errorf("run = %s, stop %q, want CANCELLED and none", run.State, run.Stop)
 	}
