@@ -54,7 +54,7 @@ func TestAWorkerIsMeasured(t *testing.T) {
 	stop, err := meter.ObserveWorker(func() meter.Worker {
 		return meter.Worker{
 			SlotsUsed: 1, SlotsLimit: 4, Ready: true, Runs: map[string]int{"running": 1}, Polls: map[string]int64{"empty": 7},
-			Heard: time.Now().Add(-time.Hour), Hold: 25 * time.Second, OutboxEntries: 2, OutboxBytes: 30,
+			Heard: time.Now().Add(-time.Hour), Hold: 25 * time.Second, OutboxEntries: 2, OutboxBytes: 30, LinesWaiting: 5, LinesDropped: 6,
 		}
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func TestAWorkerIsMeasured(t *testing.T) {
 	text := scrape(t, m)
 	holds(t, text, "pullrun_worker_slots_used 1", "pullrun_worker_slots_limit 4", `pullrun_worker_runs{pullrun_run_state="running"} 1`,
 		`pullrun_worker_polls_total{pullrun_poll_outcome="empty"} 7`, "pullrun_worker_ready_ratio 1", "pullrun_worker_contact_age_seconds 3600.", "pullrun_worker_poll_hold_seconds 25",
-		"pullrun_outbox_entries 2", "pullrun_outbox_size_bytes 30", "pullrun_outbox_oldest_age_seconds 0", "go_goroutines ", "process_resident_memory_bytes ", "target_info{")
+		"pullrun_outbox_entries 2", "pullrun_outbox_size_bytes 30", "pullrun_outbox_oldest_age_seconds 0", "pullrun_feed_waiting 5", "pullrun_feed_dropped_total 6", "go_goroutines ", "process_resident_memory_bytes ", "target_info{")
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

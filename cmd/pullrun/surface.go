@@ -33,7 +33,11 @@ func (w *workplace) openSurface() (*status.Surface, error) {
 // show measures the worker, serves how it stands, and tells the service
 // manager, until the function that it returns is called.
 func (w *workplace) show(ctx context.Context) (hide func(), err error) {
-	unmeter, err := meter.ObserveWorker(func() meter.Worker { return measured(w.status()) })
+	unmeter, err := meter.ObserveWorker(func() meter.Worker {
+		out := measured(w.status())
+		out.LinesWaiting, out.LinesDropped = w.feed.Lines()
+		return out
+	})
 	if err != nil {
 		return nil, fmt.Errorf("measure this worker: %w", err)
 	}

@@ -67,6 +67,8 @@ type Feed struct {
 	runs    map[*Run]struct{} // that have not ended
 	pending []*Run            // that have lines to post, in turn
 	bytes   int               // of all lines that wait
+	waiting int               // lines
+	dropped int64             // since the start
 }
 
 // New makes a feed that posts with send. Each text passes redact on its way
@@ -76,6 +78,14 @@ func New(send Post, redact func(string) string, log *slog.Logger) *Feed {
 		send: send, redact: redact, log: log.With("component", "feed"),
 		wake: make(chan struct{}, 1), runs: make(map[*Run]struct{}),
 	}
+}
+
+// Lines is how many lines wait to be posted, and how many were dropped since the
+// start.
+func (f *Feed) Lines() (waiting int, dropped int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.waiting, f.dropped
 }
 
 // Run posts until ctx is done, and then what is left, for two seconds at most.
@@ -121,6 +131,7 @@ func (f *Feed) deliver(ctx context.Context, batch []api.RunEvent) {
 			return
 		case refused(err):
 			f.log.WarnContext(ctx, "events are dropped, the server refuses them", "count", len(batch), "err", err)
+			f.drop(len(batch))
 			return
 		case failures == 0:
 			f.log.WarnContext(ctx, "events cannot be posted", "err", err, "retry_in", wait)
@@ -128,6 +139,13 @@ func (f *Feed) deliver(ctx context.Context, batch []api.RunEvent) {
 		sleep(ctx, wait/2+rand.N(wait/2))
 		wait = min(2*wait, retryMax)
 	}
+}
+
+// drop counts events that were taken out of the rings in vain.
+func (f *Feed) drop(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dropped += int64(n)
 }
 
 // refused reports whether sending the same again is useless.
@@ -169,7 +187,7 @@ func (f *Feed) lines() (batch []api.RunEvent) {
 			n++
 		}
 		r.take(n)
-		if len(r.ring) > 0 {
+		if r.queued = len(r.ring) > 0; r.queued {
 			f.pending = append(f.pending, r)
 		}
 	}

@@ -168,6 +168,9 @@ func TestWhatDoesNotFitIsDropped(t *testing.T) {
 		if last := loud.End(); last != 100_000 {
 			t.Errorf("End() = %d, want 100000", last)
 		}
+		if waiting, dropped := f.Lines(); waiting+int(dropped) < 100_002-api.MaxEventsInOne || waiting > 3_000 {
+			t.Errorf("Lines() = %d, %d, want all but what is on its way, and no more than a ring of each", waiting, dropped)
+		}
 		time.Sleep(time.Hour)
 		if n := s.count(); n > 200 {
 			t.Errorf("%d posts in an hour without a server", n)
@@ -180,6 +183,9 @@ func TestWhatDoesNotFitIsDropped(t *testing.T) {
 		got := s.took("loud", api.EventLog)
 		if n := len(got); n < 2_000 || n > 3_200 {
 			t.Errorf("%d lines of the loud run came, want as many as a ring and a post have", n)
+		}
+		if waiting, dropped := f.Lines(); waiting != 0 || int(dropped) != 100_000-len(got) {
+			t.Errorf("Lines() = %d, %d in the end, want none and %d", waiting, dropped, 100_000-len(got))
 		}
 		if last := got[len(got)-1]; last.N != 100_000 || decode[api.LogLine](t, last.Data).Text != "line 99999" {
 			t.Errorf("the last line is %d, %s", last.N, last.Data)

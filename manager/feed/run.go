@@ -25,6 +25,7 @@ type Run struct {
 	count   int64          // of progress
 	watched bool           // somebody is looking
 	over    bool           // it has ended
+	queued  bool           // it is among the feed's pending
 }
 
 // Begin follows a run from now on, until its End.
@@ -71,23 +72,26 @@ func (r *Run) add(at time.Time, line api.LogLine) {
 	}
 	r.last++ // of a line that is dropped too: the gap shows it
 	e := api.RunEvent{Cookie: r.cookie, Fence: r.fence, N: r.last, At: at.UTC(), Kind: api.EventLog, Data: data}
-	over := 0
-	for over < len(r.ring) && (len(r.ring)-over >= ringLines || r.bytes+len(data) > ringBytes || f.bytes+len(data) > allBytes) {
-		r.bytes -= len(r.ring[over].Data)
-		f.bytes -= len(r.ring[over].Data)
+	over, size := 0, len(data)
+	for over < len(r.ring) && (len(r.ring)-over >= ringLines || r.bytes+size > ringBytes || f.bytes+size > allBytes) {
+		size -= len(r.ring[over].Data)
 		over++
 	}
-	r.ring = r.ring[over:]
+	r.take(over)
+	f.dropped += int64(over)
 	if f.bytes+len(data) > allBytes {
+		f.dropped++
 		return // others have filled the room
 	}
-	if len(r.ring) == 0 {
+	if !r.queued {
+		r.queued = true
 		f.pending = append(f.pending, r)
 		f.rouse()
 	}
 	r.ring = append(r.ring, e)
 	r.bytes += len(data)
 	f.bytes += len(data)
+	f.waiting++
 }
 
 // take removes the n oldest lines. The caller has locked the feed.
@@ -96,6 +100,7 @@ func (r *Run) take(n int) {
 		r.bytes -= len(e.Data)
 		r.feed.bytes -= len(e.Data)
 	}
+	r.feed.waiting -= n
 	r.ring = r.ring[n:]
 	if len(r.ring) == 0 {
 		r.ring = nil

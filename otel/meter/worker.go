@@ -19,6 +19,9 @@ type Worker struct {
 	OutboxEntries int
 	OutboxBytes   int64
 	OutboxOldest  time.Time // zero when nothing waits
+
+	LinesWaiting int   // that runs logged
+	LinesDropped int64 // since the start
 }
 
 // ObserveWorker measures a worker until stop is called.
@@ -34,8 +37,12 @@ func ObserveWorker(read func() Worker) (stop func() error, err error) {
 	entries := s.gauge("pullrun.outbox.entries", "{result}", "Results that the server has not judged.")
 	bytes := s.gauge("pullrun.outbox.size", "By", "Size of these results.")
 	oldest := s.seconds("pullrun.outbox.oldest.age", "How long the oldest of these results has waited.")
+	waiting := s.gauge("pullrun.feed.waiting", "{line}", "Lines that runs logged and that wait to be posted.")
+	dropped := s.counter("pullrun.feed.dropped", "{line}", "Lines that runs logged and that were dropped here.")
 	return s.observe(func(_ context.Context, o metric.Observer) error {
 		w := read()
+		o.ObserveInt64(waiting, int64(w.LinesWaiting))
+		o.ObserveInt64(dropped, w.LinesDropped)
 		o.ObserveInt64(used, int64(w.SlotsUsed))
 		o.ObserveInt64(limit, int64(w.SlotsLimit))
 		for state, n := range w.Runs {
