@@ -291,3 +291,21 @@ func TestWorkersAndQueues(t *testing.T) {
 	}
 	w.refused(api.CodeInvalidRequest, "GET", "/v1/queues/Q", nil)
 }
+
+// A hold that is not shorter than the lease would let the session of an idle
+// worker end while its poll is parked.
+func TestHoldIsShorterThanTheLease(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		wk, got := w.registered("w", 1)
+		if want := (45 * time.Second).Milliseconds(); got.HoldMS != want {
+			w.t.Errorf("the hold is %d ms, want %d", got.HoldMS, want)
+		}
+		for range 10 {
+			began := time.Now()
+			if got := wk.park().packets(); len(got) > 0 || time.Since(began) != 45*time.Second {
+				w.t.Fatalf("poll = %v after %s, want nothing after 45s", got, time.Since(began))
+			}
+		}
+	}, func(s *setup) { s.Hold, s.Lease = 110*time.Second, time.Minute })
+}
