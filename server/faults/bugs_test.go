@@ -92,7 +92,7 @@ func TestTheCheckNoticesBugs(t *testing.T) {
 			}
 			t.Parallel()
 			seed := newSeed(t)
-			binary := b.build(t)
+			binary := b.build(t, buildFlags...)
 			for try := range 5 { // what has to coincide may not do so at once
 				url := storetest.URL(t)
 				var roles []role
@@ -110,7 +110,7 @@ func TestTheCheckNoticesBugs(t *testing.T) {
 }
 
 // build builds this test binary with the bug in it.
-func (b bug) build(t *testing.T) string {
+func (b bug) build(t *testing.T, flags ...string) string {
 	t.Helper()
 	file, err := filepath.Abs(filepath.Join("../store", b.file))
 	if err != nil {
@@ -136,9 +136,19 @@ func (b bug) build(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	args := slices.Concat([]string{"test", "-c", "-vet=off", "-o", binary, "-overlay", overlay}, buildFlags, []string{"."})
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("build the server with the bug: %w\n%s", err, out))
-	}
+	compile(t, binary, append([]string{"-overlay", overlay}, flags...)...)
 	return binary
+}
+
+// compile builds this test binary anew, with flags.
+func compile(t *testing.T, binary string, flags ...string) {
+	t.Helper()
+	build := exec.Command("go", slices.Concat([]string{"test", "-c", "-vet=off", "-o", binary}, flags, []string{"."})...)
+	if !slices.Contains(flags, "-race") { // as the program itself is built, so that what is compiled serves both
+		build.Args = slices.Insert(build.Args, 3, "-trimpath")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("build the tests with %q: %w\n%s", flags, err, out))
+	}
 }

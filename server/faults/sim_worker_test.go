@@ -85,15 +85,16 @@ func (w *simWorker) live(ctx context.Context, patience time.Duration) {
 		return
 	}
 	defer box.Close()
+	log := w.log.With("life", w.name)
 	var p *poller.Poller
 	m := manager.New(manager.Config{Worker: w.name, Capacity: capacity, Grace: 5 * time.Second, MaxResult: 1 << 16, Outbox: box}, w.work,
 		func(ctx context.Context, results []api.Result) ([]api.Verdict, error) {
 			_, session := p.Session()
 			return w.post(ctx, c, session, results)
-		}, w.log)
+		}, log)
 	p = poller.New(poller.Config{
 		Register: api.Register{Name: w.name, Capacity: capacity}, Opened: func(api.Registered) { m.Resume() }, Paused: m.Paused,
-	}, recorder{c, w}, m, w.log)
+	}, recorder{c, w}, m, log)
 	polling, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(polling) }()
