@@ -99,7 +99,7 @@ func TestAWorkerShowsHowItStands(t *testing.T) {
 	if code, body := ask(t, base+"/livez"); code != 200 {
 		t.Errorf("/livez without the server = %d %s", code, body)
 	}
-	srv = s.server()
+	s.server()
 	w.signal(syscall.SIGTERM)
 	answers(t, base+"/readyz", func(code int, body string) bool {
 		return code == 503 && strings.Contains(body, "draining")
