@@ -81,16 +81,60 @@ func TestPlantedSecretsStayWhereTheyAre(t *testing.T) {
 
 func plant(t *testing.T, kind string) {
 	t.Setenv("PULLRUN_TEST_STORE", kind)
-	database, bare := storetest.URL(t), ""
+	p := newPlantedSite(t, kind)
+	srv := p.server()
+	enrolment := p.enrolment()
+	p.args = append(p.args, "--enrol-token-file", enrolment)
+	w := start(t, p.worker, append([]string{"worker"}, p.args...)...)
+	w.says(`"msg":"registered"`)
+	p.commands()
+	w.signal(syscall.SIGTERM)
+	w.ends()
+	srv.signal(syscall.SIGTERM)
+	srv.ends()
+	p.out.add("the worker", w.log(), w.out.String())
+	p.out.add("the server", srv.log(), srv.out.String())
+	p.out.add("traces", string(p.traces.Raw()))
+	if n := len(p.traces.Spans()); n < 5 {
+		t.Errorf("only %d spans were exported", n)
+	}
+	secrets := append([]string{
+		plantedSetting, plantedFile, plantedProxy, plantedQuery, plantedUser, plantedHeader, plantedEnv, plantedSecret, plantedCollector,
+		plantedKey, plantedDatabase,
+	}, p.issued(enrolment)...)
+	p.out.look(t, append(secrets, plantedVariable))
+	dump := sightings{}
+	dump.add("the database", databaseBytes(t, kind, p.database))
+	dump.look(t, secrets)
+	if !strings.Contains(dump[0].text, plantedVariable) {
+		t.Error("the database has not the variables of the run, so it is not what was looked at")
+	}
+}
+
+// A plantedSite is a site whose settings, files and variables hold secrets.
+type plantedSite struct {
+	*site
+	database string // its address, without what is planted
+	traces   *oteltest.Receiver
+	gate     *gate
+	exports  []string // what sets tracing up
+	worker   []string // environment of the worker
+	args     []string // of the worker
+	out      sightings
+}
+
+func newPlantedSite(t *testing.T, kind string) *plantedSite {
+	t.Helper()
+	s := newSite(t)
+	p := &plantedSite{site: s, database: storetest.URL(t), traces: oteltest.NewReceiver(t), gate: newGate(t)}
+	p.gate.letGo()
+	database := p.database
 	if u, err := url.Parse(database); err == nil && kind == storetest.Postgres {
-		bare = database
 		if _, has := u.User.Password(); !has {
 			u.User = url.UserPassword(u.User.Username(), plantedDatabase) // a server that trusts does not look at it
 			database = u.String()
 		}
 	}
-	s, traces, g := newSite(t), oteltest.NewReceiver(t), newGate(t)
-	g.letGo()
 	s.write("server.yaml", fmt.Sprintf(`
 listen: %s
 store_file: %s
@@ -99,83 +143,67 @@ tokens:
   - { name: ci, token_file: %s, scopes: [submit] }
 log: { level: debug, format: json }
 `, s.addr, s.write("database.url", database), plantedSetting, s.write("ci.token", plantedFile)))
-	exports := []string{
-		"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=" + traces.Endpoint(), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+	p.exports = []string{
+		"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.traces.Endpoint(), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=" + plantedCollector,
 	}
-	s.extra = exports
+	s.extra = p.exports
 	s.env = []string{"PULLRUN_SERVER_URL=http://" + s.addr, "PULLRUN_SERVER_TOKEN=" + plantedSetting}
-	srv := s.server()
-	s.write("p/leak.yml", fmt.Sprintf(leakPipeline, s.write("secret", plantedSecret+"\n"), plantedProxy, plantedProxy, base64.StdEncoding.EncodeToString([]byte("x"+plantedCollector))))
+	coded := base64.StdEncoding.EncodeToString([]byte("x" + plantedCollector))
+	s.write("p/leak.yml", fmt.Sprintf(leakPipeline, s.write("secret", plantedSecret+"\n"), plantedProxy, plantedProxy, coded))
 	dir := filepath.Dir(s.write("p/fail.yml", failPipeline))
-	enrolment := s.enrolment()
-	worker := append(slices.Clone(exports), s.env[0], "PLANTED_ENV="+plantedEnv, "XDG_STATE_HOME="+s.dir,
+	p.worker = append(slices.Clone(p.exports), s.env[0], "PLANTED_ENV="+plantedEnv, "XDG_STATE_HOME="+s.dir,
 		"PULLRUN_SERVER_PROXY_USER=me", "PULLRUN_SERVER_PROXY_PASSWORD="+plantedProxy)
-	args := []string{"--name", "w", "--enrol-token-file", enrolment, "--log-level", "debug", "--log-format", "json", "--pipelines-dirs", dir}
-	w := start(t, worker, append([]string{"worker"}, args...)...)
-	w.says(`"msg":"registered"`)
+	p.args = []string{"--name", "w", "--log-level", "debug", "--log-format", "json", "--pipelines-dirs", dir}
+	return p
+}
 
-	var out sightings
-	note := func(what string, code int, env []string, args ...string) {
-		t.Helper()
-		got, stdout, log := call(t, env, args...)
-		if got != code {
-			t.Errorf("%s ended with %d, want %d: %s", what, got, code, log)
-		}
-		out.add(what, stdout, log)
+// note runs a command and keeps what it says.
+func (p *plantedSite) note(what string, code int, env []string, args ...string) {
+	p.t.Helper()
+	got, stdout, log := call(p.t, env, args...)
+	if got != code {
+		p.t.Errorf("%s ended with %d, want %d: %s", what, got, code, log)
 	}
-	client := append(slices.Clone(exports), s.env[0], "PULLRUN_SERVER_TOKEN_FILE="+filepath.Join(s.dir, "ci.token"), "PULLRUN_LOG_LEVEL=debug")
-	note("run leak", exitDone, client, "run", "leak", "--cookie", "leak", "--set", "target="+g.URL, "--set", "note="+plantedVariable)
-	note("run fail", exitFailed, client, "run", "fail", "--cookie", "fail", "--set", "note="+plantedVariable)
-	for _, cookie := range []string{"leak", "fail"} {
-		note("runs "+cookie, exitDone, s.env, "runs", cookie, "-o", "json")
+	p.out.add(what, stdout, log)
+}
+
+// commands runs the pipelines, and asks for all there is to know.
+func (p *plantedSite) commands() {
+	p.t.Helper()
+	client := append(slices.Clone(p.exports), p.env[0], "PULLRUN_SERVER_TOKEN_FILE="+filepath.Join(p.dir, "ci.token"), "PULLRUN_LOG_LEVEL=debug")
+	p.note("run leak", exitDone, client, "run", "leak", "--cookie", "leak", "--set", "target="+p.gate.URL, "--set", "note="+plantedVariable)
+	p.note("run fail", exitFailed, client, "run", "fail", "--cookie", "fail", "--set", "note="+plantedVariable)
+	for _, args := range []string{"runs leak", "runs fail", "runs", "audit", "tokens list", "workers"} {
+		p.note(args, exitDone, p.env, append(strings.Fields(args), "-o", "json")...)
 	}
-	note("runs", exitDone, s.env, "runs", "-o", "json")
-	note("audit", exitDone, s.env, "audit", "-o", "json")
-	note("tokens list", exitDone, s.env, "tokens", "list", "-o", "json")
-	note("workers", exitDone, s.env, "workers", "-o", "json")
-	note("config print server", exitDone, nil, "config", "print", "server", "--config", filepath.Join(s.dir, "server.yaml"))
-	note("config print worker", exitDone, worker, append([]string{"config", "print", "worker"}, args...)...)
-	note("a wrong token", exitRefused, []string{s.env[0], "PULLRUN_SERVER_TOKEN=" + plantedSetting + "x"}, "runs")
-	key := s.write("tls.key", plantedKey)
-	note("a wrong key", exitOther, nil, "server", "--config", filepath.Join(s.dir, "server.yaml"), "--listen", "127.0.0.1:0",
+	settings := filepath.Join(p.dir, "server.yaml")
+	p.note("config print server", exitDone, nil, "config", "print", "server", "--config", settings)
+	p.note("config print worker", exitDone, p.worker, append([]string{"config", "print", "worker"}, p.args...)...)
+	p.note("a wrong token", exitRefused, []string{p.env[0], "PULLRUN_SERVER_TOKEN=" + plantedSetting + "x"}, "runs")
+	key := p.write("tls.key", plantedKey)
+	p.note("a wrong key", exitOther, nil, "server", "--config", settings, "--listen", "127.0.0.1:0",
 		"--store", "sqlite://other.db", "--store-file", "", "--tls-cert-file", key, "--tls-key-file", key)
+}
 
-	w.signal(syscall.SIGTERM)
-	w.ends()
-	srv.signal(syscall.SIGTERM)
-	srv.ends()
-	out.add("the worker", w.log(), w.out.String())
-	out.add("the server", srv.log(), srv.out.String())
-	out.add("traces", string(traces.Raw()))
-	if len(traces.Spans()) < 5 {
-		t.Errorf("only %d spans were exported", len(traces.Spans()))
-	}
-	secrets := []string{
-		plantedSetting, plantedFile, plantedProxy, plantedQuery, plantedUser, plantedHeader, plantedEnv, plantedSecret, plantedCollector,
-		plantedKey, plantedDatabase,
-	}
-	for _, file := range []string{enrolment, filepath.Join(s.dir, "pullrun", "credentials", "w")} {
+// issued are the enrolment and the credential that came of it.
+func (p *plantedSite) issued(enrolment string) (secrets []string) {
+	p.t.Helper()
+	for _, file := range []string{enrolment, filepath.Join(p.dir, "pullrun", "credentials", "w")} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		text := string(bytes.TrimSpace(raw))
 		if file != enrolment {
-			text = fmt.Sprint(decode[map[string]any](t, text)["token"])
+			text = fmt.Sprint(decode[map[string]any](p.t, text)["token"])
 		}
 		if api.TokenID(text) == "" {
-			t.Fatalf("%s holds no token", file)
+			p.t.Fatalf("%s holds no token", file)
 		}
 		secrets = append(secrets, text)
 	}
-	out.look(t, append(secrets, plantedVariable))
-	dump := sightings{}
-	dump.add("the database", databaseBytes(t, kind, database, bare))
-	dump.look(t, secrets)
-	if !strings.Contains(dump[0].text, plantedVariable) {
-		t.Error("the database has not the variables of the run, so it is not what was looked at")
-	}
+	return secrets
 }
 
 // sightings are what came out, by where.
@@ -203,7 +231,7 @@ func (s sightings) look(t *testing.T, secrets []string) {
 }
 
 // databaseBytes is all that the database has on its disk, or dumps.
-func databaseBytes(t *testing.T, kind, address, bare string) string {
+func databaseBytes(t *testing.T, kind, address string) string {
 	t.Helper()
 	var all bytes.Buffer
 	if kind == storetest.SQLite {
@@ -220,7 +248,7 @@ func databaseBytes(t *testing.T, kind, address, bare string) string {
 		}
 		return all.String()
 	}
-	u, err := url.Parse(bare)
+	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal("the address of the database is none")
 	}
