@@ -113,41 +113,43 @@ func (s *hostileServer) result(t *testing.T, cookie string) api.Result {
 	}
 }
 
-// A server that is mistaken or taken over makes a worker do nothing that its own
-// settings do not allow, and does not end it.
-func TestAHostileServer(t *testing.T) {
-	t.Parallel()
-	s, g := newHostileServer(t), newGate(t)
-	w := start(t, []string{"PULLRUN_SERVER_URL=" + s.URL}, "worker", "--name", "w", "--capacity", "2", "--queues", "mine", "--labels", "zone=eu",
-		"--pipelines-allow", "nothing,give,hang", "--limits-variables", "1MiB", "--limits-timeout", "20s", "--log-level", "debug", "--log-format", "json", pipelinesDir(t))
-	w.says(`"msg":"registered"`)
-	packet := func(cookie, pipeline string, change ...func(*api.Packet)) api.Packet {
-		p := api.Packet{PacketType: api.PacketRun, Cookie: cookie, Fence: 1, Pipeline: pipeline, Queue: "mine", Attempt: 1}
-		for _, c := range change {
-			c(&p)
-		}
-		return p
+// nonsense is what a server may answer polls with.
+var nonsense = []string{
+	`not JSON`, `[]`, `{"packets": "x"}`, `{"packets": [null, {}, 7]}`, `{"packets": [{"packet_type": "RUN"}]}`,
+	`{"packets": [` + strings.Repeat(`[`, 100_000), `{"packets": [{"packet_type": "RUN", "cookie": "../../x", "fence": 1, "pipeline": "nothing"}]}`,
+	`{"packets": [{"packet_type": "EXEC", "cookie": "exec", "fence": 1}]}`,
+	`{"packets": [{"packet_type": "RUN", "cookie": "negative", "fence": 1, "pipeline": "nothing", "queue": "mine", "timeout_ms": -1}]}`,
+	`{"packets": [{"packet_type": "RUN", "cookie": "list", "fence": 1, "pipeline": "nothing", "queue": "mine", "variables": [1]}]}`,
+}
+
+// sent is a RUN packet that a worker which takes runs from the queue "mine" obeys,
+// as it is changed.
+func sent(cookie, pipeline string, change ...func(*api.Packet)) api.Packet {
+	p := api.Packet{PacketType: api.PacketRun, Cookie: cookie, Fence: 1, Pipeline: pipeline, Queue: "mine", Attempt: 1}
+	for _, c := range change {
+		c(&p)
 	}
-	for _, nonsense := range []string{
-		`not JSON`, `[]`, `{"packets": "x"}`, `{"packets": [null, {}, 7]}`, `{"packets": [{"packet_type": "RUN"}]}`,
-		`{"packets": [` + strings.Repeat(`[`, 100_000), `{"packets": [{"packet_type": "RUN", "cookie": "../../x", "fence": 1, "pipeline": "nothing"}]}`,
-		`{"packets": [{"packet_type": "EXEC", "cookie": "exec", "fence": 1}]}`,
-		`{"packets": [{"packet_type": "RUN", "cookie": "negative", "fence": 1, "pipeline": "nothing", "queue": "mine", "timeout_ms": -1}]}`,
-		`{"packets": [{"packet_type": "RUN", "cookie": "list", "fence": 1, "pipeline": "nothing", "queue": "mine", "variables": [1]}]}`,
-	} {
-		s.says(t, nonsense)
+	return p
+}
+
+// refusals sends what makes no sense and what the worker's settings do not allow,
+// and waits for what it says to that.
+func (s *hostileServer) refusals(t *testing.T) {
+	t.Helper()
+	for _, answer := range nonsense {
+		s.says(t, answer)
 	}
 	big, err := json.Marshal(map[string]string{"value": strings.Repeat("x", 4<<20)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.sends(t,
-		packet("unknown", "rm"), packet("path", "..\u2044..\u2044etc"), packet("forbidden", "boom"),
-		packet("queue", "nothing", func(p *api.Packet) { p.Queue = "billing" }),
-		packet("no-queue", "nothing", func(p *api.Packet) { p.Queue = "" }),
-		packet("label", "nothing", func(p *api.Packet) { p.Labels = map[string]string{"zone": "us"} }),
-		packet("other-label", "nothing", func(p *api.Packet) { p.Labels = map[string]string{"gpu": "yes"} }),
-		packet("big", "give", func(p *api.Packet) { p.Variables = big }),
+		sent("unknown", "rm"), sent("path", "..\u2044..\u2044etc"), sent("forbidden", "boom"),
+		sent("queue", "nothing", func(p *api.Packet) { p.Queue = "billing" }),
+		sent("no-queue", "nothing", func(p *api.Packet) { p.Queue = "" }),
+		sent("label", "nothing", func(p *api.Packet) { p.Labels = map[string]string{"zone": "us"} }),
+		sent("other-label", "nothing", func(p *api.Packet) { p.Labels = map[string]string{"gpu": "yes"} }),
+		sent("big", "give", func(p *api.Packet) { p.Variables = big }),
 		api.Packet{PacketType: api.PacketCancel, Cookie: "nobody", Fence: 1},
 	)
 	for cookie, want := range map[string]string{
@@ -162,8 +164,19 @@ func TestAHostileServer(t *testing.T) {
 			t.Errorf("%s: %.200s, want %s", cookie, got, want)
 		}
 	}
+}
 
-	hang := packet("a", "hang", func(p *api.Packet) { p.Variables = g.variables("a") })
+// A server that is mistaken or taken over makes a worker do nothing that its own
+// settings do not allow, and does not end it.
+func TestAHostileServer(t *testing.T) {
+	t.Parallel()
+	s, g := newHostileServer(t), newGate(t)
+	w := start(t, []string{"PULLRUN_SERVER_URL=" + s.URL}, "worker", "--name", "w", "--capacity", "2", "--queues", "mine", "--labels", "zone=eu",
+		"--pipelines-allow", "nothing,give,hang", "--limits-variables", "1MiB", "--limits-timeout", "20s", "--log-level", "debug", "--log-format", "json", pipelinesDir(t))
+	w.says(`"msg":"registered"`)
+	s.refusals(t)
+
+	hang := sent("a", "hang", func(p *api.Packet) { p.Variables = g.variables("a") })
 	other := hang
 	other.Cookie = "b"
 	third := hang
@@ -184,7 +197,7 @@ func TestAHostileServer(t *testing.T) {
 		t.Errorf("%d runs were run more than once", n)
 	}
 
-	s.sends(t, packet("last", "nothing", func(p *api.Packet) { p.TimeoutMS = math.MaxInt64; p.Labels = map[string]string{"zone": "eu"} }))
+	s.sends(t, sent("last", "nothing", func(p *api.Packet) { p.TimeoutMS = math.MaxInt64; p.Labels = map[string]string{"zone": "eu"} }))
 	if res := s.result(t, "last"); res.RC != api.RCOK {
 		t.Errorf("an honest run = %s %s, want it run", res.RC, res.Error)
 	}
