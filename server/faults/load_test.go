@@ -121,6 +121,7 @@ type caller struct {
 	client *client.Client
 	rand   *rand.Rand
 	name   string
+	twice  bool     // the path may bring a call to the server a second time
 	mine   []string // cookies, the youngest last
 	wants  []api.Submit
 }
@@ -219,7 +220,13 @@ func (c *caller) made(ctx context.Context, o op, call func(context.Context) (api
 	if err == nil {
 		o.view = viewOf(got)
 	}
-	c.load.history.add(o.unknown, o)
+	ops := []op{o}
+	if c.twice && o.kind != opGet && !o.unknown { // the answer may be the second one's
+		first := o
+		first.unknown, first.code, first.view = true, "", view{}
+		ops = append(ops, first)
+	}
+	c.load.history.add(o.unknown, ops...)
 	if o.unknown {
 		pause(ctx, c.rand)
 	}

@@ -149,7 +149,7 @@ func (s *sim) simulate(long time.Duration, clients, workers int) {
 	everybody := make([]*caller, clients)
 	for i := range everybody {
 		c := s.newPath(50+i, 12).client()
-		everybody[i] = &caller{load: load, client: c, rand: s.dice(i), name: fmt.Sprint("c", i)}
+		everybody[i] = &caller{load: load, client: c, rand: s.dice(i), name: fmt.Sprint("c", i), twice: true}
 		callers.Go(func() {
 			defer c.Close()
 			s.visit(trouble, everybody[i])
