@@ -51,7 +51,7 @@ func (p *pending) write(c conn) error {
 }
 
 // updateRun writes a run that has to be as it was read: the statement that read it
-// has locked it. state + 0 keeps a planner from the partial indexes on state.
+// has locked it.
 var updateRun = newBulk(`
 	UPDATE runs AS r SET
 		version = :version, state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,

@@ -21,10 +21,15 @@
 //   - Sessions are locked before runs.
 //   - Numbers, times and truth values are 64-bit integers, payloads are bytes;
 //     sum() of them is a CAST(... AS BIGINT). Text holds no NUL.
-//   - A row is found by its key and "state + 0": a planner must not take a
-//     partial index on state for it.
+//   - A row is written by its key, and a run on the condition that its version is
+//     the one that was read.
 //   - What writes and is not asked for its count (exec, one) may be sent with a
 //     later statement, so its error is that of the whole transaction.
+//   - Moves of runs wait until something is read or the batch ends, and are then
+//     written together, each kind by one statement for all its rows (bulk).
+//     PostgreSQL gets the rows as arrays; SQLite is run once per row.
+//   - What the writer has written itself it need not read again (recall), unless
+//     the run's version says that another server has changed it.
 //   - A change of the tables stands in migrations/sqlite and, in the same words
 //     as far as they are SQL's, in migrations/postgres.
 //
