@@ -3,29 +3,42 @@ package otel_test
 import (
 	"context"
 	"testing"
-
-	"go.opentelemetry.io/otel/attribute"
+	"time"
 
 	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/oteltest"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
-// tenSpans is the tracing of one small run: ten spans of five attributes.
+// tenSpans is the tracing of one small run, on the server and the worker: ten
+// spans, with the attributes that they have.
 func tenSpans(ctx context.Context) {
-	ctx, root := tracer().Start(ctx, "root")
-	for range 9 {
-		_, s := tracer().Start(ctx, "task")
-		s.SetAttributes(
-			attribute.String("cicd.pipeline.name", "greet"),
-			attribute.String("cicd.pipeline.run.id", "0b7a2c1e-5f2f-4f0e-9a55-0d6f7d1f6a3b"),
-			attribute.String("messaging.destination.name", "default"),
-			attribute.Int("pullrun.attempt", 1),
-			attribute.Bool("pullrun.synthetic", false),
-		)
-		s.End()
+	run := span.Run{Cookie: "0b7a2c1e-5f2f-4f0e-9a55-0d6f7d1f6a3b", Pipeline: "greet", Queue: "default"}
+	attempt := span.Attempt{Number: 1, Worker: "w-1"}
+	done := span.Outcome{Result: span.Success}
+
+	sendCtx, sent := span.Send(ctx, run, 42)
+	send := span.Inject(sendCtx).OrNew() // as the server does it
+	began := time.Now()
+	sent()
+
+	processCtx, process := span.Process(context.Background(), send, run, attempt, span.Lease(send, 1))
+	for _, name := range []string{"fetch", "summarise", "answer"} {
+		taskCtx, task := span.Task(processCtx, span.TaskInfo{Name: name, Kind: "chip", ID: "greet/1"})
+		if name == "fetch" {
+			_, chip := span.Chip(taskCtx, "http.get")
+			chip.End()
+		}
+		span.EndTask(task, done)
 	}
-	root.End()
+	_, settle := span.Settle(processCtx, run, attempt)
+	settle.End()
+	span.EndRun(process, done)
+
+	ended := time.Now()
+	span.WriteQueue(span.Stored{Parent: send, Start: began, End: ended}, run, attempt)
+	span.WriteLease(span.Stored{Parent: send, Self: span.Lease(send, 1), Start: began, End: ended}, run, attempt, span.LeaseSettled)
+	span.WriteRun(span.Stored{Parent: send, Start: began, End: ended}, run, 1, done)
 }
 
 func BenchmarkTenSpans(b *testing.B) {

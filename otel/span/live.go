@@ -19,6 +19,9 @@ const (
 // Submit starts the client's span around the submission of a run and, where
 // the client waits for it, around the wait.
 func Submit(ctx context.Context, r Run) (context.Context, trace.Span) {
+	if idle(ctx) {
+		return ctx, none(ctx)
+	}
 	return start(ctx, "submit "+r.Pipeline, trace.SpanKindInternal, r.attributes())
 }
 
@@ -28,6 +31,9 @@ func Submit(ctx context.Context, r Run) (context.Context, trace.Span) {
 // ends as it has begun, for all that comes later hangs under it, whatever becomes
 // of this process, and no part of a trace may look as if it were too late.
 func Send(ctx context.Context, r Run, size int) (_ context.Context, sent func()) {
+	if idle(ctx) {
+		return ctx, func() {}
+	}
 	ctx, s := start(ctx, opSend+" "+r.Queue, trace.SpanKindProducer, r.attributes(
 		semconv.MessagingOperationName(opSend),
 		semconv.MessagingOperationTypeSend,
@@ -45,7 +51,11 @@ func Send(ctx context.Context, r Run, size int) (_ context.Context, sent func())
 // and not before: where the server takes none, it writes a span of this id
 // itself. So there is always one of them, and never both.
 func Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carrier) (context.Context, trace.Span) {
-	return start(send.Context(ctx), opProcess+" "+r.Queue, trace.SpanKindConsumer, r.processAttributes(a), links(send, linked)...)
+	ctx = send.Context(ctx)
+	if idle(ctx) {
+		return ctx, none(ctx)
+	}
+	return start(ctx, opProcess+" "+r.Queue, trace.SpanKindConsumer, r.processAttributes(a), links(send, linked)...)
 }
 
 // TaskInfo is what a task's span says about it.
@@ -58,6 +68,9 @@ type TaskInfo struct {
 // Task starts the span of one task, under the process span or the task that
 // runs it.
 func Task(ctx context.Context, t TaskInfo) (context.Context, trace.Span) {
+	if idle(ctx) {
+		return ctx, none(ctx)
+	}
 	name := t.Name
 	if name == "" {
 		name = t.Kind
@@ -70,6 +83,9 @@ func Task(ctx context.Context, t TaskInfo) (context.Context, trace.Span) {
 
 // Chip starts the span of one call of the chip that is registered as kind.
 func Chip(ctx context.Context, kind string) (context.Context, trace.Span) {
+	if idle(ctx) {
+		return ctx, none(ctx)
+	}
 	return start(ctx, "chip "+kind, trace.SpanKindInternal, appendText(nil, ChipKindKey, kind))
 }
 
@@ -78,6 +94,9 @@ func Chip(ctx context.Context, kind string) (context.Context, trace.Span) {
 // counted: see [WithSends]. The first of them and the last become spans: see
 // [maxPosts].
 func Settle(ctx context.Context, r Run, a Attempt) (context.Context, trace.Span) {
+	if idle(ctx) {
+		return WithSends(ctx), none(ctx)
+	}
 	ctx, s := start(ctx, opSettle+" "+r.Queue, trace.SpanKindClient, r.attemptAttributes(a,
 		semconv.MessagingOperationName(opSettle),
 		semconv.MessagingOperationTypeSettle,

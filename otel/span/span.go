@@ -33,6 +33,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 const scope = "github.com/pullrun/pullrun/otel/span"
@@ -47,6 +48,31 @@ func tracer(ctx context.Context) trace.Tracer {
 		return s.TracerProvider().Tracer(scope)
 	}
 	return otel.GetTracerProvider().Tracer(scope)
+}
+
+// idle reports whether a span under ctx would not be recorded, so that nothing
+// need be made for it: tracing is off, or the span above it is not recorded.
+func idle(ctx context.Context) bool {
+	if off() {
+		return true
+	}
+	s := trace.SpanFromContext(ctx)
+	sc := s.SpanContext()
+	return sc.IsValid() && !sc.IsRemote() && !s.IsRecording()
+}
+
+// off reports whether the process does not trace, as it has been set up.
+func off() bool {
+	_, off := otel.GetTracerProvider().(noop.TracerProvider)
+	return off
+}
+
+// none stands for a span that is not made under ctx.
+func none(ctx context.Context) trace.Span {
+	if s := trace.SpanFromContext(ctx); !s.IsRecording() {
+		return s
+	}
+	return noop.Span{}
 }
 
 func start(ctx context.Context, name string, kind trace.SpanKind, attrs []attribute.KeyValue, links ...trace.Link) (context.Context, trace.Span) {

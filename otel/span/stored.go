@@ -113,7 +113,7 @@ func WriteProcess(w Stored, r Run, a Attempt, o Outcome) {
 }
 
 func (w Stored) process(r Run, a Attempt, o Outcome, more ...attribute.KeyValue) {
-	if !w.selfFits() {
+	if off() || !w.selfFits() {
 		return
 	}
 	s, ok := w.start(opProcess+" "+r.Queue, trace.SpanKindConsumer)
@@ -142,7 +142,7 @@ func Lease(send Carrier, fence int64) Carrier {
 
 // start opens the span if it has a parent, and one that is sampled.
 func (w Stored) start(name string, kind trace.SpanKind) (trace.Span, bool) {
-	if !w.Parent.spanContext().IsValid() {
+	if off() || !w.Parent.spanContext().IsSampled() {
 		return nil, false
 	}
 	ctx := w.Parent.Context(context.Background())
