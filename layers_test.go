@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"poller":                {"api"},
 	"poller/faultproxy":     {},
 	"manager":               {"api", "engine", "manager/feed", "manager/outbox", "otel/span"},
-	"manager/feed":          {"api", "engine"},
+	"manager/feed":          {"api"},
 	"manager/outbox":        {"api"},
 	"manager/status":        {"api"},
 	"engine":                {"engine/expr"},

@@ -47,29 +47,8 @@ type LogLine struct {
 
 // A Progress is where a run is: the task that began last, with those around it.
 type Progress struct {
-	At    time.Time      `json:"at"`    // when it was so
-	Tasks []TaskProgress `json:"tasks"` // the outermost first
-}
-
-// A TaskProgress is a task that is under way.
-type TaskProgress struct {
-	Pipeline string    `json:"pipeline"` // "<taskset>" within a set of tasks
-	Number   int       `json:"number"`   // in it, from 1
-	Name     string    `json:"name,omitempty"`
-	Kind     string    `json:"kind"`
-	Since    time.Time `json:"since"`
-	// Iteration is how many turns of the task's loop have begun, and Length
-	// how many there are. Both are 0 without a loop.
-	Iteration int64 `json:"iteration,omitempty"`
-	Length    int64 `json:"length,omitempty"`
-}
-
-// Label is what people call the task: its name, or its kind and number.
-func (t TaskProgress) Label() string {
-	if t.Name != "" {
-		return t.Name
-	}
-	return fmt.Sprintf("%s %d", t.Kind, t.Number)
+	At    time.Time    `json:"at"`    // when it was so
+	Tasks []TaskInHand `json:"tasks"` // the outermost first
 }
 
 // A RunEvent is a line that a worker adds to a run's history.

@@ -23,7 +23,7 @@ import (
 // types are the hand-written types of the contract's objects. Objects that
 // stand inside another are compared where they stand.
 var types = map[string]any{
-	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "EventList": api.EventList{}, "EventsTaken": api.EventsTaken{}, "LogLine": api.LogLine{}, "Progress": api.Progress{}, "TaskProgress": api.TaskProgress{}, "Heartbeat": api.Heartbeat{},
+	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "EventList": api.EventList{}, "EventsTaken": api.EventsTaken{}, "LogLine": api.LogLine{}, "Progress": api.Progress{}, "TaskInHand": api.TaskInHand{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
 	"Attempt": api.Attempt{}, "AuditEntry": api.AuditEntry{}, "AuditList": api.AuditList{},
 	"Requeue": api.Requeue{}, "RequeueResult": api.RequeueResult{}, "Requeued": api.Requeued{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},

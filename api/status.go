@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
 
 // A WorkerStatus is how a worker stands, as it says itself. It names runs,
 // pipelines and tasks, and holds no variables, results or secrets.
@@ -70,6 +74,12 @@ type TaskInHand struct {
 	Since    time.Time `json:"since"`
 	Turn     int       `json:"turn,omitempty"`  // of a loop, from 1
 	Turns    int       `json:"turns,omitempty"` // that the loop has
+}
+
+// Label is what people call the task: its name, or its chip, or its kind and
+// number.
+func (t TaskInHand) Label() string {
+	return cmp.Or(t.Name, t.Chip, fmt.Sprintf("%s %d", t.Kind, t.Number))
 }
 
 // An OutboxStatus is what waits in a worker's outbox.

@@ -30,10 +30,14 @@ type place struct {
 
 // An openTask has begun and not ended.
 type openTask struct {
-	info  engine.TaskInfo
-	since time.Time
-	chip  string // that it calls; guarded by the place's mu
+	around *openTask // nil if none is
+	info   engine.TaskInfo
+	since  time.Time
+	chip   string // that it calls; guarded by the place's mu
 }
+
+// openTaskKey is where the context of what runs inside a task holds it.
+type openTaskKey struct{}
 
 // telling has the place tell t from now on.
 func (p *place) telling(t teller) *place {
@@ -42,11 +46,12 @@ func (p *place) telling(t teller) *place {
 }
 
 func (p *place) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
-	begun := &openTask{info: t, since: time.Now()}
+	around, _ := ctx.Value(openTaskKey{}).(*openTask)
+	begun := &openTask{around: around, info: t, since: time.Now()}
 	p.mu.Lock()
 	p.open = append(p.open, begun)
 	p.mu.Unlock()
-	ctx, end := p.teller.Task(ctx, t)
+	ctx, end := p.teller.Task(context.WithValue(ctx, openTaskKey{}, begun), t)
 	return ctx, func(err error) {
 		p.end(begun)
 		end(err)
@@ -88,13 +93,41 @@ func (p *place) tasks() []api.TaskInHand {
 	defer p.mu.Unlock()
 	var out []api.TaskInHand
 	for _, t := range p.open[:min(len(p.open), mostTasks)] {
-		task := api.TaskInHand{
-			Pipeline: t.info.Pipeline, Number: t.info.Number, Name: t.info.Name, Kind: string(t.info.Kind), Chip: t.chip, Since: t.since,
-		}
-		if t.info.Counts != nil {
-			task.Turn, task.Turns = t.info.Counts.Position()
-		}
-		out = append(out, task)
+		out = append(out, t.view())
 	}
 	return out
+}
+
+// path is the task that began last and is under way, after those around it.
+func (p *place) path() (out []api.TaskInHand) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.open) == 0 {
+		return nil
+	}
+	for t := p.open[len(p.open)-1]; t != nil && len(out) < api.MaxProgressTasks; t = t.around {
+		out = append(out, t.view())
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// view is the task as others see it. The caller has locked the place.
+func (t *openTask) view() api.TaskInHand {
+	out := api.TaskInHand{
+		Pipeline: t.info.Pipeline, Number: t.info.Number, Name: t.info.Name, Kind: string(t.info.Kind), Chip: t.chip, Since: t.since,
+	}
+	if t.info.Counts != nil {
+		out.Turn, out.Turns = t.info.Counts.Position()
+	}
+	return out
+}
+
+// taskOf names the task that a context belongs to, "" for none.
+func taskOf(ctx context.Context) string {
+	t, ok := ctx.Value(openTaskKey{}).(*openTask)
+	if !ok {
+		return ""
+	}
+	return api.TaskInHand{Number: t.info.Number, Name: t.info.Name, Kind: string(t.info.Kind)}.Label()
 }

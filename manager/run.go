@@ -203,12 +203,11 @@ func (m *Manager) input(r *run, spans *observer) engine.Input {
 	in := engine.Input{
 		Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Log: m.log.With("cookie", r.packet.Cookie),
 	}
-	var tells teller = spans
 	if m.cfg.Feed != nil {
-		r.feed = m.cfg.Feed.Begin(r.packet.Cookie, r.packet.Fence)
-		in.Log, tells = r.feed.Log(in.Log), fed{spans, r.feed}
+		r.feed = m.cfg.Feed.Begin(r.packet.Cookie, r.packet.Fence, r.place.path)
+		in.Log = r.feed.Log(in.Log, taskOf)
 	}
-	in.Observer = r.place.telling(tells)
+	in.Observer = r.place.telling(spans)
 	return in
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
-	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -177,21 +176,6 @@ func (a answer) context() context.Context {
 		return inTrace(a.packet)
 	}
 	return trace.ContextWithRemoteSpanContext(context.Background(), a.trace)
-}
-
-// fed is an observer that also tells the run's feed where the run is.
-type fed struct {
-	*observer
-	feed *feed.Run
-}
-
-func (f fed) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
-	ctx, leave := f.feed.Enter(ctx, t)
-	ctx, end := f.observer.Task(ctx, t)
-	return ctx, func(err error) {
-		end(err)
-		leave()
-	}
 }
 
 // record notes an error on the first span that it is seen on, which is the

@@ -15,7 +15,7 @@ import (
 // progress tells where a run is, for the n-th time.
 func (wk *worker) progress(lease api.Held, n int64, task string) (watched []string) {
 	wk.t.Helper()
-	data, err := json.Marshal(api.Progress{At: time.Now(), Tasks: []api.TaskProgress{{Pipeline: "p", Number: 1, Name: task, Kind: "chip", Since: time.Now()}}})
+	data, err := json.Marshal(api.Progress{At: time.Now(), Tasks: []api.TaskInHand{{Pipeline: "p", Number: 1, Name: task, Kind: "chip", Since: time.Now()}}})
 	if err != nil {
 		wk.t.Fatal(err)
 	}

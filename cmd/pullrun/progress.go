@@ -207,12 +207,12 @@ func (s *sight) where() (text string) {
 
 // taskPath names the tasks that a run is in, the outermost first, with the turns
 // of their loops.
-func taskPath(tasks []api.TaskProgress) string {
+func taskPath(tasks []api.TaskInHand) string {
 	var names []string
 	for _, t := range tasks {
 		name := t.Label()
-		if t.Length > 0 {
-			name += fmt.Sprintf(" %d/%d", t.Iteration, t.Length)
+		if t.Turns > 0 {
+			name += fmt.Sprintf(" %d/%d", t.Turn, t.Turns)
 		}
 		names = append(names, name)
 	}

@@ -16,11 +16,11 @@ func TestTheLiveLine(t *testing.T) {
 	running := api.Run{Pipeline: "nightly", State: api.StateRunning, Worker: "edge-1", Attempt: 2, MaxAttempts: 3}
 	// The worker's clock is an hour ahead.
 	ahead := began.Add(time.Hour)
-	at := func(tasks ...api.TaskProgress) api.Progress {
+	at := func(tasks ...api.TaskInHand) api.Progress {
 		return api.Progress{At: ahead.Add(10 * time.Second), Tasks: tasks}
 	}
-	fetch := api.TaskProgress{Number: 2, Name: "fetch pages", Kind: "tasks", Since: ahead.Add(time.Second), Iteration: 12, Length: 40}
-	inner := api.TaskProgress{Number: 1, Kind: "chip", Since: ahead.Add(9 * time.Second)}
+	fetch := api.TaskInHand{Number: 2, Name: "fetch pages", Kind: "tasks", Since: ahead.Add(time.Second), Turn: 12, Turns: 40}
+	inner := api.TaskInHand{Number: 1, Kind: "chip", Since: ahead.Add(9 * time.Second)}
 	for _, tt := range []struct {
 		name    string
 		sight   sight
@@ -39,7 +39,7 @@ func TestTheLiveLine(t *testing.T) {
 		{"a narrow terminal", sight{run: running, at: at(fetch)}, 30,
 			"nightly running 12.3s on edge…", ""},
 		{"wide characters", sight{run: api.Run{Pipeline: "夜の仕事", State: api.StateQueued}}, 6, "夜の…", ""},
-		{"what would be obeyed is shown", sight{run: api.Run{Pipeline: "p", State: api.StateRunning}, at: at(api.TaskProgress{Name: "\x1b[2J\r\nx", Since: ahead})}, 79,
+		{"what would be obeyed is shown", sight{run: api.Run{Pipeline: "p", State: api.StateRunning}, at: at(api.TaskInHand{Name: "\x1b[2J\r\nx", Since: ahead})}, 79,
 			`p running 12.3s · \x1b[2J\x0d\x0ax 12.3s`, `p running: \x1b[2J\x0d\x0ax`},
 		{"an offer, which is over in a moment", sight{run: api.Run{Pipeline: "p", State: api.StateOffered}}, 79, "p offered 12.3s", ""},
 		{"the end, which is told otherwise", sight{run: api.Run{Pipeline: "p", State: api.StateFailed}}, 79, "p failed 12.3s", ""},
@@ -59,7 +59,7 @@ func TestTheLiveLine(t *testing.T) {
 // What is known of where a run is, or why it waits, goes with its state.
 func TestANewStateForgetsTheOld(t *testing.T) {
 	t.Parallel()
-	s := sight{why: "every worker is busy", at: api.Progress{Tasks: []api.TaskProgress{{Name: "old"}}}}
+	s := sight{why: "every worker is busy", at: api.Progress{Tasks: []api.TaskInHand{{Name: "old"}}}}
 	s.state(api.Run{Pipeline: "p", State: api.StateRunning})
 	if line := s.line(time.Now(), 79); strings.Contains(line, "busy") || strings.Contains(line, "old") {
 		t.Errorf("line() = %q after a new state", line)

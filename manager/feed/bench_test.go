@@ -6,27 +6,24 @@ import (
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
-	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager/feed"
 )
 
-// What a run of one task costs that logs nothing, and what a line costs.
+// What a run costs that logs nothing, and what a line costs.
 func BenchmarkFeed(b *testing.B) {
 	post := func(context.Context, []api.RunEvent) (api.EventsTaken, error) { return api.EventsTaken{}, nil }
 	f := feed.New(post, func(text string) string { return text }, slog.New(slog.DiscardHandler))
 	b.Run("run", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r := f.Begin("c", 1)
-			r.Log(quiet())
-			_, leave := r.Enter(b.Context(), engine.TaskInfo{Pipeline: "p", Number: 1, Kind: engine.KindReturn})
-			leave()
+			r := f.Begin("c", 1, nowhere)
+			r.Log(quiet(), taskOf)
 			r.End()
 		}
 	})
 	b.Run("line", func(b *testing.B) {
 		b.ReportAllocs()
-		log := f.Begin("c", 1).Log(quiet())
+		log := f.Begin("c", 1, nowhere).Log(quiet(), taskOf)
 		for b.Loop() {
 			log.Info("print", "pipeline", "p", "text", "a line of usual length, as people write them")
 		}

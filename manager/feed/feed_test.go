@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pullrun/pullrun/api"
-	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager/feed"
 )
 
@@ -113,19 +113,29 @@ func simulated(t *testing.T, test func(t *testing.T, f *feed.Feed, s *server, st
 	})
 }
 
+// nowhere is where a run is that has no tasks.
+func nowhere() []api.TaskInHand { return nil }
+
+// taskKey is where a context of the tests holds the task that it belongs to.
+type taskKey struct{}
+
+func taskOf(ctx context.Context) string {
+	task, _ := ctx.Value(taskKey{}).(string)
+	return task
+}
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestLinesArriveInOrderAndGathered(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
-		r := f.Begin("c", 3)
-		log := r.Log(quiet())
-		ctx, leave := r.Enter(t.Context(), engine.TaskInfo{Pipeline: "p", Number: 2, Name: "fetch", Kind: engine.KindChip})
+		r := f.Begin("c", 3, nowhere)
+		log := r.Log(quiet(), taskOf)
+		ctx := context.WithValue(t.Context(), taskKey{}, "fetch")
 		for i := range 100 {
 			log.Log(ctx, slog.LevelWarn, "print", "pipeline", "p", "text", fmt.Sprintf("line %d hunter2", i))
 			time.Sleep(10 * time.Millisecond)
 		}
-		leave()
 		log.Info("task done", "pipeline", "p", "task", "p/2", "took", time.Second, "err", "hunter2 is wrong")
 		if last := r.End(); last != 101 {
 			t.Errorf("End() = %d, want 101", last)
@@ -158,13 +168,13 @@ func TestWhatDoesNotFitIsDropped(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return errors.New("no route to host") })
-		loud, still := f.Begin("loud", 1), f.Begin("still", 1)
-		still.Log(quiet()).Info("first")
-		log := loud.Log(quiet())
+		loud, still := f.Begin("loud", 1, nowhere), f.Begin("still", 1, nowhere)
+		still.Log(quiet(), taskOf).Info("first")
+		log := loud.Log(quiet(), taskOf)
 		for i := range 100_000 {
 			log.Info(fmt.Sprintf("line %d", i))
 		}
-		still.Log(quiet()).Info("second")
+		still.Log(quiet(), taskOf).Info("second")
 		if last := loud.End(); last != 100_000 {
 			t.Errorf("End() = %d, want 100000", last)
 		}
@@ -199,7 +209,7 @@ func TestLongLinesAreBounded(t *testing.T) {
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return errors.New("no route to host") })
 		for run := range 40 {
-			log := f.Begin(fmt.Sprint("c", run), 1).Log(quiet())
+			log := f.Begin(fmt.Sprint("c", run), 1, nowhere).Log(quiet(), taskOf)
 			for range 70 {
 				log.Info(strings.Repeat("\x01é", 7_000))
 			}
@@ -226,19 +236,18 @@ func TestLongLinesAreBounded(t *testing.T) {
 func TestProgressIsToldWhenItIsWanted(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
-		short := f.Begin("short", 1)
-		_, leave := short.Enter(t.Context(), engine.TaskInfo{Pipeline: "p", Number: 1, Kind: engine.KindCode})
+		var at atomic.Int64
+		where := func() []api.TaskInHand {
+			return []api.TaskInHand{{Pipeline: "p", Number: 1, Name: "all hunter2", Kind: "tasks"}, {Pipeline: "<taskset>", Number: int(at.Load()), Kind: "code"}}
+		}
+		short := f.Begin("short", 1, where)
 		time.Sleep(900 * time.Millisecond)
-		leave()
 		short.End()
 
-		r := f.Begin("c", 2)
-		outer, leaveOuter := r.Enter(t.Context(), engine.TaskInfo{Pipeline: "p", Number: 1, Name: "all", Kind: engine.KindTasks})
-		leaveInner := func() {}
+		r := f.Begin("c", 2, where)
 		seconds := func(n int) {
 			for i := range n {
-				leaveInner()
-				_, leaveInner = r.Enter(outer, engine.TaskInfo{Pipeline: "<taskset>", Number: i + 1, Kind: engine.KindCode})
+				at.Store(int64(i + 1))
 				time.Sleep(time.Second)
 			}
 		}
@@ -261,11 +270,9 @@ func TestProgressIsToldWhenItIsWanted(t *testing.T) {
 			t.Errorf("%d times in a minute in which nothing changed", len(got)-settled)
 		}
 		p := decode[api.Progress](t, got[len(got)-1].Data)
-		if len(p.Tasks) != 2 || p.Tasks[0].Name != "all" || p.Tasks[1].Label() != "code 20" {
+		if len(p.Tasks) != 2 || p.Tasks[0].Name != "all REDACTED" || p.Tasks[1].Label() != "code 20" {
 			t.Errorf("the run is at %+v, want the last task within the set", p.Tasks)
 		}
-		leaveInner()
-		leaveOuter()
 		r.End()
 		if n := len(s.took("short", api.EventProgress)); n != 0 {
 			t.Errorf("a run of less than a second told %d times where it was", n)
@@ -278,8 +285,8 @@ func TestProgressIsToldWhenItIsWanted(t *testing.T) {
 func TestTheEndIsBounded(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, stop func()) {
-		r := f.Begin("c", 1)
-		log := r.Log(quiet())
+		r := f.Begin("c", 1, nowhere)
+		log := r.Log(quiet(), taskOf)
 		log.Info("first")
 		time.Sleep(10 * time.Millisecond)
 		for range 5_000 {
@@ -295,9 +302,9 @@ func TestTheEndIsBounded(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		f.Begin("c", 1).Log(quiet()).Info("first")
+		f.Begin("c", 1, nowhere).Log(quiet(), taskOf).Info("first")
 		time.Sleep(time.Second)
-		f.Begin("d", 1).Log(quiet()).Info("second")
+		f.Begin("d", 1, nowhere).Log(quiet(), taskOf).Info("second")
 		began := time.Now()
 		stop()
 		if took := time.Since(began); took > 2*time.Second {
@@ -311,7 +318,7 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return api.Errorf(api.CodeBodyTooLarge, "too large") })
-		log := f.Begin("c", 1).Log(quiet())
+		log := f.Begin("c", 1, nowhere).Log(quiet(), taskOf)
 		log.Info("first")
 		time.Sleep(time.Minute)
 		if n := s.count(); n != 1 {
@@ -330,8 +337,8 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 func TestARunGoesOnUnderANewFence(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
-		r := f.Begin("c", 1)
-		log := r.Log(quiet())
+		r := f.Begin("c", 1, nowhere)
+		log := r.Log(quiet(), taskOf)
 		log.Info("a")
 		time.Sleep(time.Second)
 		s.set(func(context.Context) error { return errors.New("no route to host") })

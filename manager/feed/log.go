@@ -11,14 +11,15 @@ import (
 
 // Log is a log that passes records on to next and adds a line to the run's
 // history for each: of all that matters enough for next, and of what is info or
-// more.
-func (r *Run) Log(next *slog.Logger) *slog.Logger {
-	return slog.New(tee{next: next.Handler(), run: r})
+// more. task names the task that a context belongs to.
+func (r *Run) Log(next *slog.Logger, task func(context.Context) string) *slog.Logger {
+	return slog.New(tee{next: next.Handler(), run: r, task: task})
 }
 
 type tee struct {
 	next slog.Handler
 	run  *Run
+	task func(context.Context) string
 }
 
 func (h tee) Enabled(ctx context.Context, level slog.Level) bool {
@@ -26,7 +27,7 @@ func (h tee) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h tee) Handle(ctx context.Context, record slog.Record) error {
-	h.run.add(record.Time, api.LogLine{Level: levelName(record.Level), Task: labelOf(ctx), Text: textOf(record)})
+	h.run.add(record.Time, api.LogLine{Level: levelName(record.Level), Task: h.task(ctx), Text: textOf(record)})
 	if !h.next.Enabled(ctx, record.Level) {
 		return nil
 	}
@@ -34,11 +35,11 @@ func (h tee) Handle(ctx context.Context, record slog.Record) error {
 }
 
 func (h tee) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return tee{h.next.WithAttrs(attrs), h.run}
+	return tee{h.next.WithAttrs(attrs), h.run, h.task}
 }
 
 func (h tee) WithGroup(name string) slog.Handler {
-	return tee{h.next.WithGroup(name), h.run}
+	return tee{h.next.WithGroup(name), h.run, h.task}
 }
 
 // textOf is what a record says to the reader of its run: the text that the run

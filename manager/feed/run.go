@@ -13,7 +13,7 @@ type Run struct {
 	feed   *Feed
 	cookie string
 	began  time.Time
-	place  place
+	where  func() []api.TaskInHand
 
 	// Guarded by the feed's mu.
 	fence   int64
@@ -28,9 +28,10 @@ type Run struct {
 	queued  bool           // it is among the feed's pending
 }
 
-// Begin follows a run from now on, until its End.
-func (f *Feed) Begin(cookie string, fence int64) *Run {
-	r := &Run{feed: f, cookie: cookie, fence: fence, began: time.Now()}
+// Begin follows a run from now on, until its End. where tells the tasks that it
+// is in, the outermost first; it must not block.
+func (f *Feed) Begin(cookie string, fence int64, where func() []api.TaskInHand) *Run {
+	r := &Run{feed: f, cookie: cookie, fence: fence, where: where, began: time.Now()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.runs[r] = struct{}{}
@@ -107,6 +108,9 @@ func (r *Run) take(n int) {
 	}
 }
 
+// maxName bounds the name of a task that is told, in bytes.
+const maxName = 200
+
 // cut stands where a text has lost its end.
 const cut = " [cut]"
 
@@ -122,16 +126,20 @@ func encode(line api.LogLine) []byte {
 			return data
 		}
 		line.Text = line.Text[:len(line.Text)/2] + cut
-		line.Task = line.Task[:min(len(line.Task), 200)]
+		line.Task = line.Task[:min(len(line.Task), maxName)]
 	}
 }
 
 // progress is where the run is, if that has changed since it was told. The
 // caller has locked the feed.
 func (r *Run) progress(now time.Time) (e api.RunEvent, fresh bool) {
-	tasks := r.place.tasks(r.feed.redact)
+	tasks := r.where()
 	if len(tasks) == 0 {
 		return e, false
+	}
+	for i, t := range tasks {
+		name := r.feed.redact(t.Name)
+		tasks[i].Name, tasks[i].Since = name[:min(len(name), maxName)], t.Since.UTC()
 	}
 	p := api.Progress{At: now.UTC(), Tasks: tasks}
 	where, err := json.Marshal(tasks)
