@@ -111,6 +111,9 @@ func (p *picture) legend() {
 		p.f(`<rect x="%d" y="40" width="12" height="12" rx="3" fill="%s"/><text x="%d" y="50" fill="#4a5462">%s</text>`, x, svgColour(service), x+18, escape(service))
 		x += 30 + 7*len(service)
 	}
+	if !slices.ContainsFunc(p.spans, func(s Span) bool { return s.Status == "error" }) {
+		return
+	}
 	p.f(`<rect x="%d" y="40.5" width="11" height="11" rx="3" fill="#fff" stroke="%s" stroke-width="2"/><text x="%d" y="50" fill="#4a5462">error</text>`, x, svgError, x+18)
 }
 
@@ -133,9 +136,6 @@ func (p *picture) row(i int, s svgSpan) {
 	name := s.Name
 	if p.attempts && s.Attributes["pullrun.attempt"] != "" && !strings.HasPrefix(name, "settle") {
 		name += " · attempt " + s.Attributes["pullrun.attempt"]
-	}
-	if s.Attributes["pullrun.synthetic"] == "true" {
-		name += " · written by the server"
 	}
 	failed := s.Status == "error"
 	if failed {
