@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -293,9 +294,9 @@ func (f *farWorker) work(runs int, every, patience time.Duration) (longest time.
 // A mixture of all that can happen to a network.
 func TestMixedPaths(t *testing.T) {
 	t.Parallel()
-	seeds := 10
-	if testing.Short() {
-		seeds = 2
+	seeds := 5
+	if os.Getenv("PULLRUN_TEST_LONG") != "" {
+		seeds = 200
 	}
 	seed := faultproxy.Seed(t)
 	for n := range seeds {

@@ -31,7 +31,9 @@ type examined struct {
 // examine runs the doctor, who must end as the findings say.
 func (s *site) examine(env []string, args ...string) map[string]finding {
 	s.t.Helper()
-	code, out, log := call(s.t, slices.Concat(s.env, env), slices.Concat([]string{"doctor", "--output", "json", "--name", "edge", s.pipelines()}, args)...)
+	p := start(s.t, slices.Concat(s.env, env), slices.Concat([]string{"doctor", "--output", "json", "--name", "edge", s.pipelines()}, args)...)
+	code := p.endsWithin(time.Minute + patience) // it may hold a call
+	out, log := p.out.String(), p.log()
 	got := decode[examined](s.t, out)
 	findings := make(map[string]finding)
 	failed := false

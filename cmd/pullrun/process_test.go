@@ -185,6 +185,12 @@ func (p *process) kill() {
 // ends waits for the process to end and returns its exit code.
 func (p *process) ends() int {
 	p.t.Helper()
+	return p.endsWithin(patience)
+}
+
+// endsWithin is ends with a patience of its own.
+func (p *process) endsWithin(patience time.Duration) int {
+	p.t.Helper()
 	select {
 	case <-p.done:
 	case <-time.After(patience):
