@@ -140,7 +140,7 @@ func TestEarlySubmitKeepsItsRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := scriptStart.Add(48 * time.Hour)
-	outdated, err := s.Outdated(t.Context(), later, Retention{Runs: map[State]Keep{Succeeded: {Age: time.Hour}}})
+	outdated, err := s.Outdated(t.Context(), later, Retention{Runs: map[State]Keep{Cancelled: {Age: time.Hour}}})
 	if err != nil {
 		t.Fatal(err)
 	}
