@@ -21,7 +21,6 @@ const (
 
 // A shape is what all spans of one kind have in common, whatever run they are of.
 type shape struct {
-	kind, service string
 	attributes    map[string]bool
 	events        map[string]map[string]bool
 	links         map[string]bool
