@@ -28,6 +28,7 @@ import (
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/manager/outbox"
+	"github.com/pullrun/pullrun/otel/meter"
 )
 
 // An Engine runs pipelines. [engine.Collection] is one. Run must return soon
@@ -89,6 +90,8 @@ type Config struct {
 	Redactor Redactor
 	// Feed tells the server what runs log and where they are. Nil tells nothing.
 	Feed *feed.Feed
+	// Meter measures runs, their tasks and their results. Nil measures nothing.
+	Meter *meter.RunMeter
 	// Admit says why a RUN is not one that this worker takes, whatever the
 	// server thinks. It is handed back, for another worker may take it. Nil
 	// takes all.

@@ -138,6 +138,7 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 	if err == nil && len(verdicts) != len(batch) {
 		err = fmt.Errorf("%d verdicts for %d results", len(verdicts), len(batch))
 	}
+	m.cfg.Meter.Posted(max(1, span.Sends(first)), err == nil)
 	for _, settle := range spans {
 		settle.SetAttributes(span.PostAttemptsKey.Int(span.Sends(first)))
 		if err != nil {
@@ -150,6 +151,7 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 
 // judged lets go of an answer that the server has seen.
 func (m *Manager) judged(a answer, v api.Verdict) {
+	m.cfg.Meter.Judged(string(v.Verdict))
 	switch v.Verdict {
 	case api.VerdictStale:
 		m.log.WarnContext(a.context(), "result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
@@ -165,6 +167,7 @@ func (m *Manager) judged(a answer, v api.Verdict) {
 
 // lose lets go of an answer that nobody will have.
 func (m *Manager) lose(a answer) {
+	m.cfg.Meter.Judged("lost")
 	m.mu.Lock()
 	m.unposted++
 	m.mu.Unlock()

@@ -126,6 +126,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 
 	out, err := m.execute(ctx, r)
 	a := m.conclude(r, m.resultOf(ctx, p, out, err))
+	m.measure(a, time.Since(r.began))
 	said := []any{
 		"cookie", p.Cookie, "pipeline", p.Pipeline,
 		"attempt", a.packet.Attempt, "rc", a.result.RC, "took", time.Since(r.began).Round(time.Microsecond),
@@ -175,7 +176,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 			}
 			done <- o
 		}()
-		spans := &observer{redactor: m.cfg.Redactor}
+		spans := &observer{redactor: m.cfg.Redactor, meter: m.cfg.Meter}
 		defer func() { spans.over(r, &m.mu) }()
 		o.out, o.err = m.engine.Run(ctx, m.input(r, spans))
 	}()

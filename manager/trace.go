@@ -11,6 +11,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -79,6 +80,12 @@ func outcomeOfResult(r api.Result) span.Outcome {
 	return o
 }
 
+// measure tells how an attempt ended.
+func (m *Manager) measure(a answer, took time.Duration) {
+	o := outcomeOfResult(a.result)
+	m.cfg.Meter.Attempt(meter.End{Pipeline: a.packet.Pipeline, Result: string(o.Result), Error: o.Type}, took)
+}
+
 // runBudget is how many spans the loops of one run may have together, and how
 // many all else in it may: so no loop takes those of what comes after it. The
 // engine bounds each loop on its own, but not loops in loops.
@@ -86,7 +93,8 @@ const runBudget = 1000
 
 // observer makes the spans of a run's tasks and chips.
 type observer struct {
-	redactor Redactor // may be nil
+	redactor Redactor        // may be nil
+	meter    *meter.RunMeter // may be nil
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -135,23 +143,42 @@ func (o *observer) over(r *run, mu *sync.Mutex) {
 }
 
 func (o *observer) Task(ctx context.Context, t engine.TaskInfo) (context.Context, func(error)) {
+	began := time.Now()
+	ctx, end := o.taskSpan(ctx, t)
+	return ctx, func(err error) {
+		outcome := taskOutcome(ctx, err)
+		o.meter.Task(string(t.Kind), string(outcome.Result), time.Since(began))
+		end(err, outcome)
+	}
+}
+
+func (o *observer) taskSpan(ctx context.Context, t engine.TaskInfo) (context.Context, func(error, span.Outcome)) {
 	if !o.affords(ctx) {
-		return span.Quiet(ctx), func(error) {}
+		return span.Quiet(ctx), func(error, span.Outcome) {}
 	}
 	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind), ID: t.Pipeline + "/" + strconv.Itoa(t.Number)})
 	if t.Loop {
 		ctx = context.WithValue(ctx, loopKey{}, true)
 	}
-	return ctx, func(err error) {
+	return ctx, func(err error, outcome span.Outcome) {
 		if t.Counts != nil {
 			s.SetAttributes(span.LoopIterationsKey.Int(t.Counts.Iterations), span.SpansDroppedKey.Int(t.Counts.Iterations-t.Counts.Told))
 		}
 		o.record(ctx, s, err)
-		span.EndTask(s, taskOutcome(ctx, err))
+		span.EndTask(s, outcome)
 	}
 }
 
 func (o *observer) Chip(ctx context.Context, c engine.ChipInfo) (context.Context, func(error)) {
+	began := time.Now()
+	ctx, end := o.chipSpan(ctx, c)
+	return ctx, func(err error) {
+		o.meter.Chip(c.Chip, string(taskOutcome(ctx, err).Result), time.Since(began))
+		end(err)
+	}
+}
+
+func (o *observer) chipSpan(ctx context.Context, c engine.ChipInfo) (context.Context, func(error)) {
 	if !o.affords(ctx) {
 		return span.Quiet(ctx), func(error) {}
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/pullrun/pullrun/otel/meter"
 )
 
 // abortTimeout is the part of [FlushTimeout] that is kept for abort.
@@ -23,19 +26,24 @@ type exporter struct {
 	redactor *Redactor
 	limit    int // of a text, negative for none
 
+	room    int          // spans that may wait for their export
+	waiting atomic.Int64 // ended and not handed to ExportSpans
+	meter   *meter.SpanMeter
+
 	aborted context.Context // ends every export
 	cancel  context.CancelCauseFunc
 	once    sync.Once
 	closed  chan struct{} // closed by Shutdown, the SDK's last call
 }
 
-func guard(next sdktrace.SpanExporter, redactor *Redactor, limit int) *exporter {
-	e := &exporter{next: next, redactor: redactor, limit: limit, closed: make(chan struct{})}
+func guard(next sdktrace.SpanExporter, redactor *Redactor, limit int, dropped *meter.SpanMeter) *exporter {
+	e := &exporter{next: next, redactor: redactor, limit: limit, room: queueSize(), meter: dropped, closed: make(chan struct{})}
 	e.aborted, e.cancel = context.WithCancelCause(context.Background())
 	return e
 }
 
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	e.waiting.Add(-int64(len(spans)))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.aborted, func() { cancel(errAborted) })()
@@ -44,7 +52,11 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	for i, s := range spans {
 		clean[i] = cleanSpan{s, e.redactor, e.limit}
 	}
-	return e.next.ExportSpans(ctx, clean)
+	err := e.next.ExportSpans(ctx, clean)
+	if err != nil {
+		e.meter.Dropped(len(spans), "not_taken")
+	}
+	return err
 }
 
 func (e *exporter) Shutdown(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -34,6 +35,7 @@ type HandlerOptions struct {
 func Handler(h http.Handler, opts HandlerOptions) http.Handler {
 	h = named(h)
 	traced := otelhttp.NewHandler(h, "",
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), // a series for each Host that somebody sends
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithPublicEndpointFn(func(r *http.Request) bool { return r.Context().Value(rootKey{}) != nil }),
 	)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -27,6 +28,7 @@ func Transport(base http.RoundTripper) http.RoundTripper {
 		otelhttp.WithFilter(func(r *http.Request) bool {
 			return trace.SpanContextFromContext(r.Context()).IsValid()
 		}),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), // a series for each host that a pipeline names
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
 	)

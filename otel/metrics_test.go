@@ -83,8 +83,8 @@ func TestAServerIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.LeaseExpired(t.Context(), "q001")
-	s.LeaseExpired(t.Context(), "q001")
+	s.LeaseExpired("q001")
+	s.LeaseExpired("q001")
 	text := scrape(t, m)
 	holds(t, text, `pullrun_queue_depth{pullrun_queue="q149"} 149`, `pullrun_queue_oldest_age_seconds{pullrun_queue="q149"} 149`,
 		`pullrun_queue_leased{pullrun_queue="(other)"} 50`, `pullrun_queue_oldest_age_seconds{pullrun_queue="(other)"} 49`,

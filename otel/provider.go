@@ -6,6 +6,8 @@ import (
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/pullrun/pullrun/otel/meter"
 )
 
 const (
@@ -42,7 +44,11 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 	if env("OTEL_BSP_SCHEDULE_DELAY") == "" {
 		batching = append(batching, sdktrace.WithBatchTimeout(batchDelay))
 	}
-	exp := guard(next, redactor, limits.AttributeValueLengthLimit)
+	dropped, err := meter.NewSpans()
+	if err != nil {
+		return nil, err
+	}
+	exp := guard(next, redactor, limits.AttributeValueLengthLimit, dropped)
 	// No WithSampler: one that is set here switches OTEL_TRACES_SAMPLER off.
 	return &provider{
 		exporter: exp,
@@ -50,7 +56,7 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 			sdktrace.WithResource(res),
 			sdktrace.WithRawSpanLimits(limits),
 			sdktrace.WithIDGenerator(idGenerator{}),
-			sdktrace.WithBatcher(exp, batching...),
+			sdktrace.WithSpanProcessor(counted{sdktrace.NewBatchSpanProcessor(exp, batching...), exp}),
 		),
 	}, nil
 }

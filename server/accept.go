@@ -44,6 +44,7 @@ func (s *Server) beginAccept(r *http.Request, in api.Submit, key string) func() 
 			return got, false, err
 		}
 		sent()
+		s.meter.Accepted(out.Queue)
 		s.log.DebugContext(r.Context(), "run is accepted", "cookie", out.Cookie, "pipeline", out.Pipeline)
 		if got := out.Run; got.State == store.Queued && !got.Blocked {
 			s.hub.queued(&news{run: &got})

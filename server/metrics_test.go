@@ -22,14 +22,15 @@ func TestMetrics(t *testing.T) {
 	for range 3 {
 		w.submit(api.Submit{Queue: "deep"})
 	}
-	w.submit(api.Submit{})
+	w.submit(api.Submit{MaxAttempts: 1})
 	w.register("w", 1).take()
 	w.eventually("the lease is over", func() bool { return w.logged("worker has gone away, its leases are over") > 0 })
 	text := w.want(http.StatusOK, "GET", "/metrics", nil).body
 	for _, want := range []string{
 		`pullrun_queue_depth{pullrun_queue="deep"} 3`, `pullrun_queue_oldest_age_seconds{pullrun_queue="deep"}`, "pullrun_polls_waiting 0",
 		`pullrun_cancel_duration_seconds_count{pullrun_cancel_step="delivered"} 1`, `pullrun_cancel_duration_seconds_count{pullrun_cancel_step="stopped"} 1`,
-		`pullrun_lease_expirations_total{pullrun_queue="default"} 1`, "process_open_fds",
+		`pullrun_lease_expirations_total{pullrun_queue="default"} 1`, `pullrun_dead_letters_total{pullrun_queue="default"} 1`,
+		`pullrun_runs_ended_total{cicd_pipeline_result="error",pullrun_queue="default"} 1`, "process_open_fds",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics have no %s:\n%s", want, text)
@@ -51,6 +52,47 @@ func cancelOne(t *testing.T, m *otel.Metrics) {
 	w.want(http.StatusOK, "POST", "/v1/runs/b/cancel", api.Cancel{})
 	wk.poll(held)
 	wk.post(api.Result{Cookie: "a", Fence: held.Fence, RC: api.RCCancelled, Stop: api.StopCooperative})
+}
+
+// Each thing that happens to a run counts once. It installs what belongs to the
+// process as well.
+func TestWhatHappensToRunsIsCounted(t *testing.T) {
+	m, err := otel.SetupMetrics(t.Context(), otel.Options{Service: "server"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Shutdown(t.Context())
+	w := newWorld(t, func(s *setup) { s.Metrics = m })
+	wk := w.register("w", 1)
+	w.submit(api.Submit{Pipeline: "good"})
+	wk.finish(wk.take())
+	w.submit(api.Submit{Pipeline: "bad"})
+	lease := wk.take()
+	wk.post(api.Result{Cookie: lease.Cookie, Fence: lease.Fence, RC: api.RCProcessorException, Error: "no"})
+	w.submit(api.Submit{Pipeline: "handed back"})
+	lease = wk.take()
+	wk.post(api.Result{Cookie: lease.Cookie, Fence: lease.Fence, RC: api.RCWorkerWentAway, Error: "draining"})
+	w.cancel(w.submit(api.Submit{Queue: "other"}).Cookie)
+	text := w.want(http.StatusOK, "GET", "/metrics", nil).body
+	for _, want := range []string{
+		`pullrun_runs_accepted_total{pullrun_queue="default"} 3`,
+		`pullrun_runs_accepted_total{pullrun_queue="other"} 1`,
+		`pullrun_runs_ended_total{cicd_pipeline_result="success",pullrun_queue="default"} 1`,
+		`pullrun_runs_ended_total{cicd_pipeline_result="failure",pullrun_queue="default"} 1`,
+		`pullrun_runs_ended_total{cicd_pipeline_result="cancellation",pullrun_queue="other"} 1`,
+		`pullrun_queue_wait_duration_seconds_count{pullrun_queue="default"} 3`,
+		`cicd_pipeline_run_duration_seconds_count{cicd_pipeline_name="good",cicd_pipeline_result="success",cicd_pipeline_run_state="executing"} 1`,
+		`cicd_pipeline_run_duration_seconds_count{cicd_pipeline_name="bad",cicd_pipeline_result="failure",cicd_pipeline_run_state="executing",error_type="PROCESSOR_EXCEPTION"} 1`,
+		`pullrun_redeliveries_total{pullrun_queue="default",pullrun_redelivery_reason="released"} 1`,
+		`pullrun_forward_dropped_total{pullrun_signal="traces"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
 }
 
 func TestWithoutMetrics(t *testing.T) {

@@ -53,6 +53,7 @@ func (s *Server) requeue(r *http.Request, old *store.Run) (store.Run, bool, erro
 		return out.Run, false, err
 	}
 	sent()
+	s.meter.Accepted(out.Queue)
 	s.log.InfoContext(r.Context(), "run is requeued", "cookie", out.Cookie, "requeued_from", old.Cookie, "by", caller(r).Name)
 	if out.State == store.Queued && !out.Blocked {
 		s.hub.queued(&news{run: &out.Run})

@@ -104,6 +104,7 @@ type Server struct {
 	tokens   *authenticator
 	pace     atomic.Pointer[pace]
 	meter    *meter.ServerMeter
+	counted  counted
 	turned   atomic.Pointer[time.Time] // when sweep last came round
 	hub      *hub
 	listener net.Listener

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -14,6 +15,7 @@ import (
 	"github.com/pullrun/pullrun"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/otel/forward"
+	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/server"
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -77,7 +79,11 @@ const gcPercent = 200
 // serve opens the store and serves it until ctx ends. ready is told of the
 // server when it can be called; what it returns is called at the end.
 func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.Server, *tokenFiles) (stop func())) (err error) {
-	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: w.log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Timing: store.Timing{
+	commits, err := meter.NewStore()
+	if err != nil {
+		return fmt.Errorf("measure the store: %w", err)
+	}
+	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: w.log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Committed: commits.Committed, Timing: store.Timing{
 		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
 	}})
 	if err != nil {

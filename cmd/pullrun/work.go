@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/manager/status"
 	"github.com/pullrun/pullrun/otel"
+	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/poller"
 )
 
@@ -79,6 +81,10 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	w := &workplace{watch: of, name: name, started: time.Now(), identity: id, service: newSupervisor(of.log), toEnd: make(chan struct{})}
 	w.cfg.Store(&cfg)
 	w.pipelines.set.Store(pipelines)
+	runs, err := meter.NewRuns()
+	if err != nil {
+		return nil, fmt.Errorf("measure this worker: %w", err)
+	}
 	c, err := newClient(cfg.Server, id.show, 0)
 	if err != nil {
 		return nil, err
@@ -98,7 +104,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
 		Outbox: box, Redactor: of.redactor, Admit: w.pipelines.admit,
 		Tight: newMachineMemory(func() int { return w.settings().Limits.MachineMemory }, w.log).tight,
-		Feed:  w.feed, OnShutdown: func(string) { close(w.toEnd) },
+		Feed:  w.feed, Meter: runs, OnShutdown: func(string) { close(w.toEnd) },
 	}, &w.pipelines, w.post, w.log)
 	w.poller = poller.New(poller.Config{
 		Register: register(name, cfg, pipelines.offered()), Opened: w.opened, Paused: w.manager.Paused,

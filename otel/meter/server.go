@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
 // mostQueues is how many queues are shown by themselves.
@@ -21,39 +23,81 @@ type Queue struct {
 
 // A Server is one reading of a server.
 type Server struct {
-	Queues []Queue
-	Parked int // polls
+	Queues  []Queue
+	Parked  int              // polls
+	Dropped map[string]int64 // of what workers export through it, by signal
 }
 
 // ServerMeter measures a server.
 type ServerMeter struct {
-	expirations metric.Int64Counter
-	cancels     metric.Float64Histogram
-	stop        func() error
+	accepted, ended, expirations, redeliveries, dead metric.Int64Counter
+	waited, ran, cancelled                           metric.Float64Histogram
+
+	names, pipelines, codes few // queues, and what is in End
+
+	queue   *labels[string]
+	steps   *labels[string]
+	endings *labels[ending]
+	runs    *labels[End]
+	returns *labels[redelivery]
+
+	stop func() error
 }
+
+// An End is how a run ended.
+type End struct {
+	Pipeline string
+	Result   string // in the words of the CI/CD conventions
+	Error    string // its code, empty unless it failed
+}
+
+type (
+	ending     struct{ queue, result string }
+	redelivery struct{ queue, reason string }
+)
 
 // NewServer makes the meter of a server. The reading is taken anew for each
 // collection, which is told when it cannot be.
 func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error) {
 	s := newSet()
-	expirations, err := s.Int64Counter("pullrun.lease.expirations", metric.WithUnit("{lease}"),
-		metric.WithDescription("Leases that ended because their worker was not heard of."))
-	if err != nil {
-		return nil, err
+	m := &ServerMeter{
+		accepted:     s.count("pullrun.runs.accepted", "{run}", "Runs that were submitted and committed."),
+		ended:        s.count("pullrun.runs.ended", "{run}", "Runs that have ended, for good."),
+		expirations:  s.count("pullrun.lease.expirations", "{lease}", "Leases that ended because their worker was not heard of."),
+		redeliveries: s.count("pullrun.redeliveries", "{run}", "Runs that went back from a worker to their queue."),
+		dead:         s.count("pullrun.dead_letters", "{run}", "Runs that were given up because their workers were lost."),
+		waited:       s.spread("pullrun.queue.wait.duration", "s", "How long runs waited in their queue, until a worker had them.", runBuckets),
+		ran:          s.spread("cicd.pipeline.run.duration", "s", "How long the last attempt of runs that have ended was with its worker.", runBuckets),
+		cancelled:    s.spread("pullrun.cancel.duration", "s", "Time from the request to cancel a run that a worker has, to each step.", cancelBuckets),
+		queue:        one(QueueKey),
+		steps:        one(StepKey),
+		endings: newLabels(func(e ending) []attribute.KeyValue {
+			return []attribute.KeyValue{QueueKey.String(e.queue), semconv.CICDPipelineResultKey.String(e.result)}
+		}),
+		returns: newLabels(func(r redelivery) []attribute.KeyValue {
+			return []attribute.KeyValue{QueueKey.String(r.queue), ReturnKey.String(r.reason)}
+		}),
+		runs: newLabels(func(e End) []attribute.KeyValue {
+			return []attribute.KeyValue{
+				semconv.CICDPipelineNameKey.String(e.Pipeline), semconv.CICDPipelineRunStateExecuting,
+				semconv.CICDPipelineResultKey.String(e.Result), semconv.ErrorTypeKey.String(e.Error),
+			}
+		}),
 	}
-	cancels, err := s.Float64Histogram("pullrun.cancel.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from the request to cancel a run that a worker has, to each step."),
-		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
-	if err != nil {
-		return nil, err
-	}
+	var err error
+	m.stop, err = s.observe(s.serverGauges(read))
+	return m, err
+}
+
+func (s *set) serverGauges(read func(context.Context) (Server, error)) func(context.Context, metric.Observer) error {
 	depth := s.gauge("pullrun.queue.depth", "{run}", "Runs that wait for a worker.")
 	blocked := s.gauge("pullrun.queue.blocked", "{run}", "Runs that wait for a slot of their concurrency key.")
 	scheduled := s.gauge("pullrun.queue.scheduled", "{run}", "Runs that wait for their time.")
 	leased := s.gauge("pullrun.queue.leased", "{run}", "Runs that a worker has.")
 	oldest := s.seconds("pullrun.queue.oldest.age", "How long the longest waiting run has waited for a worker.")
 	parked := s.gauge("pullrun.polls.waiting", "{poll}", "Polls that are held here.")
-	stop, err := s.observe(func(ctx context.Context, o metric.Observer) error {
+	dropped := s.counter("pullrun.forward.dropped", "{item}", "Spans, data points and log records of workers that did not reach the server's collector.")
+	return func(ctx context.Context, o metric.Observer) error {
 		r, err := read(ctx)
 		if err != nil {
 			return err
@@ -67,18 +111,46 @@ func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error)
 			o.ObserveFloat64(oldest, q.Oldest.Seconds(), name)
 		}
 		o.ObserveInt64(parked, int64(r.Parked))
+		for signal, n := range r.Dropped {
+			o.ObserveInt64(dropped, n, with(SignalKey, signal))
+		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return &ServerMeter{expirations: expirations, cancels: cancels, stop: stop}, nil
 }
 
-// LeaseExpired counts a lease. Of the queues' names the SDK keeps as many apart
-// as its limit says, and adds the others up.
-func (m *ServerMeter) LeaseExpired(ctx context.Context, queue string) {
-	m.expirations.Add(ctx, 1, with(QueueKey, queue))
+// Accepted counts a run that was submitted.
+func (m *ServerMeter) Accepted(queue string) {
+	m.accepted.Add(context.Background(), 1, m.queue.get(m.names.of(queue)).add...)
+}
+
+// TakenUp measures how long a run has waited when a worker has it.
+func (m *ServerMeter) TakenUp(queue string, waited time.Duration) {
+	m.waited.Record(context.Background(), waited.Seconds(), m.queue.get(m.names.of(queue)).record...)
+}
+
+// Ended counts a run that has ended. It was with its last worker for ran, or
+// with none where that is 0.
+func (m *ServerMeter) Ended(queue string, e End, ran time.Duration) {
+	m.ended.Add(context.Background(), 1, m.endings.get(ending{m.names.of(queue), e.Result}).add...)
+	if ran > 0 {
+		e.Pipeline, e.Error = m.pipelines.of(e.Pipeline), m.codes.of(e.Error)
+		m.ran.Record(context.Background(), ran.Seconds(), m.runs.get(e).record...)
+	}
+}
+
+// Dead counts a run that was given up.
+func (m *ServerMeter) Dead(queue string) {
+	m.dead.Add(context.Background(), 1, m.queue.get(m.names.of(queue)).add...)
+}
+
+// LeaseExpired counts a lease.
+func (m *ServerMeter) LeaseExpired(queue string) {
+	m.expirations.Add(context.Background(), 1, m.queue.get(m.names.of(queue)).add...)
+}
+
+// CameBack counts a run that went back to its queue. The reason is one of few.
+func (m *ServerMeter) CameBack(queue, reason string) {
+	m.redeliveries.Add(context.Background(), 1, m.returns.get(redelivery{m.names.of(queue), reason}).add...)
 }
 
 // The steps of a cancellation.
@@ -89,8 +161,8 @@ const (
 
 // Cancelled counts a step of a cancellation, and how long after the request it
 // came.
-func (m *ServerMeter) Cancelled(ctx context.Context, step string, after time.Duration) {
-	m.cancels.Record(ctx, after.Seconds(), with(StepKey, step))
+func (m *ServerMeter) Cancelled(step string, after time.Duration) {
+	m.cancelled.Record(context.Background(), after.Seconds(), m.steps.get(step).record...)
 }
 
 // Stop ends the readings.

@@ -81,6 +81,11 @@ type Options struct {
 	// with ErrFull before those are. Zero keeps none.
 	Reserve int64
 
+	// Committed is told of each transaction that was committed and synced: how
+	// long it took from its begin, and how many operations it holds. All else
+	// waits for it. Nil is none.
+	Committed func(took time.Duration, operations int)
+
 	vfs  string                              // file system layer under SQLite, for tests
 	fill func(path string, size int64) error // takes the reserve, for tests
 }

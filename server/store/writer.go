@@ -39,6 +39,7 @@ type writer struct {
 	log     *slog.Logger
 	timing  Timing
 	aging   time.Duration
+	tell    func(took time.Duration, operations int) // of a commit
 	routes  *routes
 	// offerings are what workers offer, as far as it is known; used by the loop
 	// alone.
@@ -63,7 +64,7 @@ type writer struct {
 func newWriter(c conn, d dialect, o Options) *writer {
 	_, shared := d.(*postgres)
 	w := &writer{
-		conn: c, dialect: d, log: o.Log, timing: o.Timing, aging: o.Aging, routes: newRoutes(), offerings: map[string]*offering{},
+		conn: c, dialect: d, log: o.Log, timing: o.Timing, aging: o.Aging, tell: o.Committed, routes: newRoutes(), offerings: map[string]*offering{},
 		backlog: backlog{limit: o.MaxQueued, shared: shared}, recall: newRecall(shared),
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -216,6 +217,7 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 	if w.err != nil {
 		return all(errs, w.refusal()), settled
 	}
+	began := time.Now()
 	if err := w.conn.begin(); err != nil {
 		_, err = w.judge(err)
 		return all(errs, err), settled
@@ -254,6 +256,9 @@ func (w *writer) attempt(batch []operation) (errs []error, _ verdict) {
 		return w.judgeCommit(errs, err)
 	}
 	w.points.after()
+	if w.tell != nil {
+		w.tell(time.Since(began), len(batch))
+	}
 	return errs, settled
 }
 

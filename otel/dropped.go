@@ -1,0 +1,35 @@
+package otel
+
+import (
+	"strconv"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// counted is a processor that drops, and counts, what the next one would drop
+// without a word: what ends while as many spans wait as have room in its queue.
+type counted struct {
+	sdktrace.SpanProcessor
+	exporter *exporter
+}
+
+func (c counted) OnEnd(s sdktrace.ReadOnlySpan) {
+	if !s.SpanContext().IsSampled() {
+		return
+	}
+	e := c.exporter
+	if e.waiting.Add(1) > int64(e.room) {
+		e.waiting.Add(-1)
+		e.meter.Dropped(1, "queue_full")
+		return
+	}
+	c.SpanProcessor.OnEnd(s)
+}
+
+// queueSize is how many spans may wait, as the SDK has it.
+func queueSize() int {
+	if n, err := strconv.Atoi(env("OTEL_BSP_MAX_QUEUE_SIZE")); err == nil && n > 0 {
+		return n
+	}
+	return sdktrace.DefaultMaxQueueSize
+}

@@ -1,0 +1,209 @@
+package meter_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	diff "github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	prometheusexporter "go.opentelemetry.io/otel/exporters/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/pullrun/pullrun/otel/meter"
+)
+
+var update = flag.Bool("update", false, "write docs/metrics.md anew")
+
+// TestDocs holds docs/metrics.md and the metrics together: their names in
+// OpenTelemetry and in Prometheus, their kinds, units and labels, as they are
+// when everything has been measured once. It installs meter providers, which
+// belong to the process, so the tests of this package are not parallel.
+func TestDocs(t *testing.T) {
+	const file = "../../docs/metrics.md"
+	server := measured(t, measureServer)
+	want := preface + table("The server", server) + table("The worker", measured(t, measureWorker)) + table("Both", measured(t, measureSpans)) + afterword
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff.Diff(want, string(got)); d != "" {
+		t.Errorf("docs/metrics.md is stale; write it anew with: go test ./otel/meter -run TestDocs -update\n%s", d)
+	}
+}
+
+func measureServer(t *testing.T) {
+	m, err := meter.NewServer(func(context.Context) (meter.Server, error) {
+		return meter.Server{Queues: []meter.Queue{{Name: "q"}}, Dropped: map[string]int64{"traces": 1}}, nil
+	})
+	s, err2 := meter.NewStore()
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	s.Committed(time.Millisecond, 3)
+	m.Accepted("q")
+	m.TakenUp("q", time.Second)
+	m.Ended("q", meter.End{Pipeline: "p", Result: "error", Error: "E"}, time.Second)
+	m.Dead("q")
+	m.LeaseExpired("q")
+	m.CameBack("q", "expired")
+	m.Cancelled(meter.CancelStopped, time.Second)
+}
+
+func measureWorker(t *testing.T) {
+	_, err := meter.ObserveWorker(func() meter.Worker {
+		return meter.Worker{Runs: map[string]int{"running": 1}, Polls: map[string]int64{"empty": 1}}
+	})
+	m, err2 := meter.NewRuns()
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	m.Attempt(meter.End{Pipeline: "p", Result: "failure", Error: "E"}, time.Second)
+	m.Task("chip", "success", time.Second)
+	m.Chip("http.get", "success", time.Second)
+	m.Posted(2, true)
+	m.Judged("accepted")
+}
+
+func measureSpans(t *testing.T) {
+	m, err := meter.NewSpans()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Dropped(1, "queue_full")
+}
+
+// An entry is one metric as it was measured.
+type entry struct {
+	name, prometheus, kind, unit, about string
+	labels                              []string
+}
+
+// measured are the metrics that measure makes. A description is what tells them
+// apart in both worlds, so no two may be the same.
+func measured(t *testing.T, measure func(*testing.T)) []entry {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	exporter, err := prometheusexporter.New(prometheusexporter.WithRegisterer(registry), prometheusexporter.WithoutScopeInfo(), prometheusexporter.WithoutTargetInfo())
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
+	otel.SetMeterProvider(provider)
+	measure(t)
+	var all metricdata.ResourceMetrics
+	if err := exporter.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]string) // in Prometheus, by description
+	for _, f := range families {
+		if names[f.GetHelp()] != "" {
+			t.Errorf("%s and %s have the same description", names[f.GetHelp()], f.GetName())
+		}
+		names[f.GetHelp()] = f.GetName()
+	}
+	var out []entry
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			e := entry{name: m.Name, prometheus: names[m.Description], unit: m.Unit, about: m.Description}
+			e.kind, e.labels = shape(t, m.Data)
+			if e.prometheus == "" || e.unit == "" || e.about == "" {
+				t.Errorf("%s: is not all there: %+v", m.Name, e)
+			}
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
+	return out
+}
+
+func shape(t *testing.T, data metricdata.Aggregation) (kind string, labels []string) {
+	t.Helper()
+	set := make(map[string]bool)
+	add := func(s attribute.Set) {
+		for _, kv := range s.ToSlice() {
+			set[string(kv.Key)] = true
+		}
+	}
+	switch d := data.(type) {
+	case metricdata.Gauge[int64]:
+		kind = "gauge"
+		for _, p := range d.DataPoints {
+			add(p.Attributes)
+		}
+	case metricdata.Gauge[float64]:
+		kind = "gauge"
+		for _, p := range d.DataPoints {
+			add(p.Attributes)
+		}
+	case metricdata.Sum[int64]:
+		kind = "counter"
+		for _, p := range d.DataPoints {
+			add(p.Attributes)
+		}
+	case metricdata.Histogram[float64]:
+		kind = "histogram"
+		for _, p := range d.DataPoints {
+			add(p.Attributes)
+		}
+	default:
+		t.Fatalf("a metric is %T", data)
+	}
+	return kind, slices.Sorted(maps.Keys(set))
+}
+
+func table(title string, all []entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n| in Prometheus | in OpenTelemetry | kind, unit | labels | |\n| --- | --- | --- | --- | --- |\n", title)
+	for _, e := range all {
+		labels := "`" + strings.Join(e.labels, "`, `") + "`"
+		if len(e.labels) == 0 {
+			labels = ""
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s, %s | %s | %s |\n", e.prometheus, e.name, e.kind, e.unit, labels, e.about)
+	}
+	return b.String()
+}
+
+const preface = `# Metrics
+
+<!-- Made from the code by: go test ./otel/meter -run TestDocs -update -->
+
+A server answers ` + "`GET /metrics`" + ` on its own port, with the scope ` + "`read`" + `, and a worker on the address of its setting
+` + "`listen`" + `. Both speak the text form of Prometheus, and need no collector and no setting. [deploy/prometheus](../deploy/prometheus)
+has a configuration and alert rules, [deploy/grafana](../deploy/grafana) a dashboard.
+
+In Prometheus the dots of a label's name are underscores: ` + "`pullrun.queue`" + ` is ` + "`pullrun_queue`" + `. A histogram is three
+metrics there, which end in ` + "`_bucket`, `_sum` and `_count`" + `.
+
+The queues' figures are read from the store, at most once in five seconds. All servers of one database show the same, so
+take their maximum and not their sum. What is counted as it happens is counted by the server that it happened on; add
+that up. How to scale workers by the demand of a queue stands in [operating.md](operating.md).
+
+A label never holds a run, a URL or a text of a user. Of names that users choose (queues, pipelines, error types) the
+first 100 of a process are kept apart, and all others are ` + "`(other)`" + `.
+`
+
+const afterword = `
+The process itself is shown by ` + "`go_...`" + ` and ` + "`process_...`" + `, and its name and version by ` + "`target_info`" + `.
+`
