@@ -21,10 +21,10 @@ const (
 
 // A shape is what all spans of one kind have in common, whatever run they are of.
 type shape struct {
-	attributes    map[string]bool
-	events        map[string]map[string]bool
-	links         map[string]bool
-	errors        bool
+	attributes map[string]bool
+	events     map[string]map[string]bool
+	links      map[string]bool
+	errors     bool
 }
 
 // variable are the parts of names that stand for a pipeline, a queue and so on.
