@@ -67,6 +67,7 @@ type Stop string
 // The ways to stop.
 const (
 	StopCooperative Stop = "cooperative" // by itself, when it was told to
+	StopKilled      Stop = "killed"      // when a program that it had started was killed
 	StopAbandoned   Stop = "abandoned"   // not in time; what it was doing may go on for a while
 )
 

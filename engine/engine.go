@@ -65,6 +65,10 @@ type Output struct {
 	// Warnings are what went wrong without failing the run, such as the
 	// error of a background task that nobody waited for.
 	Warnings []string
+
+	// Killed reports that the run was stopped and a chip told [Killed] of
+	// what it was doing. It counts if the run failed as well.
+	Killed bool
 }
 
 // Run runs a pipeline to its end, background tasks included. It returns an
@@ -108,13 +112,15 @@ func (r *run) await(done <-chan ending) ending {
 		return end
 	case <-grace.C:
 		r.log.Error("run left behind: a chip does not heed its context", "pipeline", r.pipeline, "took", r.limits.Grace)
-		return ending{err: (&strand{run: r}).interrupted(r.ctx)}
+		err := (&strand{run: r}).interrupted(r.ctx)
+		err.Cause = fmt.Errorf("%w: %w", ErrLeftBehind, err.Cause)
+		return ending{err: err}
 	}
 }
 
 // output turns the end of a run into what its caller gets.
 func (r *run) output(end ending) (Output, error) {
-	out := Output{Warnings: r.warnings()}
+	out := Output{Warnings: r.warnings(), Killed: r.killed.Load()}
 	if value, ok := r.terminatedWith(); ok && end.err != nil {
 		end = ending{value: value}
 	}

@@ -27,6 +27,7 @@ type run struct {
 	tasks   atomic.Int64
 	steps   *expr.Budget
 	printed atomic.Int64 // bytes
+	killed  atomic.Bool  // see Killed
 
 	strands sync.WaitGroup // the background ones
 	live    atomic.Int64   // background strands that have not ended
@@ -49,6 +50,16 @@ func Log(ctx context.Context, level slog.Level, text string) error {
 		return nil
 	}
 	return r.write(ctx, level, "log", text)
+}
+
+// Killed tells, for a chip, that what it was doing for the run that calls it
+// did not end when it was told to and was ended by force, as the operating
+// system kills a process. It counts when it was the run that was stopped, and
+// not one of its tasks.
+func Killed(ctx context.Context) {
+	if r, ok := ctx.Value(runKey{}).(*run); ok && r.ctx.Err() != nil {
+		r.killed.Store(true)
+	}
 }
 
 var errOutput = errors.New("the run has printed and logged too much")
@@ -88,6 +99,10 @@ type ending struct {
 // ErrTimeLimit is the cause of a [LimitException] of a run that took longer
 // than [Limits] allow.
 var ErrTimeLimit = errors.New("the time limit is reached")
+
+// ErrLeftBehind is a cause of the error of a run that was stopped while a chip
+// did not heed its context: what the chip does goes on.
+var ErrLeftBehind = errors.New("left behind")
 
 // The other reasons for which a run stops by itself.
 var (

@@ -204,17 +204,50 @@ func TestARunEndsSoonAfterItsContext(t *testing.T) {
 
 func TestAChipThatIgnoresItsContextIsLeftBehind(t *testing.T) {
 	release := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
 	chip := engine.NewChip("bad.chip", "Does not listen.", func(context.Context, struct{}) (struct{}, error) {
+		cancel()
 		<-release
 		return struct{}{}, nil
 	})
 	c := load(t, engine.LoadOptions{Chips: engine.NewChips(chip), Limits: engine.Limits{Grace: 20 * time.Millisecond}},
 		map[string]string{"main.yml": "- chip: bad.chip\n"})
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	_, err := run(ctx, c, "")
 	failsWith(t, err, engine.CancelledException)
+	if !errors.Is(err, engine.ErrLeftBehind) || !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v, want ErrLeftBehind and the cause", err)
+	}
 	close(release)
+}
+
+func TestARunThatWasStoppedByForceSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		name, task string
+		stop       bool
+		want       bool
+	}{
+		{"the run was stopped", "- chip: bad.chip\n", true, true},
+		{"the run was stopped, and the chip is in the background", "- chip: bad.chip\n  run_async: true\n", true, true},
+		{"a task took too long", "- chip: bad.chip\n  timeout: 1ms\n  rescue: [{comment: on it goes}]\n", false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			chip := engine.NewChip("bad.chip", "Is killed.", func(ctx context.Context, _ struct{}) (struct{}, error) {
+				if tt.stop {
+					cancel()
+				}
+				<-ctx.Done()
+				engine.Killed(ctx)
+				return struct{}{}, context.Cause(ctx)
+			})
+			c := load(t, engine.LoadOptions{Chips: engine.NewChips(chip)}, map[string]string{"main.yml": tt.task})
+			out, err := c.Run(ctx, engine.Input{Pipeline: "main"})
+			if out.Killed != tt.want || (err != nil) != tt.stop {
+				t.Errorf("Run() = killed %t, %v, want %t", out.Killed, err, tt.want)
+			}
+		})
+	}
 }
 
 func TestAResultThatIsNoDataIsAnError(t *testing.T) {

@@ -236,7 +236,7 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	if cause := context.Cause(ctx); cause != nil {
 		result.RC = codeOf(cause)
 		if result.RC == api.RCCancelled {
-			result.Stop = howItStopped(err, cause)
+			result.Stop = howItStopped(out, err, cause)
 		}
 		if errors.Is(cause, errStopping) && failed != nil { // which says no more than that it was told to stop
 			result.Error, result.Stacktrace = cause.Error(), ""

@@ -56,6 +56,14 @@ func after(d time.Duration) func(context.Context, engine.Input) (engine.Output, 
 // standard are the pipelines of most tests.
 var standard = pipelines{
 	"echo": echo, "wait": wait, "minute": after(time.Minute), "stubborn": after(time.Hour),
+	"killed": func(ctx context.Context, in engine.Input) (engine.Output, error) {
+		_, err := wait(ctx, in)
+		return engine.Output{Killed: true}, err
+	},
+	"left behind": func(ctx context.Context, in engine.Input) (engine.Output, error) {
+		_, err := wait(ctx, in)
+		return engine.Output{Killed: true}, fmt.Errorf("%w: %w", engine.ErrLeftBehind, err)
+	},
 	"fail": func(context.Context, engine.Input) (engine.Output, error) {
 		return engine.Output{}, &engine.Error{Class: "ValueError", Message: "no", Frames: []engine.Frame{{Pipeline: "fail", Number: 1, File: "fail.yaml", Line: 3}}}
 	},

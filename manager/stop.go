@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -37,11 +38,14 @@ func codeOf(cause error) api.RC {
 	return api.RCWorkerWentAway
 }
 
-// howItStopped tells how a run that was cancelled came to this error.
-func howItStopped(err, cause error) api.Stop {
+// howItStopped tells how a run that was cancelled came to this error. The
+// engine may give a run up a moment before this package does.
+func howItStopped(out engine.Output, err, cause error) api.Stop {
 	switch {
-	case errors.Is(err, errAbandoned):
+	case errors.Is(err, errAbandoned), errors.Is(err, engine.ErrLeftBehind):
 		return api.StopAbandoned
+	case out.Killed:
+		return api.StopKilled
 	case err == cause: // what stopped wraps its cause, what had not begun is it
 		return ""
 	}

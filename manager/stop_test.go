@@ -21,6 +21,8 @@ func TestHowARunStops(t *testing.T) {
 	}{
 		{"by itself", "wait", nil, func(m *manager.Manager) { m.Handle(cancel("a")) }, api.RCCancelled, api.StopCooperative},
 		{"not in time", "stubborn", nil, func(m *manager.Manager) { m.Handle(cancel("a")) }, api.RCCancelled, api.StopAbandoned},
+		{"by force", "killed", nil, func(m *manager.Manager) { m.Handle(cancel("a")) }, api.RCCancelled, api.StopKilled},
+		{"not in time, as the engine says first", "left behind", nil, func(m *manager.Manager) { m.Handle(cancel("a")) }, api.RCCancelled, api.StopAbandoned},
 		{"it had not begun", "wait", func(p *api.Packet) { p.Delivery = api.AtMostOnce }, func(m *manager.Manager) { m.Handle(cancel("a")) }, api.RCCancelled, ""},
 		{"it has finished all the same", "minute", nil, func(m *manager.Manager) { time.Sleep(55 * time.Second); m.Handle(cancel("a")) }, api.RCOK, ""},
 		{"its time was over", "wait", func(p *api.Packet) { p.TimeoutMS = 1000 }, func(*manager.Manager) {}, api.RCTimeout, ""},

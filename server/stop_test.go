@@ -16,6 +16,7 @@ import (
 func TestACancellationLeavesItsProof(t *testing.T) {
 	t.Parallel()
 	const runs = 40
+	stops := []api.Stop{api.StopCooperative, api.StopKilled, api.StopAbandoned}
 	w := newWorld(t)
 	wk := w.register("w", runs)
 	for i := range runs {
@@ -51,11 +52,7 @@ func TestACancellationLeavesItsProof(t *testing.T) {
 	<-heard
 	wk.beat(held...) // it has told them all to stop
 	for i, h := range held {
-		stop := api.StopCooperative
-		if i%2 == 1 {
-			stop = api.StopAbandoned
-		}
-		wk.post(api.Result{Cookie: h.Cookie, Fence: h.Fence, RC: api.RCCancelled, Stop: stop})
+		wk.post(api.Result{Cookie: h.Cookie, Fence: h.Fence, RC: api.RCCancelled, Stop: stops[i%len(stops)]})
 	}
 
 	var took []time.Duration
@@ -68,7 +65,7 @@ func TestACancellationLeavesItsProof(t *testing.T) {
 		if !slices.IsSortedFunc(steps, time.Time.Compare) {
 			t.Errorf("steps %v, want them in order", steps)
 		}
-		if want := []api.Stop{api.StopCooperative, api.StopAbandoned}[i%2]; run.Stop != want {
+		if want := stops[i%len(stops)]; run.Stop != want {
 			t.Errorf("stop = %q, want %q", run.Stop, want)
 		}
 		took = append(took, run.CancelDeliveredAt.Sub(*run.CancelRequestedAt))

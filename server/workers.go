@@ -113,7 +113,8 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 		Worker: worker, Cookie: res.Cookie, Fence: res.Fence, RC: string(res.RC),
 		Error: res.Error, Stacktrace: res.Stacktrace, Result: res.Result, Release: !res.RC.Ends(), LastEvent: res.LastEvent,
 	}
-	if res.Stop == api.StopCooperative || res.Stop == api.StopAbandoned { // a newer worker may know of more
+	switch res.Stop {
+	case api.StopCooperative, api.StopKilled, api.StopAbandoned: // a newer worker may know of more
 		out.Stop = store.Stop(res.Stop)
 	}
 	refusal := ""

@@ -132,6 +132,7 @@ type Stop string
 
 const (
 	StopCooperative Stop = "cooperative" // by itself
+	StopKilled      Stop = "killed"      // after a program of it was killed
 	StopAbandoned   Stop = "abandoned"   // not in time, or nobody said so
 )
 
