@@ -19,7 +19,7 @@ demo: build ## Run the URL check through a server and a worker, and end
 
 .PHONY: test
 test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
-	CGO_ENABLED=1 sh tools/postgres.sh sh tools/network.sh $(GO) test -race -timeout 10m ./...
+	CGO_ENABLED=1 sh tools/postgres.sh sh tools/network.sh sh tools/prometheus.sh $(GO) test -race -timeout 10m ./...
 
 JAEGER := bin/jaeger
 

@@ -28,7 +28,7 @@ func wants(t *testing.T, program, pkg string) string {
 			return path
 		}
 	}
-	t.Fatalf("%s is not installed: install the package %s, or have tools/network.sh do so as root", program, pkg)
+	t.Fatalf("%s is not installed: install the package %s, or have the scripts in tools do so as root, as make test does", program, pkg)
 	return ""
 }
 

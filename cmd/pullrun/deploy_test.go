@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/pullrun/pullrun/configs"
+)
+
+const deployDir = "../../deploy"
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// Rules and dashboards name no metric and no label that docs/metrics.md does not
+// list, and the dashboard shows every metric.
+func TestTheDashboardAndTheRulesUseMetricsThatExist(t *testing.T) {
+	t.Parallel()
+	docs := readFile(t, "../../docs/metrics.md")
+	known := make(map[string]bool)
+	var listed []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| .*? \\| (.*?) \\|").FindAllStringSubmatch(docs, -1) {
+		listed = append(listed, m[1])
+		known[m[1]] = true
+		if strings.HasPrefix(m[2], "histogram") {
+			known[m[1]+"_bucket"], known[m[1]+"_sum"], known[m[1]+"_count"] = true, true, true
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z_.]+\\.[a-z_.]+)`").FindAllStringSubmatch(docs, -1) {
+		known[strings.ReplaceAll(m[1], ".", "_")] = true // labels
+	}
+	name := regexp.MustCompile(`\b(pullrun|cicd)_[a-z_]+`)
+	dashboard := expressions(t)
+	for _, text := range append(dashboard, readFile(t, filepath.Join(deployDir, "prometheus/rules.yml")), readFile(t, filepath.Join(deployDir, "prometheus/rules_test.yml"))) {
+		for _, used := range name.FindAllString(text, -1) {
+			if !known[used] {
+				t.Errorf("%q is in deploy and not in docs/metrics.md", used)
+			}
+		}
+	}
+	if len(listed) < 30 {
+		t.Errorf("docs/metrics.md lists %d metrics, want all", len(listed))
+	}
+	shown := strings.Join(dashboard, "\n")
+	for _, metric := range listed {
+		if !strings.Contains(shown, metric) {
+			t.Errorf("the dashboard does not show %s", metric)
+		}
+	}
+}
+
+// expressions are those of the dashboard.
+func expressions(t *testing.T) (out []string) {
+	t.Helper()
+	var dashboard struct {
+		Panels []struct {
+			ID      int
+			Title   string
+			Type    string
+			GridPos struct{ H, W, X, Y int }
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(deployDir, "grafana/pullrun.json"))), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(map[[2]int]string)
+	for i, p := range dashboard.Panels {
+		if p.ID != i+1 || p.Title == "" || p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %d is not all there: %+v", i, p)
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := taken[[2]int{x, y}]; other != "" || x >= 24 {
+					t.Fatalf("panel %q lies on %q, or beyond the edge", p.Title, other)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+		for _, target := range p.Targets {
+			out = append(out, target.Expr)
+		}
+	}
+	return out
+}
+
+// compose is what the tests want to know of deploy/compose.yaml.
+type compose struct {
+	Services map[string]struct {
+		Command     []string
+		Environment map[string]string
+		Secrets     []string
+		Networks    []string
+		Volumes     []string
+		Ports       []string
+	}
+	Configs map[string]struct{ Content string }
+	Secrets map[string]struct{ File string }
+}
+
+// The server and the worker of deploy/compose.yaml start with the settings that
+// they are given, every variable is one that they know, and Prometheus looks for
+// them where they are.
+func TestComposeKnowsTheSettings(t *testing.T) {
+	t.Parallel()
+	var c compose
+	if err := yaml.Unmarshal([]byte(readFile(t, filepath.Join(deployDir, "compose.yaml"))), &c); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	secret := func(text string) string {
+		for name := range c.Secrets {
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, []byte(testToken+name), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			text = strings.ReplaceAll(text, "/run/secrets/"+name, file)
+		}
+		return text
+	}
+	file := filepath.Join(dir, "server.yaml")
+	if err := os.WriteFile(file, []byte(secret(c.Configs["server"].Content)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(service string) func(string) string {
+		return func(name string) string { return secret(c.Services[service].Environment[name]) }
+	}
+	server, _, err := configs.Load[configs.Server](configs.LoadOptions{File: file, Getenv: getenv("server")})
+	if err != nil {
+		t.Error(err)
+	}
+	worker, _, err := configs.Load[configs.Worker](configs.LoadOptions{Getenv: getenv("worker")})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, service := range []string{"server", "worker"} {
+		known := readFile(t, "../../configs/"+service+".yaml")
+		for name := range c.Services[service].Environment {
+			if !strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") && !strings.Contains(known, "# "+name+",") {
+				t.Errorf("%s: the %s has no setting of this name", name, service)
+			}
+		}
+	}
+	if len(server.Tokens) != len(c.Secrets) {
+		t.Errorf("the server knows %d tokens, want one for each of %d secrets", len(server.Tokens), len(c.Secrets))
+	}
+	scrapes := readFile(t, filepath.Join(deployDir, "prometheus/prometheus.yml"))
+	for _, target := range []string{"[server" + server.Listen + "]", "[worker" + worker.Listen + "]"} {
+		if !strings.Contains(scrapes, target) {
+			t.Errorf("prometheus.yml does not scrape %s", target)
+		}
+	}
+	if got := c.Services["worker"].Networks; !slices.Equal(got, []string{"workers"}) {
+		t.Errorf("the worker is in the networks %v, and so may reach more than the server", got)
+	}
+}
+
+// Prometheus takes the files, and each alert fires when its cause is there and
+// not otherwise.
+func TestPrometheusTakesTheRules(t *testing.T) {
+	t.Parallel()
+	promtool := wants(t, "promtool", "prometheus")
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	config := strings.Replace(readFile(t, filepath.Join(deployDir, "prometheus/prometheus.yml")), "/run/secrets/read_token", token, 1)
+	for path, text := range map[string]string{token: "x", filepath.Join(dir, "prometheus.yml"): config, filepath.Join(dir, "rules.yml"): readFile(t, filepath.Join(deployDir, "prometheus/rules.yml"))} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"check", "config", filepath.Join(dir, "prometheus.yml")}, // and the rules that it names
+		{"test", "rules", filepath.Join(deployDir, "prometheus/rules_test.yml")},
+	} {
+		if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	var rules struct {
+		Groups []struct{ Rules []struct{ Alert string } }
+	}
+	if err := yaml.Unmarshal([]byte(readFile(t, filepath.Join(dir, "rules.yml"))), &rules); err != nil {
+		t.Fatal(err)
+	}
+	tested := readFile(t, filepath.Join(deployDir, "prometheus/rules_test.yml"))
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			if !strings.Contains(tested, `alertname="`+r.Alert+`"`) {
+				t.Errorf("no test sees %s fire", r.Alert)
+			}
+		}
+	}
+}
