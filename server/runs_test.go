@@ -200,13 +200,14 @@ func TestSubmitIsKept(t *testing.T) {
 	const century = 100 * 365 * 24 * 3600 * 1000
 	packet := api.Packet{
 		PacketType: api.PacketRun, Cookie: "a:b.C_-9", Fence: 1, Pipeline: "päivä 1", Detach: true, Queue: "q", Attempt: 1,
-		Delivery: api.AtMostOnce, TimeoutMS: century, TraceParent: got[0].TraceParent,
+		Labels: map[string]string{"zone/a": "x"}, Delivery: api.AtMostOnce, TimeoutMS: century,
+		TraceParent: got[0].TraceParent, TraceLinks: got[0].TraceLinks,
 	}
 	if diff := cmp.Diff(packet, got[0]); diff != "" {
 		t.Errorf("packet (-want +got):\n%s", diff)
 	}
-	if !strings.Contains(got[0].TraceParent, run.TraceID) {
-		t.Errorf("traceparent %q is not of trace %q", got[0].TraceParent, run.TraceID)
+	if in := got[0]; !strings.Contains(in.TraceParent, run.TraceID) || len(in.TraceLinks) != 1 || !strings.Contains(in.TraceLinks[0], run.TraceID) {
+		t.Errorf("traceparent %q and the link to the lease %q are not both of trace %q", in.TraceParent, in.TraceLinks, run.TraceID)
 	}
 }
 
