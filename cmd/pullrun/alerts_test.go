@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// alertPatience covers the shortest lease and some rounds of Prometheus.
+const alertPatience = 2 * patience
+
+// A watcher is a real Prometheus with the rules of deploy, whose waits are a
+// second.
+type watcher struct {
+	t    *testing.T
+	addr string
+	seen map[string]bool // alerts that have fired
+}
+
+func watchClosely(s *site, workers ...string) *watcher {
+	s.t.Helper()
+	t, program := s.t, wants(s.t, "prometheus", "prometheus")
+	rules := readFile(t, filepath.Join(deployDir, "prometheus/rules.yml"))
+	rules = regexp.MustCompile(`for: \d+m`).ReplaceAllString(rules, "for: 0s")
+	rules = regexp.MustCompile(`> (600|120)\b`).ReplaceAllString(rules, "> 1")
+	s.write("rules.yml", rules)
+	token := s.write("read_token", testToken)
+	config := s.write("prometheus.yml", fmt.Sprintf(`
+global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }
+rule_files: [rules.yml]
+scrape_configs:
+  - { job_name: pullrun-server, authorization: { credentials_file: %s }, static_configs: [{ targets: [%q] }] }
+  - { job_name: pullrun-worker, static_configs: [{ targets: [%s] }] }
+`, token, s.addr, strings.Join(workers, ", ")))
+	w := &watcher{t: t, addr: freeAddr(t, "127.0.0.1"), seen: make(map[string]bool)}
+	p := startAs(t, nil, program, "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+w.addr)
+	p.says("Server is ready to receive web requests")
+	return w
+}
+
+// firing are the alerts that fire now.
+func (w *watcher) firing() (names []string) {
+	w.t.Helper()
+	resp, err := http.Get("http://" + w.addr + "/api/v1/alerts")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Data struct {
+			Alerts []struct {
+				Labels map[string]string
+				State  string
+			}
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, a := range answer.Data.Alerts {
+		if a.State == "firing" {
+			names = append(names, a.Labels["alertname"])
+			w.seen[a.Labels["alertname"]] = true
+		}
+	}
+	return names
+}
+
+// fires waits until all of the alerts fire, and does something in between.
+func (w *watcher) fires(meanwhile func(), alerts ...string) {
+	w.t.Helper()
+	patience := time.After(alertPatience)
+	for {
+		now := w.firing()
+		if !slices.ContainsFunc(alerts, func(a string) bool { return !slices.Contains(now, a) }) {
+			return
+		}
+		if meanwhile != nil {
+			meanwhile()
+		}
+		select {
+		case <-patience:
+			w.t.Fatalf("firing are %v, want %v", now, alerts)
+		case <-time.After(200 * time.Millisecond): // Prometheus tells nobody
+		}
+	}
+}
+
+// Each alert whose cause can be made in seconds fires when real processes bring
+// it about. The others are in deploy/prometheus/rules_test.yml alone.
+func TestAlertsFire(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	nobody := "OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddr(t, "127.0.0.1")
+	s.extra = []string{"PULLRUN_LEASE=10s", "PULLRUN_RENEW=1s", "PULLRUN_HOLD=2s", nobody, "OTEL_EXPORTER_OTLP_TIMEOUT=200"}
+	server := s.server()
+	lost, kept := freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1")
+	g := newGate(t)
+	w := watchClosely(s, lost, kept)
+
+	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("lost"), MaxAttempts: 1})
+	w.fires(nil, "PullrunNobodyListens", "PullrunQueueStuck", "PullrunWorkerDown")
+
+	first := s.worker("lost", "--listen", lost)
+	g.waits(t, 1)
+	first.kill()
+	w.fires(nil, "PullrunLeasesExpire", "PullrunDeadLetters", "PullrunTelemetryDropped")
+
+	s.worker("kept", "--listen", kept)
+	w.fires(func() { s.ended(s.submit(api.Submit{Pipeline: "boom"}).Cookie, api.StateFailed) }, "PullrunRunsFail")
+	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("kept")})
+	g.waits(t, 1)
+	server.kill()
+	g.letGo()
+	w.fires(nil, "PullrunServerDown", "PullrunWorkerLostContact", "PullrunWorkerNotReady", "PullrunResultsWait")
+
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, filepath.Join(deployDir, "prometheus/rules.yml")), -1) {
+		if name := alert[1]; !w.seen[name] && name != "PullrunStoreSlow" && name != "PullrunResultsLost" {
+			t.Errorf("%s has not fired", name)
+		}
+	}
+}
