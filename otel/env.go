@@ -111,7 +111,7 @@ func endpointOptions() []otlptracehttp.Option {
 // registerHeaders makes secrets of the values of the exporter's headers,
 // which hold its credentials.
 func registerHeaders(r *Redactor) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"} {
 		for pair := range strings.SplitSeq(env(name), ",") {
 			_, value, ok := strings.Cut(pair, "=")
 			if !ok {

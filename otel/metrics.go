@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,21 +21,34 @@ import (
 const scrapesAtOnce = 4
 
 // Metrics are the metrics of a process, for Prometheus or whatever reads its
-// text form. They need no collector and no setting. The instruments are in
-// package meter.
+// text form, and for a collector where there is one. They need no collector and
+// no setting. The instruments are in package meter.
 type Metrics struct {
-	provider *sdkmetric.MeterProvider
-	handler  http.Handler
+	provider   *sdkmetric.MeterProvider
+	reader     sdkmetric.Reader // of scrapes and of the pusher
+	handler    http.Handler
+	complaints *complaints
+
+	mu     sync.Mutex
+	pusher *pusher // nil while nothing is exported; guarded by mu
+	closed bool    // guarded by mu
 }
 
 // SetupMetrics installs the meter provider of the OpenTelemetry API, which is
-// the process's own: it is called once, by main. It exports nothing by itself:
-// figures are read when [Metrics.ServeHTTP] is asked for them.
+// the process's own: it is called once, by main. Figures are read when
+// [Metrics.ServeHTTP] is asked for them. They are exported as well where
+// OTEL_METRICS_EXPORTER is "otlp" or OTEL_EXPORTER_OTLP_METRICS_ENDPOINT names a
+// place, every OTEL_METRIC_EXPORT_INTERVAL milliseconds (60000).
 func SetupMetrics(ctx context.Context, opts Options) (*Metrics, error) {
 	redactor := opts.Redactor
 	if redactor == nil {
 		redactor = new(Redactor)
 	}
+	kind, err := metricsFromEnv(false)
+	if err != nil {
+		return nil, fmt.Errorf("set up metrics: %w", err)
+	}
+	registerHeaders(redactor)
 	res, err := newResource(ctx, opts, redactor)
 	if err != nil {
 		return nil, fmt.Errorf("set up metrics: %w", err)
@@ -56,17 +70,69 @@ func SetupMetrics(ctx context.Context, opts Options) (*Metrics, error) {
 	if opts.Log != nil {
 		log = slog.New(redactor.LogHandler(opts.Log.Handler()))
 	}
-	return &Metrics{provider: provider, handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	m := &Metrics{provider: provider, reader: exporter, complaints: &complaints{log: log}, handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.With("component", "metrics").Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: scrapesAtOnce,
-	})}, nil
+	})}
+	if kind == exporterOTLP {
+		err = m.export(ctx, kind, nil)
+	}
+	return m, err
+}
+
+// ExportThrough exports to a place that the environment does not name, unless
+// the environment has named one or wants nothing exported, or they are exported
+// already. It reports whether it has begun.
+func (m *Metrics) ExportThrough(ctx context.Context, through Through) (bool, error) {
+	if kind, err := metricsFromEnv(true); err != nil || kind != exporterThrough {
+		return false, err
+	}
+	m.mu.Lock()
+	on := m.pusher != nil || m.closed
+	m.mu.Unlock()
+	if on {
+		return false, nil
+	}
+	err := m.export(ctx, exporterThrough, &through)
+	return err == nil, err
+}
+
+func (m *Metrics) export(ctx context.Context, kind exporterKind, through *Through) error {
+	to, err := newMetricExporter(ctx, kind, through)
+	if err != nil {
+		return fmt.Errorf("export metrics: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return to.Shutdown(ctx)
+	}
+	m.pusher = startPushing(m.reader, to, m.complaints)
+	return nil
 }
 
 // ServeHTTP answers a scrape.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }
 
-// Shutdown stops measuring. What is scraped afterwards has no figures of ours.
+// Shutdown exports the last figures, where any are exported, for at most
+// [FlushTimeout] even where ctx has ended, and stops measuring. What is scraped
+// afterwards has no figures of ours. A second call does nothing.
 func (m *Metrics) Shutdown(ctx context.Context) error {
+	m.mu.Lock()
+	p, closed := m.pusher, m.closed
+	m.closed = true
+	m.mu.Unlock()
+	if closed {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlushTimeout-abortTimeout)
+	defer cancel()
+	var unpushed error
+	if p != nil {
+		if unpushed = p.shutdown(bounded); unpushed != nil {
+			unpushed = fmt.Errorf("flush metrics: %w", unpushed)
+		}
+	}
 	otelapi.SetMeterProvider(noop.NewMeterProvider())
-	return m.provider.Shutdown(ctx)
+	return errors.Join(unpushed, m.provider.Shutdown(bounded))
 }

@@ -82,6 +82,17 @@ func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg confi
 		w.flush()
 		return watch{}, usageError(err)
 	}
+	rest := w.flush
+	w.flush = func() {
+		var figures sync.WaitGroup
+		figures.Go(func() {
+			if err := w.metrics.Shutdown(ctx); err != nil {
+				w.log.Warn("the last metrics may not have been exported", "err", err)
+			}
+		})
+		rest()
+		figures.Wait()
+	}
 	return w, nil
 }
 

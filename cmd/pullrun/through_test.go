@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
 	"github.com/pullrun/pullrun/otel/oteltest"
 )
 
@@ -53,5 +57,47 @@ func TestAWorkerExportsThroughItsServer(t *testing.T) {
 		if span.Service == "pullrun-worker" && span.Resource["service.instance.id"] != "w" {
 			t.Errorf("span %s is of instance %q, want the worker's name", span.Name, span.Resource["service.instance.id"])
 		}
+	}
+}
+
+// From where nothing but the server can be reached, a worker's spans and metrics
+// arrive at the collector behind the server, under the worker's name.
+func TestOneHoleInTheFirewall(t *testing.T) {
+	t.Parallel()
+	c := newCell(t)
+	s := newSite(t)
+	s.addr = freeAddr(t, c.out)
+	r := oteltest.NewReceiver(t) // on a loopback address, which the cell has one of its own of
+	s.extra = []string{"PULLRUN_LISTEN=" + s.addr, "OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL, "OTEL_METRICS_EXPORTER=otlp"}
+	s.env = []string{"PULLRUN_SERVER_URL=http://" + s.addr, "PULLRUN_SERVER_TOKEN=" + testToken}
+	s.reachedBy(client.Config{URL: "http://" + s.addr, Token: func() string { return testToken }, Retries: 10})
+	s.server()
+	w := startAs(t, slices.Concat(s.env, []string{"OTEL_METRIC_EXPORT_INTERVAL=500"}),
+		c.inside("worker", "--name", "edge", "--log-level", "debug", "--log-format", "json", pipelinesDir(t))...)
+	w.says("spans are exported through the server")
+	w.says("metrics are exported through the server")
+	run := s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ours := func(resource map[string]string) bool {
+		return resource["service.name"] == "pullrun-worker" && resource["service.instance.id"] == "edge"
+	}
+	if _, err := r.WaitForMetric(ctx, func(m oteltest.Metric) bool { return m.Name == "pullrun.worker.slots.limit" && ours(m.Resource) }); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.WaitForMetric(ctx, func(m oteltest.Metric) bool { return m.Name == "pullrun.attempt.duration" && ours(m.Resource) }); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Trace(ctx, run.TraceID, func(all []oteltest.Span) bool {
+		return slices.ContainsFunc(all, func(s oteltest.Span) bool {
+			return strings.HasPrefix(s.Name, "process") && ours(s.Resource)
+		})
+	}); err != nil {
+		t.Error(err)
+	}
+	w.signal(os.Interrupt)
+	if code := w.ends(); code != exitDone {
+		t.Errorf("the worker ends with %d", code)
 	}
 }

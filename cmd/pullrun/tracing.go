@@ -45,6 +45,16 @@ func (t *tracing) exportThrough(ctx context.Context, through otel.Through) {
 	}
 }
 
+// exportMetrics is told each time that the server says it takes metrics.
+func (w watch) exportMetrics(through otel.Through) {
+	switch began, err := w.metrics.ExportThrough(context.Background(), through); {
+	case err != nil:
+		w.log.Warn("metrics are not exported through the server", "err", err)
+	case began:
+		w.log.Info("metrics are exported through the server")
+	}
+}
+
 // flush exports the last spans. It is called when all else has ended.
 func (t *tracing) flush(ctx context.Context, log *slog.Logger) {
 	t.mu.Lock()

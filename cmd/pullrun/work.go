@@ -136,9 +136,13 @@ func register(name string, cfg configs.Worker, pipelines []api.PipelineInfo) api
 
 // opened follows each registration, and comes before the first poll.
 func (w *workplace) opened(r api.Registered) {
+	endpoint, through := w.client.Exports(r.WorkerID)
+	to := otel.Through{Endpoint: endpoint, Client: through}
 	if slices.Contains(r.OTLP, api.SignalTraces) {
-		endpoint, through := w.client.Exports(r.WorkerID)
-		w.traces.exportThrough(context.Background(), otel.Through{Endpoint: endpoint, Client: through})
+		w.traces.exportThrough(context.Background(), to)
+	}
+	if slices.Contains(r.OTLP, api.SignalMetrics) && w.metrics != nil {
+		w.exportMetrics(to)
 	}
 	w.manager.Resume()
 }

@@ -193,6 +193,10 @@ A server answers ` + "`GET /metrics`" + ` on its own port, with the scope ` + "`
 ` + "`listen`" + `. Both speak the text form of Prometheus, and need no collector and no setting. [deploy/prometheus](../deploy/prometheus)
 has a configuration and alert rules, [deploy/grafana](../deploy/grafana) a dashboard.
 
+Where ` + "`OTEL_METRICS_EXPORTER`" + ` is ` + "`otlp`" + ` or ` + "`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`" + ` is set, they are exported to a collector
+as well, every minute (` + "`OTEL_METRIC_EXPORT_INTERVAL`" + `, in milliseconds) and at the end of the process. Counters are cumulative.
+A worker that has no collector of its own exports [through its server](worker.md), if that takes metrics.
+
 In Prometheus the dots of a label's name are underscores: ` + "`pullrun.queue`" + ` is ` + "`pullrun_queue`" + `. A histogram is three
 metrics there, which end in ` + "`_bucket`, `_sum` and `_count`" + `.
 

@@ -1,4 +1,4 @@
-// Package oteltest receives traces in tests, over the same OTLP/HTTP that a
+// Package oteltest receives traces and metrics in tests, over the same OTLP/HTTP that a
 // collector speaks, and compares them with the tree that is expected.
 //
 // A [Receiver] keeps what it gets, as spans and as bytes: a trace is correct
@@ -37,6 +37,7 @@ type Receiver struct {
 	mu      sync.Mutex // guards what follows
 	mode    mode
 	spans   []Span
+	metrics []Metric
 	raw     []byte
 	changed chan struct{} // closed and replaced when a request has arrived
 	arrived int           // requests
@@ -170,7 +171,7 @@ func AtLeast(n int) func([]Span) bool {
 }
 
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
-	body, export, err := read(req)
+	body, spans, metrics, err := read(req)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -190,7 +191,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(m.status)
 		return
 	}
-	r.keep(FromOTLP(export.GetResourceSpans()))
+	r.keep(spans, metrics)
 	if m.delay > 0 {
 		select {
 		case <-time.After(m.delay):
@@ -213,10 +214,11 @@ func (r *Receiver) receive(body []byte) mode {
 	return r.mode
 }
 
-func (r *Receiver) keep(spans []Span) {
+func (r *Receiver) keep(spans []Span, metrics []Metric) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.spans = append(r.spans, spans...)
+	r.metrics = append(r.metrics, metrics...)
 	r.notify()
 }
 
@@ -226,24 +228,28 @@ func (r *Receiver) notify() {
 	r.changed = make(chan struct{})
 }
 
-func read(req *http.Request) ([]byte, *collectorpb.ExportTraceServiceRequest, error) {
-	if req.Method != http.MethodPost || req.URL.Path != "/v1/traces" {
-		return nil, nil, fmt.Errorf("want POST /v1/traces, got %s %s", req.Method, req.URL.Path)
+func read(req *http.Request) (body []byte, spans []Span, metrics []Metric, err error) {
+	if req.Method != http.MethodPost || req.URL.Path != "/v1/traces" && req.URL.Path != "/v1/metrics" {
+		return nil, nil, nil, fmt.Errorf("want POST /v1/traces or /v1/metrics, got %s %s", req.Method, req.URL.Path)
 	}
 	var from io.Reader = http.MaxBytesReader(nil, req.Body, maxBody)
 	if req.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(from)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		from = io.LimitReader(unzipped, maxBody)
 	}
-	body, err := io.ReadAll(from)
-	if err != nil {
-		return nil, nil, err
+	if body, err = io.ReadAll(from); err != nil {
+		return nil, nil, nil, err
 	}
-	export := new(collectorpb.ExportTraceServiceRequest)
-	return body, export, proto.Unmarshal(body, export)
+	if req.URL.Path == "/v1/metrics" {
+		metrics, err = metricsOf(body)
+		return body, nil, metrics, err
+	}
+	var export collectorpb.ExportTraceServiceRequest
+	err = proto.Unmarshal(body, &export)
+	return body, FromOTLP(export.GetResourceSpans()), nil, err
 }
 
 // ofTrace are the spans of one trace.
