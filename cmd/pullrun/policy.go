@@ -34,8 +34,22 @@ func (p policy) forbidCode() string {
 
 // admit says why a run is not for this worker, or returns nil. A server sends a
 // worker only what it has registered for; one that does otherwise is mistaken, or
-// is not to be trusted.
-func (p policy) admit(packet api.Packet) error {
+// is not to be trusted. A run that whoever started the worker has named may have
+// any queue and labels.
+func (p policy) admit(packet api.Packet, named string) error {
+	if named == "" || packet.Cookie != named {
+		if err := p.route(packet); err != nil {
+			return err
+		}
+	}
+	if !p.pipeline(packet.Pipeline) {
+		return fmt.Errorf("pipeline %q is not one that this worker's settings allow", packet.Pipeline)
+	}
+	return nil
+}
+
+// route says why a run's queue or labels are not this worker's, or returns nil.
+func (p policy) route(packet api.Packet) error {
 	queue := packet.Queue
 	if queue == "" {
 		queue = api.DefaultQueue
@@ -47,9 +61,6 @@ func (p policy) admit(packet api.Packet) error {
 		if has, ok := p.cfg.Labels[key]; !ok || has != value {
 			return fmt.Errorf("this worker does not have the label %s=%s that the run asks for", key, value)
 		}
-	}
-	if !p.pipeline(packet.Pipeline) {
-		return fmt.Errorf("pipeline %q is not one that this worker's settings allow", packet.Pipeline)
 	}
 	return nil
 }

@@ -101,6 +101,10 @@ func (p *livePipelines) Run(ctx context.Context, in engine.Input) (engine.Output
 	return p.set.Load().Run(ctx, in)
 }
 
-func (p *livePipelines) admit(packet api.Packet) error { return p.set.Load().admit(packet) }
+// admit says why a run is not for this worker as it is now. It takes the run that
+// is named wherever that comes from.
+func (p *livePipelines) admit(named string) func(api.Packet) error {
+	return func(packet api.Packet) error { return p.set.Load().admit(packet, named) }
+}
 
 func (p *livePipelines) offered() []api.PipelineInfo { return p.set.Load().offered() }

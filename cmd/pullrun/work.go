@@ -102,7 +102,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	w.feed = feed.New(w.tell, of.redactor.String, w.log)
 	w.manager = manager.New(manager.Config{
 		Worker: name, Capacity: cfg.Capacity, MaxRuns: cfg.MaxRuns, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result),
-		Outbox: box, Redactor: of.redactor, Admit: w.pipelines.admit,
+		Outbox: box, Redactor: of.redactor, Admit: w.pipelines.admit(run),
 		Tight: newMachineMemory(func() int { return w.settings().Limits.MachineMemory }, w.log).tight,
 		Feed:  w.feed, Meter: runs, OnShutdown: func(string) { close(w.toEnd) },
 	}, &w.pipelines, w.post, w.log)
