@@ -98,6 +98,8 @@ func sample(s setting) (text string, want any) {
 		return "http://example.com/{trace}", "http://example.com/{trace}"
 	case "http.allow_private", "code":
 		return "false", false
+	case "process.allow":
+		return "/usr/bin/jq,/opt/jobs/*", []string{"/usr/bin/jq", "/opt/jobs/*"}
 	}
 	switch s.typ {
 	case reflect.TypeFor[bool]():

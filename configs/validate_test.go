@@ -60,6 +60,9 @@ pipelines.dirs: wants at least one
 queues: wants at least one`},
 		{name: "patterns are patterns", change: func(w *Worker) { w.Pipelines.Allow = []string{"etl.*", "[a"} },
 			want: `pipelines.allow: "[a" is not a pattern`},
+		{name: "programs are absolute paths", change: func(w *Worker) { w.Process.Allow = []string{"/opt/jobs/*", "jobs/*", "/opt/[a"} }, want: `
+process.allow: "/opt/[a" is not a pattern
+process.allow: wants absolute paths, got "jobs/*"`},
 		{name: "no capacity", change: func(w *Worker) { w.Capacity = 0 }, want: "capacity: must be from 1 to 10000, got 0"},
 		{name: "too much capacity", change: func(w *Worker) { w.Capacity = 10_001 }, want: "capacity: must be from 1 to 10000, got 10001"},
 		{name: "nothing is waited for", change: func(w *Worker) { w.DrainTimeout, w.CancelGrace = 0, 0 }},

@@ -2,6 +2,7 @@ package configs
 
 import (
 	_ "embed"
+	"path/filepath"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type Worker struct {
 	Outbox         Outbox            `mapstructure:"outbox" doc:"Where finished results are kept until the server has them, across restarts and power cuts."`
 	Limits         RunLimits         `mapstructure:"limits" doc:"What one run may use, and the machine. A run that needs more fails with a LimitException and leaves the worker whole."`
 	HTTP           HTTP              `mapstructure:"http" doc:"What the http chips may do."`
+	Process        Process           `mapstructure:"process" doc:"What the chip process.run may do."`
 	Listen         string            `mapstructure:"listen" doc:"Address, host:port, where this worker serves /livez, /readyz, /metrics and /v1/status, to whoever reaches it and without a token. The default, auto, is the first free port from 7790 to 7799 of 127.0.0.1, so that several workers on a machine find one each. Empty serves nothing."`
 	Log            Log               `mapstructure:"log" doc:"What is written to standard error."`
 }
@@ -78,6 +80,11 @@ type HTTP struct {
 	AllowPrivate bool          `mapstructure:"allow_private" doc:"Whether requests may go to loopback and private addresses. Addresses where clouds keep the machine's credentials are always refused."`
 	Timeout      time.Duration `mapstructure:"timeout" doc:"Longest time for a request whose task does not set its own, redirects and body included."`
 	MaxBody      Size          `mapstructure:"max_body" doc:"Largest response body, decompressed."`
+}
+
+// Process bounds what the chip that runs programs may do.
+type Process struct {
+	Allow []string `mapstructure:"allow" doc:"Absolute paths of the programs that pipelines may run, such as /usr/bin/jq, or patterns of them, such as /opt/jobs/*, with * and ? as in file names. A shell or an interpreter can do whatever this worker's user can. Empty allows none: a pipeline that calls process.run is then refused when the worker starts."`
 }
 
 // DefaultWorker works for a server on the same machine.
@@ -150,6 +157,12 @@ func (w Worker) Validate() error {
 	w.Limits.check(&c)
 	atLeast(&c, "http.timeout", w.HTTP.Timeout, time.Millisecond)
 	atLeast(&c, "http.max_body", w.HTTP.MaxBody, KiB)
+	c.patterns("process.allow", w.Process.Allow)
+	for _, pattern := range w.Process.Allow {
+		if !filepath.IsAbs(pattern) {
+			c.add("process.allow", "wants absolute paths, got %q", pattern)
+		}
+	}
 	if w.Listen != "" && w.Listen != AutoListen {
 		c.address("listen", w.Listen)
 	}

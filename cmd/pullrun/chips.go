@@ -9,12 +9,19 @@ import (
 
 // chipSet is what pipelines can call on this worker.
 func chipSet(cfg configs.Worker) *engine.Chips {
-	return engine.NewChips(chips.Standard(chips.Options{HTTP: chips.HTTPOptions{
-		RefusePrivate: !cfg.HTTP.AllowPrivate,
-		Timeout:       cfg.HTTP.Timeout,
-		MaxBody:       int64(cfg.HTTP.MaxBody),
-		Wrap:          otel.Transport,
-	}})...)
+	return engine.NewChips(chips.Standard(chips.Options{
+		HTTP: chips.HTTPOptions{
+			RefusePrivate: !cfg.HTTP.AllowPrivate,
+			Timeout:       cfg.HTTP.Timeout,
+			MaxBody:       int64(cfg.HTTP.MaxBody),
+			Wrap:          otel.Transport,
+		},
+		Process: chips.ProcessOptions{
+			Allow: cfg.Process.Allow,
+			Grace: cfg.CancelGrace / 2, // the other half is for the end of what was killed
+			Trace: otel.Environ,
+		},
+	})...)
 }
 
 // limitsOf are the bounds of each run. The engine waits the whole grace period

@@ -225,6 +225,7 @@ func TestForbiddenChipsAndCode(t *testing.T) {
 	dir := t.TempDir()
 	s := &site{t: t, dir: dir}
 	s.write("p/fetch.yml", "- name: get it\n  chip: http.get\n  params: {url: 'http://127.0.0.1:1/'}\n")
+	s.write("programs/date.yml", "- chip: process.run\n  params: {command: [date]}\n")
 	s.write("p/count.yml", "- declare: {n: 1}\n- name: add\n  code: n + 1\n")
 	for _, tt := range []struct {
 		args string
@@ -235,6 +236,9 @@ func TestForbiddenChipsAndCode(t *testing.T) {
 		{"--chips-allow http.* --chips-deny http.get", []string{`chip "http.get" is forbidden`}},
 		{"--code=false", []string{`count.yml:3`, `code is forbidden: code is false`}},
 		{"--chips-allow http.* --chips-deny utils.*", nil},
+		{dir + "/programs", []string{`date.yml:1`, `chip "process.run" is forbidden: process.allow names no program`}},
+		{dir + "/programs --process-allow /usr/bin/*", nil},
+		{"--process-allow date", []string{`process.allow: wants absolute paths, got "date"`}},
 	} {
 		args := append([]string{"worker", "--name", "w", "--server-url", "http://127.0.0.1:1", dir + "/p"}, strings.Fields(tt.args)...)
 		p := start(t, nil, args...)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine/chips"
 )
 
 // A policy is what the worker's own settings allow. It goes before whatever the
@@ -20,6 +21,8 @@ func (p policy) forbidChip(chip string) string {
 		return "chips.deny names it"
 	case len(c.Allow) > 0 && !matches(c.Allow, chip):
 		return "chips.allow does not name it"
+	case chip == chips.RunProgram && len(p.cfg.Process.Allow) == 0:
+		return "process.allow names no program"
 	}
 	return ""
 }

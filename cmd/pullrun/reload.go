@@ -18,7 +18,7 @@ type workerLoader func() (configs.Worker, configs.Sources, error)
 // workerLive are the settings of a worker that can be changed while it runs.
 // One that ends with a dot stands for all below it.
 var workerLive = []string{
-	"capacity", "queues", "labels", "pipelines.", "chips.", "code", "limits.", "http.", "drain_timeout", "cancel_grace", "log.level",
+	"capacity", "queues", "labels", "pipelines.", "chips.", "code", "limits.", "http.", "process.", "drain_timeout", "cancel_grace", "log.level",
 	"server.token", "server.token_file",
 }
 

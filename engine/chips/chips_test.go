@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,7 +17,14 @@ import (
 	"github.com/pullrun/pullrun/engine/chips"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests or, called by them, a program for the chip that runs
+// programs.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "as" {
+		os.Exit(act(os.Args[2], os.Args[3:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // call runs a chip in a pipeline of its own and gives its response.
 func call(t *testing.T, opts chips.Options, chip string, params map[string]any) (map[string]any, error) {

@@ -80,6 +80,14 @@ func examples() map[string]Example {
   store_result_as: answer
 - return: "{{ answer.status_code }}"
 `},
+		"process.run": {Pipeline: `- chip: process.run
+  params:
+    command: [sort, --numeric-sort, --reverse]
+    stdin: "9\n10\n"
+    timeout: 10
+  store_result_as: sorted
+- return: "{{ sorted.stdout.split() }}"
+`, Result: `["10","9"]`},
 		"reasonchip.async.wait_for": {Pipeline: `- code: 6 * 7
   run_async: true
   store_result_as: working

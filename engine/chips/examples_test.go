@@ -24,9 +24,10 @@ func (anybody) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // standard gives the standard chips, in a world where everybody answers.
 func standard() *engine.Chips {
-	return engine.NewChips(chips.Standard(chips.Options{HTTP: chips.HTTPOptions{
-		Wrap: func(http.RoundTripper) http.RoundTripper { return anybody{} },
-	}})...)
+	return engine.NewChips(chips.Standard(chips.Options{
+		HTTP:    chips.HTTPOptions{Wrap: func(http.RoundTripper) http.RoundTripper { return anybody{} }},
+		Process: chips.ProcessOptions{Allow: []string{"/bin/*", "/usr/bin/*"}},
+	})...)
 }
 
 // Every chip has an example, which loads without a warning, calls the chip and

@@ -1,7 +1,7 @@
-// Package chips holds the standard chips: HTTP requests, logging, standard
-// streams, JSON, text and time.
+// Package chips holds the standard chips: HTTP requests, programs, logging,
+// standard streams, JSON, text and time.
 //
-// They have the names and parameters of ReasonChip's, and answer to the long
+// All but process.run have the names and parameters of ReasonChip's, and answer to the long
 // form of their names too. A chip that works with the outside world answers
 // with a `status` instead of failing where that is what its pipelines were
 // written for; each chip's documentation says so.
@@ -13,7 +13,8 @@ import "github.com/pullrun/pullrun/engine"
 
 // Options set up the standard chips.
 type Options struct {
-	HTTP HTTPOptions
+	HTTP    HTTPOptions
+	Process ProcessOptions
 }
 
 // Standard gives the standard chips. It may be called more than once; each
@@ -21,6 +22,7 @@ type Options struct {
 func Standard(opts Options) []engine.Chip {
 	var list []engine.Chip
 	list = append(list, httpChips(opts.HTTP)...)
+	list = append(list, processChips(opts.Process)...)
 	list = append(list, debugChips()...)
 	list = append(list, streamsChips()...)
 	list = append(list, jsonChips()...)
