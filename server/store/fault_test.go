@@ -94,15 +94,25 @@ func (out *told) rest(ctx context.Context, s *Store, now time.Time) {
 		Worker: "w", Session: "s2", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute, Holding: []Held{once},
 	})
 	_, _, out.cancelled["once"] = s.Cancel(ctx, now, "once", "", "")
+	stopping := Held{Cookie: "once", Fence: 1, Cancelling: true}
+	poll("s2", 0, once) // which tells it
+	poll("s2", 0, stopping)
 
 	submit(now, "back", func(*NewRun) {})
-	poll("s2", 9, once)
+	poll("s2", 9, stopping)
 	_, _, _ = s.Finish(ctx, now, []Result{{Cookie: "back", Fence: 1, Worker: "w", Release: true}})
 	submit(now, "later", func(n *NewRun) { n.NotBefore = now.Add(time.Second) })
+	submit(now, "lost", func(n *NewRun) { n.MaxAttempts = 9 })
+	lost := Held{Cookie: "lost", Fence: 1}
+	poll("s2", 9, stopping)
+	poll("s2", 0, stopping, lost)
 	_ = s.Resume(ctx, now)
 	_ = s.Shutdown(ctx, now, "w", "ann")
 	_, _ = s.Leave(ctx, now, "w", "s2")
-	_, _ = s.Sweep(ctx, now.Add(time.Hour)) // "later" is due, and the lease over
+	_, _ = s.Sweep(ctx, now.Add(time.Hour)) // "later" is due, and the leases are over
+	_, _ = s.Register(ctx, now.Add(time.Hour), NewSession{
+		Worker: "w", Session: "s3", Capacity: 9, Queues: []string{"q"}, Lease: time.Minute, Holding: []Held{lost},
+	})
 
 	_ = s.CreateToken(ctx, now, Token{ID: "e", Digest: "e", Kind: TokenEnrolment, ExpiresAt: now.Add(time.Hour)})
 	_, _ = s.Enrol(ctx, now, "e", "w", NewCredential{ID: "a", Digest: "a", ExpiresAt: now.Add(time.Hour)})
