@@ -3,6 +3,7 @@ package chips
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,21 +119,27 @@ func (p programs) run(ctx context.Context, r processRequest) (processResponse, e
 	case err != nil:
 		return processResponse{}, fmt.Errorf("run %s: %w", path, err)
 	}
-	for _, out := range []*programOutput{stdout, stderr} {
-		if err := out.close(); err != nil {
-			return processResponse{}, err
-		}
+	if err := errors.Join(stdout.close(), stderr.close()); err != nil {
+		return processResponse{}, err
 	}
-	resp := processResponse{
-		Status: "OK", Stdout: stdout.text(), Stderr: stderr.text(), StdoutTruncated: stdout.truncated, StderrTruncated: stderr.truncated,
-		ElapsedMs: float64(took.Microseconds()) / 1000,
-	}
-	if !stdout.truncated {
-		if v, err := expr.FromJSON(stdout.kept); err == nil {
-			resp.JSON = v
-		}
-	}
+	resp := written(stdout, stderr)
+	resp.ElapsedMs = float64(took.Microseconds()) / 1000
 	return resp, resp.judge(path, end, limited.Err() != nil, r)
+}
+
+// written is the response of a program that has written this.
+func written(stdout, stderr *programOutput) processResponse {
+	resp := processResponse{
+		Status: "OK", Stdout: stdout.text(), Stderr: stderr.text(),
+		StdoutTruncated: stdout.truncated, StderrTruncated: stderr.truncated,
+	}
+	if stdout.truncated {
+		return resp
+	}
+	if v, err := expr.FromJSON(stdout.kept); err == nil {
+		resp.JSON = v
+	}
+	return resp
 }
 
 // judge says how the program did. Its error is for a task that checks.
