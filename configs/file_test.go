@@ -42,7 +42,7 @@ func testFile[T settings[T]](t *testing.T, role string, defaults T, embedded str
 	if err := os.WriteFile(path, []byte(embedded), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, sources, err := Load[T](LoadOptions{File: path, Getenv: environment(nil)})
+	got, sources, err := Load[T](LoadOptions{File: path, Environ: environment(nil)})
 	if err != nil {
 		t.Fatalf("Load(%s) = %v", name, err)
 	}

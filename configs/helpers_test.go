@@ -10,8 +10,12 @@ import (
 )
 
 // environment answers for variables from a map.
-func environment(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+func environment(vars map[string]string) []string {
+	all := []string{} // nil is the process's
+	for name, value := range vars {
+		all = append(all, name+"="+value)
+	}
+	return all
 }
 
 // written puts text in a file and returns its path.

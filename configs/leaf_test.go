@@ -53,13 +53,13 @@ func testEverySetting[T settings[T]](t *testing.T) {
 		t.Run(s.key, func(t *testing.T) {
 			file := written(t, "settings.yaml", nested(s, text))
 			line := strings.Count(s.key, ".") + 1
-			checkSetting[T](t, s, want, fmt.Sprintf("%s:%d", file, line), LoadOptions{File: file, Getenv: environment(beside)})
+			checkSetting[T](t, s, want, fmt.Sprintf("%s:%d", file, line), LoadOptions{File: file, Environ: environment(beside)})
 
 			checkSetting[T](t, s, want, "flag --"+s.flag(),
-				LoadOptions{Flags: parsed[T](t, "--"+s.flag()+"="+text), Getenv: environment(beside)})
+				LoadOptions{Flags: parsed[T](t, "--"+s.flag()+"="+text), Environ: environment(beside)})
 
 			beside[s.env()] = text
-			checkSetting[T](t, s, want, s.env(), LoadOptions{Getenv: environment(beside)})
+			checkSetting[T](t, s, want, s.env(), LoadOptions{Environ: environment(beside)})
 		})
 	}
 }

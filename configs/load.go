@@ -23,8 +23,8 @@ type LoadOptions struct {
 	// Search names files to try when File is empty, for example worker.yaml
 	// and /etc/pullrun/worker.yaml. The first that exists is read.
 	Search []string
-	// Getenv answers for variables. Nil means os.Getenv.
-	Getenv func(string) string
+	// Environ is the variables, each as NAME=VALUE. Nil means os.Environ.
+	Environ []string
 	// Flags is a set that Flags added to and that has been parsed. Nil means
 	// no flags.
 	Flags *pflag.FlagSet
@@ -44,7 +44,7 @@ func Load[T settings[T]](opts LoadOptions) (T, Sources, error) {
 		from:  map[string]string{},
 	}
 	l.addFile(opts.File, opts.Search, target.Type())
-	l.addEnvironment(opts.Getenv)
+	l.addEnvironment(opts.Environ)
 	l.addFlags(opts.Flags)
 	l.decode(&values)
 	l.readSecretFiles(target)
@@ -73,15 +73,22 @@ func (l *loader) addFile(explicit string, search []string, t reflect.Type) {
 	}
 }
 
-func (l *loader) addEnvironment(getenv func(string) string) {
-	if getenv == nil {
-		getenv = os.Getenv
+func (l *loader) addEnvironment(environ []string) {
+	if environ == nil {
+		environ = os.Environ()
+	}
+	vars := map[string]string{}
+	for _, v := range environ {
+		if name, value, _ := strings.Cut(v, "="); value != "" {
+			vars[name] = value
+		}
 	}
 	for _, s := range l.all {
-		if text := getenv(s.env()); text != "" {
+		if text := vars[s.env()]; text != "" {
 			l.addText(s, text, s.env())
 		}
 	}
+	l.refuseTypos(vars)
 }
 
 func (l *loader) addFlags(flags *pflag.FlagSet) {

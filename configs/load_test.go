@@ -21,18 +21,18 @@ func TestPrecedence(t *testing.T) {
 		labels   map[string]string
 		from     string // of capacity
 	}{
-		{name: "a default is what is left", opts: LoadOptions{Getenv: environment(nil)},
+		{name: "a default is what is left", opts: LoadOptions{Environ: environment(nil)},
 			capacity: 4, url: "http://127.0.0.1:8080", from: "default"},
-		{name: "a file goes before a default", opts: LoadOptions{File: file, Getenv: environment(nil)},
+		{name: "a file goes before a default", opts: LoadOptions{File: file, Environ: environment(nil)},
 			capacity: 5, url: "http://file", labels: map[string]string{"zone": "eu", "gpu": "none"}, from: file + ":1"},
-		{name: "a variable goes before a file, for a map as a whole", opts: LoadOptions{File: file, Getenv: environment(env)},
+		{name: "a variable goes before a file, for a map as a whole", opts: LoadOptions{File: file, Environ: environment(env)},
 			capacity: 6, url: "http://env", labels: map[string]string{"zone": "us"}, from: "PULLRUN_CAPACITY"},
-		{name: "a flag goes before a variable", opts: LoadOptions{File: file, Getenv: environment(env),
+		{name: "a flag goes before a variable", opts: LoadOptions{File: file, Environ: environment(env),
 			Flags: parsed[Worker](t, "--capacity=7", "--server-url=http://flag", "--labels=a=b", "--labels=c=d")},
 			capacity: 7, url: "http://flag", labels: map[string]string{"a": "b", "c": "d"}, from: "flag --capacity"},
-		{name: "a flag that was not given says nothing", opts: LoadOptions{File: file, Getenv: environment(env), Flags: parsed[Worker](t)},
+		{name: "a flag that was not given says nothing", opts: LoadOptions{File: file, Environ: environment(env), Flags: parsed[Worker](t)},
 			capacity: 6, url: "http://env", labels: map[string]string{"zone": "us"}, from: "PULLRUN_CAPACITY"},
-		{name: "an empty variable is not set", opts: LoadOptions{File: file, Getenv: environment(map[string]string{"PULLRUN_CAPACITY": ""})},
+		{name: "an empty variable is not set", opts: LoadOptions{File: file, Environ: environment(map[string]string{"PULLRUN_CAPACITY": ""})},
 			capacity: 5, url: "http://file", labels: map[string]string{"zone": "eu", "gpu": "none"}, from: file + ":1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestWhichFileIsRead(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tt.opts.Getenv = environment(nil)
+			tt.opts.Environ = environment(nil)
 			got, _, err := Load[Worker](tt.opts)
 			if text := errorText(err); text != tt.wantErr {
 				t.Fatalf("Load() = %q, want %q", text, tt.wantErr)
@@ -111,6 +111,26 @@ func TestEnvironmentOfTheProcess(t *testing.T) {
 	got, _, err := Load[Worker](LoadOptions{})
 	if err != nil || got.Capacity != 9 {
 		t.Errorf("Load() = capacity %d, %v, want 9", got.Capacity, err)
+	}
+}
+
+func TestVariablesThatAreNoSettings(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"PULLRUN_SERVR_URL":            "PULLRUN_SERVR_URL: there is no such setting; did you mean PULLRUN_SERVER_URL?",
+		"PULLRUN_CAPACTY":              "PULLRUN_CAPACTY: there is no such setting; did you mean PULLRUN_CAPACITY?",
+		"PULLRUN_RENEW":                "", // a server's, and perhaps one is started from here as well
+		"PULLRUN_PORT":                 "", // from here on Kubernetes's
+		"PULLRUN_SERVICE_HOST":         "",
+		"PULLRUN_SERVICE_PORT":         "",
+		"PULLRUN_PORT_8080_TCP_ADDR":   "",
+		"PULLRUN_SERVER_SERVICE_HOST":  "",
+		"PULLRUN_WORKER_PORT_7790_TCP": "",
+	} {
+		_, _, err := Load[Worker](LoadOptions{Environ: environment(map[string]string{name: "x"})})
+		if got := errorText(err); got != want {
+			t.Errorf("with %s set, Load() = %q, want %q", name, got, want)
+		}
 	}
 }
 
@@ -152,7 +172,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			file := written(t, "worker.yaml", tt.yaml)
-			got, sources, err := Load[Worker](LoadOptions{File: file, Getenv: environment(tt.env)})
+			got, sources, err := Load[Worker](LoadOptions{File: file, Environ: environment(tt.env)})
 			if text := strings.ReplaceAll(errorText(err), file, "worker.yaml"); text != tt.wantErr {
 				t.Fatalf("Load() = %q, want %q", text, tt.wantErr)
 			}
@@ -175,7 +195,7 @@ func TestStoreFile(t *testing.T) {
 	t.Parallel()
 	path := written(t, "store", "postgres://me:pw@db/pullrun\n")
 	env := map[string]string{"PULLRUN_STORE_FILE": path}
-	got, sources, err := Load[Server](LoadOptions{Getenv: environment(env)})
+	got, sources, err := Load[Server](LoadOptions{Environ: environment(env)})
 	if err != nil || got.Store.Reveal() != "postgres://me:pw@db/pullrun" {
 		t.Errorf("Load() = store %q, %v", got.Store.Reveal(), err)
 	}
@@ -183,7 +203,7 @@ func TestStoreFile(t *testing.T) {
 		t.Errorf("store comes from %q, want %q", from, path)
 	}
 	env["PULLRUN_STORE"] = "sqlite://pullrun.db"
-	_, _, err = Load[Server](LoadOptions{Getenv: environment(env)})
+	_, _, err = Load[Server](LoadOptions{Environ: environment(env)})
 	want := "store: is set beside store_file (PULLRUN_STORE_FILE); keep one of them (PULLRUN_STORE)"
 	if got := errorText(err); got != want {
 		t.Errorf("Load() = %q, want %q", got, want)
@@ -199,9 +219,9 @@ func TestTokens(t *testing.T) {
 		{Name: "edge", Token: NewSecret("worker-0123456789"), TokenFile: file, Scopes: []string{"work"}},
 	}
 	for name, opts := range map[string]LoadOptions{
-		"file":     {File: written(t, "server.yaml", "tokens: "+both), Getenv: environment(nil)},
-		"variable": {Getenv: environment(map[string]string{"PULLRUN_TOKENS": both})},
-		"flag":     {Flags: parsed[Server](t, "--tokens", both), Getenv: environment(nil)},
+		"file":     {File: written(t, "server.yaml", "tokens: "+both), Environ: environment(nil)},
+		"variable": {Environ: environment(map[string]string{"PULLRUN_TOKENS": both})},
+		"flag":     {Flags: parsed[Server](t, "--tokens", both), Environ: environment(nil)},
 	} {
 		got, sources, err := Load[Server](opts)
 		if err != nil {
@@ -222,9 +242,9 @@ func TestTokens(t *testing.T) {
 // Nothing that Load returns is shared with what it returned before.
 func TestLoadedValuesAreTheCallers(t *testing.T) {
 	t.Parallel()
-	first, _, _ := Load[Worker](LoadOptions{Getenv: environment(nil)})
+	first, _, _ := Load[Worker](LoadOptions{Environ: environment(nil)})
 	first.Queues[0], first.Pipelines.Dirs[0] = "changed", "changed"
-	second, _, _ := Load[Worker](LoadOptions{Getenv: environment(nil)})
+	second, _, _ := Load[Worker](LoadOptions{Environ: environment(nil)})
 	if diff := cmp.Diff([]string{"default", "."}, []string{second.Queues[0], second.Pipelines.Dirs[0]}); diff != "" {
 		t.Errorf("a second Load() sees changes of the first (-want +got)\n%s", diff)
 	}

@@ -12,8 +12,8 @@ import (
 func TestSources(t *testing.T) {
 	t.Parallel()
 	_, sources, err := Load[Client](LoadOptions{
-		Getenv: environment(map[string]string{"PULLRUN_SERVER_TOKEN": sesame, "PULLRUN_LOG_LEVEL": "error"}),
-		Flags:  parsed[Client](t, "--server-url=https://example.com"),
+		Environ: environment(map[string]string{"PULLRUN_SERVER_TOKEN": sesame, "PULLRUN_LOG_LEVEL": "error"}),
+		Flags:   parsed[Client](t, "--server-url=https://example.com"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,8 +93,8 @@ func TestFlagsNameWhatTheyWant(t *testing.T) {
 func TestFlagForms(t *testing.T) {
 	t.Parallel()
 	w, _, err := Load[Worker](LoadOptions{
-		Getenv: environment(nil),
-		Flags:  parsed[Worker](t, "--queues", "a,b", "--queues", "c", "--capacity", "1", "--capacity", "2", "--http-allow-private=false"),
+		Environ: environment(nil),
+		Flags:   parsed[Worker](t, "--queues", "a,b", "--queues", "c", "--capacity", "1", "--capacity", "2", "--http-allow-private=false"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -104,11 +104,11 @@ func TestFlagForms(t *testing.T) {
 	if diff := diff(want, w); diff != "" {
 		t.Errorf("lists add up, a number is the last one (-want +got)\n%s", diff)
 	}
-	_, _, err = Load[Worker](LoadOptions{Getenv: environment(nil), Flags: parsed[Worker](t, "--queues=")})
+	_, _, err = Load[Worker](LoadOptions{Environ: environment(nil), Flags: parsed[Worker](t, "--queues=")})
 	if got, want := errorText(err), "queues: wants at least one (flag --queues)"; got != want {
 		t.Errorf("an empty list is given as such: %q, want %q", got, want)
 	}
-	s, _, err := Load[Server](LoadOptions{Getenv: environment(nil), Flags: parsed[Server](t, "--anonymous")})
+	s, _, err := Load[Server](LoadOptions{Environ: environment(nil), Flags: parsed[Server](t, "--anonymous")})
 	if err != nil || !s.Anonymous {
 		t.Errorf("--anonymous alone = %v, %v, want true", s.Anonymous, err)
 	}

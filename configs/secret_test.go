@@ -110,10 +110,10 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 		"a password in a broken URL":   {Flags: parsed[Worker](t, "--server-url=http://me:sesame-0123456789@exa mple.com")},
 		"a password in something else": {Flags: parsed[Worker](t, "--server-url=password=sesame-0123456789")},
 		"a password in a query":        {Flags: parsed[Worker](t, "--server-url=http://example.com?password=sesame-0123456789")},
-		"something else that is wrong": {Getenv: environment(map[string]string{"PULLRUN_SERVER_TOKEN": sesame, "PULLRUN_CAPACITY": "0"})},
+		"something else that is wrong": {Environ: environment(map[string]string{"PULLRUN_SERVER_TOKEN": sesame, "PULLRUN_CAPACITY": "0"})},
 	} {
-		if opts.Getenv == nil {
-			opts.Getenv = environment(nil)
+		if opts.Environ == nil {
+			opts.Environ = environment(nil)
 		}
 		_, sources, err := Load[Worker](opts)
 		if err == nil {
@@ -129,7 +129,7 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 		"two tokens that are the same":    "[{name: a, token: sesame-0123456789, scopes: [work]}, {name: b, token: sesame-0123456789, scopes: [work]}]",
 		"a token with a file":             "[{name: a, token: sesame-0123456789, token_file: x, scopes: [work]}]",
 	} {
-		_, sources, err := Load[Server](LoadOptions{Getenv: environment(map[string]string{"PULLRUN_TOKENS": text})})
+		_, sources, err := Load[Server](LoadOptions{Environ: environment(map[string]string{"PULLRUN_TOKENS": text})})
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 		}
@@ -138,7 +138,7 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 			t.Errorf("%s: %v shows the token", name, err)
 		}
 	}
-	_, sources, err := Load[Server](LoadOptions{Getenv: environment(map[string]string{"PULLRUN_STORE": "host=db password=sesame-0123456789"})})
+	_, sources, err := Load[Server](LoadOptions{Environ: environment(map[string]string{"PULLRUN_STORE": "host=db password=sesame-0123456789"})})
 	mustHideAll(t, "a database as key and value", sources, err)
 }
 

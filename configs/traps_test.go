@@ -83,7 +83,7 @@ func TestTraps(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			file := written(t, "worker.yaml", tt.yaml)
-			got, _, err := Load[Worker](LoadOptions{File: file, Getenv: environment(tt.env)})
+			got, _, err := Load[Worker](LoadOptions{File: file, Environ: environment(tt.env)})
 			if text := strings.ReplaceAll(errorText(err), file, "worker.yaml"); text != tt.wantErr {
 				t.Fatalf("Load() = %q\nwant     %q", text, tt.wantErr)
 			}
@@ -101,7 +101,7 @@ func TestTraps(t *testing.T) {
 func TestUnknownKeys(t *testing.T) {
 	t.Parallel()
 	file := written(t, "worker.yaml", "capacty: 3\nserver:\n  urll: x\n  nothing_like_it: {a: b}\nserver_url: x\nport: 1\n")
-	_, _, err := Load[Worker](LoadOptions{File: file, Getenv: environment(nil)})
+	_, _, err := Load[Worker](LoadOptions{File: file, Environ: environment(nil)})
 	want := strings.TrimSpace(`
 capacty: unknown key; did you mean "capacity"? (worker.yaml:1)
 port: unknown key (worker.yaml:6)
@@ -112,7 +112,7 @@ server_url: unknown key; did you mean "url" below "server"? (worker.yaml:5)
 	if diff := cmp.Diff(want, strings.ReplaceAll(errorText(err), file, "worker.yaml")); diff != "" {
 		t.Errorf("Load() (-want +got)\n%s", diff)
 	}
-	_, _, err = Load[Server](LoadOptions{Getenv: environment(map[string]string{
+	_, _, err = Load[Server](LoadOptions{Environ: environment(map[string]string{
 		"PULLRUN_TOKENS": "[{name: a, tokn: sesame-0123456789, scopes: [work]}]"})})
 	if got, want := errorText(err), `tokens[0].tokn: unknown key; did you mean "token"? (PULLRUN_TOKENS)`; got != want {
 		t.Errorf("Load() = %q, want %q", got, want)
@@ -130,7 +130,7 @@ log:
 `, "\n"))
 	_, sources, err := Load[Worker](LoadOptions{
 		File: file,
-		Getenv: environment(map[string]string{
+		Environ: environment(map[string]string{
 			"PULLRUN_CANCEL_GRACE":      "-1s",
 			"PULLRUN_SERVER_TOKEN_FILE": "/does/not/exist",
 			"PULLRUN_HTTP_TIMEOUT":      "soon",

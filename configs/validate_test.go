@@ -189,7 +189,7 @@ server.url: wants an address, for example "https://pullrun.example.com", got "â€
 
 func TestProblemsCanBeTakenApart(t *testing.T) {
 	t.Parallel()
-	_, _, err := Load[Worker](LoadOptions{Getenv: environment(map[string]string{"PULLRUN_CAPACITY": "0"})})
+	_, _, err := Load[Worker](LoadOptions{Environ: environment(map[string]string{"PULLRUN_CAPACITY": "0"})})
 	want := Problem{Key: "capacity", Message: "must be from 1 to 10000, got 0", From: "PULLRUN_CAPACITY"}
 	if all, ok := errors.AsType[Problems](err); !ok || len(all) != 1 || all[0] != want {
 		t.Errorf("Load() = %#v, want one problem %#v", err, want)

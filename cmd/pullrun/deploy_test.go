@@ -136,14 +136,18 @@ func TestComposeKnowsTheSettings(t *testing.T) {
 	if err := os.WriteFile(file, []byte(secret(c.Configs["server"].Content)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	getenv := func(service string) func(string) string {
-		return func(name string) string { return secret(c.Services[service].Environment[name]) }
+	environ := func(service string) []string {
+		all := []string{} // nil is the process's
+		for name, value := range c.Services[service].Environment {
+			all = append(all, name+"="+secret(value))
+		}
+		return all
 	}
-	server, _, err := configs.Load[configs.Server](configs.LoadOptions{File: file, Getenv: getenv("server")})
+	server, _, err := configs.Load[configs.Server](configs.LoadOptions{File: file, Environ: environ("server")})
 	if err != nil {
 		t.Error(err)
 	}
-	worker, _, err := configs.Load[configs.Worker](configs.LoadOptions{Getenv: getenv("worker")})
+	worker, _, err := configs.Load[configs.Worker](configs.LoadOptions{Environ: environ("worker")})
 	if err != nil {
 		t.Error(err)
 	}
