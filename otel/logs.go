@@ -24,15 +24,19 @@ const (
 // bounded queue, whose oldest are dropped when it is full.
 type Logs struct {
 	provider   *sdklog.LoggerProvider
+	to         *late
 	complaints *complaints
-	abort      context.CancelCauseFunc // ends every export
+	aborted    context.Context // ends every export
+	abort      context.CancelCauseFunc
 }
 
 // SetupLogs exports the log where OTEL_LOGS_EXPORTER is "otlp". It returns nil
-// where nothing is to be exported, which is by default. What goes wrong with
-// exporting is said in opts.Log, which must not be a log that is exported.
+// where nothing is to be exported, which is by default, unless opts.Later is set.
+// What goes wrong with exporting is said in opts.Log, which must not be a log that
+// is exported.
 func SetupLogs(ctx context.Context, opts Options) (*Logs, error) {
-	if asked, err := logsFromEnv(); err != nil || !asked {
+	kind, err := logsFromEnv(opts.Later)
+	if err != nil || kind == exporterNone {
 		return nil, err
 	}
 	redactor := opts.Redactor
@@ -44,46 +48,77 @@ func SetupLogs(ctx context.Context, opts Options) (*Logs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the export of logs: %w", err)
 	}
-	var to []otlploghttp.Option
-	if _, endpoint := otlpEnv("LOGS", "ENDPOINT"); endpoint == "" {
-		to = append(to, otlploghttp.WithEndpointURL("http://localhost:4318/v1/logs"))
-	}
-	next, err := otlploghttp.New(ctx, to...)
-	if err != nil {
-		return nil, fmt.Errorf("set up the export of logs: %w", err)
-	}
 	log := slog.New(slog.DiscardHandler)
 	if opts.Log != nil {
 		log = opts.Log
 	}
-	l := &Logs{complaints: &complaints{log: log}}
-	otelapi.SetErrorHandler(l.complaints)
-	aborted, abort := context.WithCancelCause(context.Background())
-	l.abort = abort
+	l := &Logs{complaints: &complaints{log: log}, to: new(late)}
+	l.aborted, l.abort = context.WithCancelCause(context.Background())
 	l.provider = sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
 		sdklog.WithAttributeValueLengthLimit(logValueLimit),
-		sdklog.WithProcessor(sdklog.NewBatchProcessor(abortable{next, aborted}, sdklog.WithExportInterval(logDelay))),
+		sdklog.WithProcessor(l.to),
 	)
-	return l, nil
+	if kind == exporterThrough {
+		return l, nil
+	}
+	var to []otlploghttp.Option
+	if _, endpoint := otlpEnv("LOGS", "ENDPOINT"); endpoint == "" {
+		to = append(to, otlploghttp.WithEndpointURL("http://localhost:4318/v1/logs"))
+	}
+	_, err = l.export(ctx, to...)
+	return l, err
 }
 
-// logsFromEnv reads whether the log is exported.
-func logsFromEnv() (bool, error) {
-	if strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") {
+// ExportThrough exports what is logged from now on to a place that the environment
+// does not name. It reports whether it has begun: not where the log is exported
+// already, or not to be, which is where l is nil.
+func (l *Logs) ExportThrough(ctx context.Context, through Through) (bool, error) {
+	if l == nil {
 		return false, nil
+	}
+	return l.export(ctx,
+		otlploghttp.WithEndpointURL(through.Endpoint+"/v1/logs"),
+		otlploghttp.WithHTTPClient(through.Client),
+		otlploghttp.WithCompression(otlploghttp.GzipCompression),
+	)
+}
+
+func (l *Logs) export(ctx context.Context, to ...otlploghttp.Option) (bool, error) {
+	if l.to.known() || l.aborted.Err() != nil {
+		return false, nil
+	}
+	next, err := otlploghttp.New(ctx, to...)
+	if err != nil {
+		return false, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	otelapi.SetErrorHandler(l.complaints)
+	l.to.set(sdklog.NewBatchProcessor(abortable{next, l.aborted}, sdklog.WithExportInterval(logDelay)))
+	return true, nil
+}
+
+// logsFromEnv reads where the log goes. Where it names no place for anything, and
+// another may become known, it waits for that.
+func logsFromEnv(later bool) (exporterKind, error) {
+	if strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") {
+		return exporterNone, nil
 	}
 	switch kind := exporterKind(env("OTEL_LOGS_EXPORTER")); kind {
-	case "", exporterNone:
-		return false, nil
+	case "":
+		if _, endpoint := otlpEnv("LOGS", "ENDPOINT"); later && endpoint == "" {
+			return exporterThrough, nil
+		}
+		return exporterNone, nil
+	case exporterNone:
+		return exporterNone, nil
 	case exporterOTLP:
 	default:
-		return false, fmt.Errorf(`OTEL_LOGS_EXPORTER: unknown exporter %q; choose "otlp" or "none"`, kind)
+		return "", fmt.Errorf(`OTEL_LOGS_EXPORTER: unknown exporter %q; choose "otlp" or "none"`, kind)
 	}
 	if err := checkProtocol("LOGS"); err != nil {
-		return false, err
+		return "", err
 	}
-	return true, checkEndpoint("LOGS")
+	return exporterOTLP, checkEndpoint("LOGS")
 }
 
 // Handler exports the records that matter as much as level says. It takes them

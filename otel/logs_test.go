@@ -115,6 +115,56 @@ func TestTheLogIsExported(t *testing.T) {
 	}
 }
 
+// A log whose place becomes known later is exported from then on, also by the
+// loggers that there were before, and where the environment says nothing against
+// it.
+func TestTheLogIsExportedLater(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		want string
+	}{
+		{name: "nothing is said", want: "INFO after component=test"},
+		{name: "none is wanted", env: map[string]string{"OTEL_LOGS_EXPORTER": "none"}},
+		{name: "there is a collector, which is not asked to take logs", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}},
+		{name: "all is disabled", env: map[string]string{"OTEL_SDK_DISABLED": "true"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			r := newLogReceiver(t)
+			logs, err := otel.SetupLogs(t.Context(), otel.Options{Service: "test", Later: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := slog.New(slog.DiscardHandler)
+			if logs != nil {
+				log = slog.New(logs.Handler(slog.LevelInfo)).With("component", "test")
+				if log.Enabled(t.Context(), slog.LevelError) {
+					t.Error("records are made before there is a place for them")
+				}
+			}
+			log.Info("before")
+			through := otel.Through{Endpoint: r.URL, Client: http.DefaultClient}
+			for i, want := range []bool{tt.want != "", false} {
+				if got, err := logs.ExportThrough(t.Context(), through); err != nil || got != want {
+					t.Errorf("call %d of ExportThrough = %t, %v, want %t", i+1, got, err, want)
+				}
+			}
+			log.Info("after")
+			if logs != nil {
+				if err := logs.Shutdown(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := r.got(); got != tt.want {
+				t.Errorf("exported %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // A collector that does not answer holds nothing up: not the log, and not the
 // end for longer than its bound.
 func TestACollectorOfLogsThatHangs(t *testing.T) {

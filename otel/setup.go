@@ -54,6 +54,10 @@ type Options struct {
 	// Through is where to export to when the environment names no place. Nil
 	// exports nothing then.
 	Through *Through
+
+	// Later has the log wait for [Logs.ExportThrough] when the environment
+	// names no place.
+	Later bool
 }
 
 // Through is a place that takes exports besides a collector.

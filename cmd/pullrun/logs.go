@@ -19,12 +19,17 @@ type watch struct {
 	level    *slog.LevelVar // of log
 	redactor *otel.Redactor
 	traces   *tracing
+	logs     *otel.Logs    // nil unless exported, now or later
 	metrics  *otel.Metrics // nil unless measured
 	flush    func()        // exports the last spans; to be called when all else has ended
 }
 
 // newWatch makes the log and sets tracing up as OTEL_* says.
 func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
+	return openWatch(ctx, t, otel.Options{Service: service, Version: version()}, cfg, secrets)
+}
+
+func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.Log, secrets []configs.Secret) (watch, error) {
 	redactor := t.redactor
 	for _, s := range secrets {
 		redactor.Register(s.Reveal())
@@ -32,18 +37,20 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 	level := new(slog.LevelVar)
 	handler := otel.LogHandler(redactor.LogHandler(logHandler(t, cfg.Format, level)))
 	log := slog.New(handler)
-	logs, err := otel.SetupLogs(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
+	opts.Log, opts.Redactor = log, redactor
+	logs, err := otel.SetupLogs(ctx, opts)
 	if err != nil {
 		return watch{}, usageError(err)
 	}
 	if logs != nil {
 		log = slog.New(slog.NewMultiHandler(handler, redactor.LogHandler(logs.Handler(level))))
 	}
-	traces, err := startTracing(ctx, otel.Options{Service: service, Version: version(), Log: log, Redactor: redactor})
+	opts.Log = log
+	traces, err := startTracing(ctx, opts)
 	if err != nil {
 		return watch{}, err
 	}
-	w := watch{log: log, level: level, redactor: redactor, traces: traces, flush: func() { flush(ctx, log, traces, logs) }}
+	w := watch{log: log, level: level, redactor: redactor, traces: traces, logs: logs, flush: func() { flush(ctx, log, traces, logs) }}
 	w.setLevel(cfg.Level)
 	return w, nil
 }
@@ -74,7 +81,7 @@ func (w *watch) setLevel(name string) {
 
 // newMeasuredWatch is newWatch for a command that serves metrics too.
 func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
-	w, err := newWatch(ctx, t, service, cfg, secrets...)
+	w, err := openWatch(ctx, t, otel.Options{Service: service, Version: version(), Later: true}, cfg, secrets)
 	if err != nil {
 		return watch{}, err
 	}

@@ -60,15 +60,15 @@ func TestAWorkerExportsThroughItsServer(t *testing.T) {
 	}
 }
 
-// From where nothing but the server can be reached, a worker's spans and metrics
-// arrive at the collector behind the server, under the worker's name.
+// From where nothing but the server can be reached, a worker's spans, metrics
+// and lines arrive at the collector behind the server, under the worker's name.
 func TestOneHoleInTheFirewall(t *testing.T) {
 	t.Parallel()
 	c := newCell(t)
 	s := newSite(t)
 	s.addr = freeAddr(t, c.out)
 	r := oteltest.NewReceiver(t) // on a loopback address, which the cell has one of its own of
-	s.extra = []string{"PULLRUN_LISTEN=" + s.addr, "OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL, "OTEL_METRICS_EXPORTER=otlp"}
+	s.extra = []string{"PULLRUN_LISTEN=" + s.addr, "OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL, "OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=otlp"}
 	s.env = []string{"PULLRUN_SERVER_URL=http://" + s.addr, "PULLRUN_SERVER_TOKEN=" + testToken}
 	s.reachedBy(client.Config{URL: "http://" + s.addr, Token: func() string { return testToken }, Retries: 10})
 	s.server()
@@ -76,6 +76,7 @@ func TestOneHoleInTheFirewall(t *testing.T) {
 		c.inside("worker", "--name", "edge", "--log-level", "debug", "--log-format", "json", pipelinesDir(t))...)
 	w.says("spans are exported through the server")
 	w.says("metrics are exported through the server")
+	w.says("the log is exported through the server")
 	run := s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -94,6 +95,9 @@ func TestOneHoleInTheFirewall(t *testing.T) {
 			return strings.HasPrefix(s.Name, "process") && ours(s.Resource)
 		})
 	}); err != nil {
+		t.Error(err)
+	}
+	if err := r.WaitForText(ctx, "run started"); err != nil { // which the server does not say
 		t.Error(err)
 	}
 	w.signal(os.Interrupt)

@@ -55,6 +55,16 @@ func (w watch) exportMetrics(through otel.Through) {
 	}
 }
 
+// exportLog is told each time that the server says it takes logs.
+func (w watch) exportLog(through otel.Through) {
+	switch began, err := w.logs.ExportThrough(context.Background(), through); {
+	case err != nil:
+		w.log.Warn("the log is not exported through the server", "err", err)
+	case began:
+		w.log.Info("the log is exported through the server")
+	}
+}
+
 // flush exports the last spans. It is called when all else has ended.
 func (t *tracing) flush(ctx context.Context, log *slog.Logger) {
 	t.mu.Lock()

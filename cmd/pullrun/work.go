@@ -144,6 +144,9 @@ func (w *workplace) opened(r api.Registered) {
 	if slices.Contains(r.OTLP, api.SignalMetrics) && w.metrics != nil {
 		w.exportMetrics(to)
 	}
+	if slices.Contains(r.OTLP, api.SignalLogs) {
+		w.exportLog(to)
+	}
 	w.manager.Resume()
 }
 

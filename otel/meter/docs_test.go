@@ -16,7 +16,6 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	prometheusexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -139,37 +138,33 @@ func measured(t *testing.T, measure func(*testing.T)) []entry {
 
 func shape(t *testing.T, data metricdata.Aggregation) (kind string, labels []string) {
 	t.Helper()
-	set := make(map[string]bool)
-	add := func(s attribute.Set) {
-		for _, kv := range s.ToSlice() {
-			set[string(kv.Key)] = true
-		}
-	}
 	switch d := data.(type) {
 	case metricdata.Gauge[int64]:
-		kind = "gauge"
-		for _, p := range d.DataPoints {
-			add(p.Attributes)
-		}
+		return "gauge", labelsOf(d.DataPoints)
 	case metricdata.Gauge[float64]:
-		kind = "gauge"
-		for _, p := range d.DataPoints {
-			add(p.Attributes)
-		}
+		return "gauge", labelsOf(d.DataPoints)
 	case metricdata.Sum[int64]:
-		kind = "counter"
-		for _, p := range d.DataPoints {
-			add(p.Attributes)
-		}
+		return "counter", labelsOf(d.DataPoints)
 	case metricdata.Histogram[float64]:
-		kind = "histogram"
+		var sums []metricdata.DataPoint[float64]
 		for _, p := range d.DataPoints {
-			add(p.Attributes)
+			sums = append(sums, metricdata.DataPoint[float64]{Attributes: p.Attributes})
 		}
-	default:
-		t.Fatalf("a metric is %T", data)
+		return "histogram", labelsOf(sums)
 	}
-	return kind, slices.Sorted(maps.Keys(set))
+	t.Fatalf("a metric is %T", data)
+	return "", nil
+}
+
+// labelsOf are the keys that any of the points has.
+func labelsOf[N int64 | float64](points []metricdata.DataPoint[N]) []string {
+	keys := make(map[string]bool)
+	for _, p := range points {
+		for _, kv := range p.Attributes.ToSlice() {
+			keys[string(kv.Key)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
 }
 
 func table(title string, all []entry) string {

@@ -1,4 +1,4 @@
-// Package oteltest receives traces and metrics in tests, over the same OTLP/HTTP that a
+// Package oteltest receives telemetry in tests, over the same OTLP/HTTP that a
 // collector speaks, and compares them with the tree that is expected.
 //
 // A [Receiver] keeps what it gets, as spans and as bytes: a trace is correct
@@ -9,6 +9,7 @@
 package oteltest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -115,6 +116,14 @@ func (r *Receiver) Raw() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.raw)
+}
+
+// WaitForText blocks until a body with this text has arrived.
+func (r *Receiver) WaitForText(ctx context.Context, text string) error {
+	if err := r.wait(ctx, func() bool { return bytes.Contains(r.raw, []byte(text)) }); err != nil {
+		return fmt.Errorf("wait for %q: %w", text, err)
+	}
+	return nil
 }
 
 // WaitFor blocks until the received spans are as wanted, and returns them. If
@@ -229,8 +238,8 @@ func (r *Receiver) notify() {
 }
 
 func read(req *http.Request) (body []byte, spans []Span, metrics []Metric, err error) {
-	if req.Method != http.MethodPost || req.URL.Path != "/v1/traces" && req.URL.Path != "/v1/metrics" {
-		return nil, nil, nil, fmt.Errorf("want POST /v1/traces or /v1/metrics, got %s %s", req.Method, req.URL.Path)
+	if req.Method != http.MethodPost {
+		return nil, nil, nil, fmt.Errorf("want POST, got %s", req.Method)
 	}
 	var from io.Reader = http.MaxBytesReader(nil, req.Body, maxBody)
 	if req.Header.Get("Content-Encoding") == "gzip" {
@@ -243,13 +252,18 @@ func read(req *http.Request) (body []byte, spans []Span, metrics []Metric, err e
 	if body, err = io.ReadAll(from); err != nil {
 		return nil, nil, nil, err
 	}
-	if req.URL.Path == "/v1/metrics" {
+	switch req.URL.Path {
+	case "/v1/traces":
+		var export collectorpb.ExportTraceServiceRequest
+		err = proto.Unmarshal(body, &export)
+		spans = FromOTLP(export.GetResourceSpans())
+	case "/v1/metrics":
 		metrics, err = metricsOf(body)
-		return body, nil, metrics, err
+	case "/v1/logs": // whose texts can be found in the body
+	default:
+		err = fmt.Errorf("want the path of a signal, got %s", req.URL.Path)
 	}
-	var export collectorpb.ExportTraceServiceRequest
-	err = proto.Unmarshal(body, &export)
-	return body, FromOTLP(export.GetResourceSpans()), nil, err
+	return body, spans, metrics, err
 }
 
 // ofTrace are the spans of one trace.
