@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -93,6 +94,25 @@ func TestWhatHappensToRunsIsCounted(t *testing.T) {
 	if t.Failed() {
 		t.Log(text)
 	}
+}
+
+// However many ask, the queues are counted once in five seconds.
+func TestQueuesAreCountedOnceForManyScrapes(t *testing.T) {
+	m, err := otel.SetupMetrics(t.Context(), otel.Options{Service: "server"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Shutdown(t.Context())
+	simulated(t, func(w *world) {
+		for i, step := range []struct{ wait, want int }{{0, 1}, {0, 1}, {4, 1}, {1, 4}} {
+			time.Sleep(time.Duration(step.wait) * time.Second)
+			w.submit(api.Submit{})
+			text := w.want(http.StatusOK, "GET", "/metrics", nil).body
+			if want := fmt.Sprintf(`pullrun_queue_depth{pullrun_queue="default"} %d`, step.want); !strings.Contains(text, want+"\n") {
+				t.Errorf("scrape %d does not say %s", i+1, want)
+			}
+		}
+	}, func(s *setup) { s.Metrics = m })
 }
 
 func TestWithoutMetrics(t *testing.T) {
