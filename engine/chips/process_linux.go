@@ -35,9 +35,6 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) (ended, e
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = lingering
-	if err := ctx.Err(); err != nil {
-		return ended{}, context.Cause(ctx)
-	}
 	if err := cmd.Start(); err != nil {
 		return ended{}, err
 	}
