@@ -15,7 +15,7 @@ import (
 // dropped are the spans that a scrape says were dropped for the reason.
 func dropped(t *testing.T, m *otel.Metrics, reason string) int {
 	t.Helper()
-	found := regexp.MustCompile(`pullrun_spans_dropped_total\{pullrun_drop_reason="` + reason + `"\} (\d+)`).FindStringSubmatch(scrape(t, m))
+	found := regexp.MustCompile(`pullrun_export_dropped_total\{pullrun_drop_reason="` + reason + `"\} (\d+)`).FindStringSubmatch(scrape(t, m))
 	if found == nil {
 		return 0
 	}

@@ -16,7 +16,7 @@ type SpanMeter struct {
 func NewSpans() (*SpanMeter, error) {
 	s := newSet()
 	return &SpanMeter{
-		dropped: s.count("pullrun.spans.dropped", "{span}", "Spans of this process that were not exported."),
+		dropped: s.count("pullrun.export.dropped", "{span}", "Spans of this process that were not exported."),
 		reasons: one(DropReasonKey),
 	}, s.err
 }
