@@ -180,6 +180,12 @@ func (p *plantedSite) commands() {
 	settings := filepath.Join(p.dir, "server.yaml")
 	p.note("config print server", exitDone, nil, "config", "print", "server", "--config", settings)
 	p.note("config print worker", exitDone, p.worker, append([]string{"config", "print", "worker"}, p.args...)...)
+	p.note("status", exitDone, nil, "status", "-o", "json")
+	_, out, log := call(p.t, p.worker, append([]string{"doctor", "--idle-cut", "1s", "-o", "json"}, p.args...)...)
+	if !strings.Contains(out, `"token"`) {
+		p.t.Errorf("doctor says nothing of the token: %s%s", out, log)
+	}
+	p.out.add("doctor", out, log)
 	p.note("a wrong token", exitRefused, []string{p.env[0], "PULLRUN_SERVER_TOKEN=" + plantedSetting + "x"}, "runs")
 	key := p.write("tls.key", plantedKey)
 	p.note("a wrong key", exitOther, nil, "server", "--config", settings, "--listen", "127.0.0.1:0",
