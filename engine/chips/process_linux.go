@@ -47,6 +47,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) (ended, e
 	// The leader is waited for last, so that its number is nobody else's yet.
 	g.signal(syscall.SIGKILL)
 	err := cmd.Wait()
+	g.putAway()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		end.signal = unix.SignalName(status.Signal())
 	} else {
@@ -102,6 +103,17 @@ func (g group) signal(s syscall.Signal) {
 // awaitLeader waits until the leader has exited, and leaves it to be waited for.
 func (g group) awaitLeader() {
 	for unix.Waitid(unix.P_PID, int(g), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
+
+// putAway waits for what is left of the group after its leader, where this
+// process has become its parent: the first of a container does, and nobody else
+// would wait for it.
+func (g group) putAway() {
+	for {
+		if _, err := unix.Wait4(-int(g), nil, 0, nil); err != nil && err != unix.EINTR {
+			return
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/engine/chips"
@@ -349,6 +350,29 @@ func TestAProgramLeavesNothingBehind(t *testing.T) {
 	}
 	h.gone(first)
 	h.gone(second)
+}
+
+// Where the process inherits what a program leaves behind, as the first one of a
+// container does, no zombie is left of it.
+func TestAProgramLeavesNoZombies(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
+	h := newHall(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		h.arrive()
+		h.arrive()
+		cancel()
+	}()
+	if _, err := running(ctx, t, time.Millisecond, nil, map[string]any{"command": as(t, "parent", "stubborn", h.addr())}); !errors.Is(err, context.Canceled) {
+		t.Errorf("run() = %v, want the end of its context", err)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("there is a child, %d, %v", pid, err)
+	}
 }
 
 // What a program writes goes to the log of its run as it comes, within the
