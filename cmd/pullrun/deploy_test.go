@@ -169,7 +169,7 @@ func TestComposeKnowsTheSettings(t *testing.T) {
 		}
 	}
 	if got := c.Services["worker"].Networks; !slices.Equal(got, []string{"workers"}) {
-		t.Errorf("the worker is in the networks %v, and so may reach more than the server", got)
+		t.Errorf("the worker is in the networks %v, and so may reach the collector", got)
 	}
 }
 
