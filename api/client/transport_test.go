@@ -197,7 +197,15 @@ func TestClientCertificate(t *testing.T) {
 		{"one of an authority that the server does not know", wrong, wrongKey, "; the server does not accept the certificate in server.cert_file"},
 	} {
 		c := newClient(t, client.Config{URL: s.URL, Transport: client.Transport{CAFile: authority.File, CertFile: tt.cert, KeyFile: tt.key}})
-		if err := submit(t.Context(), c); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
+		// TLS 1.3 has the client done before the server has looked, so that a
+		// request may meet a closed connection before the reason is read.
+		var err error
+		for range 100 {
+			if err = submit(t.Context(), c); err == nil || strings.HasSuffix(err.Error(), tt.want) {
+				break
+			}
+		}
+		if err == nil || !strings.HasSuffix(err.Error(), tt.want) {
 			t.Errorf("with %s, Submit() = %v, want %q", tt.name, err, tt.want)
 		}
 	}
