@@ -15,12 +15,14 @@ import (
 // Of a loop only the first 25 iterations are told, and the one that fails.
 // [TaskInfo.Counts] says how many there were.
 //
-// An observer may have two more methods:
+// An observer may have three more methods:
 //
 //   - Quiet(ctx context.Context) context.Context gives the context under which
 //     the iterations run that are not told, to silence what observes by itself.
 //   - Secret(value string) is told of each secret of a run before its first
 //     task. What the engine tells has no secrets in it; what others tell may.
+//   - Model(ctx context.Context, c ModelCall) is told of each answer of a
+//     language model, with the context of its chip.
 type Observer interface {
 	Task(ctx context.Context, t TaskInfo) (context.Context, func(error))
 	Chip(ctx context.Context, c ChipInfo) (context.Context, func(error))

@@ -18,6 +18,7 @@ type teller interface {
 	engine.Observer
 	Quiet(context.Context) context.Context
 	Secret(string)
+	Model(context.Context, engine.ModelCall)
 }
 
 // A place knows which tasks of a run are under way, and tells another of them.

@@ -189,6 +189,12 @@ func (o *observer) chipSpan(ctx context.Context, c engine.ChipInfo) (context.Con
 	}
 }
 
+// Model notes what a language model has read and written.
+func (o *observer) Model(ctx context.Context, c engine.ModelCall) {
+	span.Model(ctx, span.ModelCall(c))
+	o.meter.Tokens(meter.Model{Operation: c.Operation, Provider: c.Provider, Name: c.Model}, c.Input, c.Output)
+}
+
 // Quiet is the context for what runs beyond a loop's budget of spans.
 func (o *observer) Quiet(ctx context.Context) context.Context { return span.Quiet(ctx) }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -56,7 +58,7 @@ func scraped(t *testing.T, url string) (all []series, text string) {
 		histogram[found[1]] = true
 	}
 	for line := range strings.Lines(string(raw)) {
-		if !strings.HasPrefix(line, "pullrun") && !strings.HasPrefix(line, "cicd") {
+		if !strings.HasPrefix(line, "pullrun") && !strings.HasPrefix(line, "cicd") && !strings.HasPrefix(line, "gen_ai") {
 			continue
 		}
 		s := series{name: regexp.MustCompile(`^[a-z_]+`).FindString(line)}
@@ -86,6 +88,8 @@ func TestProcessesShowTheMetricsOfTheDocs(t *testing.T) {
 	g := newGate(t)
 	g.letGo()
 	s.ended(s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("a")}).Cookie, api.StateSucceeded)
+	model := answering(t, `{"model": "m", "usage": {"prompt_tokens": 12, "completion_tokens": 3}}`)
+	s.ended(s.submit(api.Submit{Pipeline: "hang", Variables: json.RawMessage(fmt.Sprintf(`{"url":%q}`, model))}).Cookie, api.StateSucceeded)
 	s.ended(s.submit(api.Submit{Pipeline: "boom"}).Cookie, api.StateFailed)
 	for whose, url := range map[string]string{"The server": "http://" + s.addr + "/metrics", "The worker": "http://" + addr + "/metrics"} {
 		known := documented(t, whose)

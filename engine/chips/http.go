@@ -269,6 +269,9 @@ func (c *httpClient) send(req *http.Request, follow bool) (httpResponse, error) 
 	case int64(len(body)) > c.maxBody:
 		return httpResponse{}, errTooLarge(c.maxBody)
 	}
+	if call, ok := modelCall(resp.Request.URL, body); ok {
+		engine.UsedModel(req.Context(), call)
+	}
 	return response(resp, body), nil
 }
 

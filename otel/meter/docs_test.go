@@ -76,6 +76,7 @@ func measureWorker(t *testing.T) {
 	m.Attempt(meter.End{Pipeline: "p", Result: "failure", Error: "E"}, time.Second)
 	m.Task("chip", "success", time.Second)
 	m.Chip("http.get", "success", time.Second)
+	m.Tokens(meter.Model{Operation: "chat", Provider: "openai", Name: "m"}, 12, 3)
 	m.Posted(2, true)
 	m.Judged("accepted")
 }

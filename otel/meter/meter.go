@@ -52,6 +52,7 @@ var (
 	cancelBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 	commitBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 	batchBuckets  = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}
+	tokenBuckets  = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864} // the convention's
 )
 
 // a set makes instruments, and remembers what went wrong.
