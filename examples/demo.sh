@@ -20,20 +20,26 @@ trap cleanup EXIT
 # One token for everything here; it goes from file to file, never by flag.
 (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$dir/token")
 cat >"$dir/server.yaml" <<CONFIG
-listen: 127.0.0.1:${PORT:-18080}
+listen: 127.0.0.1:${PORT:-0}
 store: sqlite://$dir/pullrun.db
 tokens:
   - name: demo
     token_file: $dir/token
     scopes: [admin]
 CONFIG
-url=http://127.0.0.1:${PORT:-18080}
-export PULLRUN_SERVER_URL="$url" PULLRUN_SERVER_TOKEN_FILE="$dir/token"
+export PULLRUN_SERVER_TOKEN_FILE="$dir/token"
 
-"$pullrun" server --config "$dir/server.yaml" --log-level warn &
+"$pullrun" server --config "$dir/server.yaml" --log-format json 2>"$dir/server.log" &
 server=$!
-"$pullrun" health --wait 10s >/dev/null
+# Without PORT the server takes a free one, and says which.
+addr=
+while [ -z "$addr" ]; do
+  kill -0 "$server" 2>/dev/null || { cat "$dir/server.log" >&2; exit 1; }
+  sleep 0.1
+  addr=$(sed -n 's/.*"msg":"serving".*"addr":"\([^"]*\)".*/\1/p' "$dir/server.log")
+done
+export PULLRUN_SERVER_URL="http://$addr"
 "$pullrun" worker --name demo --outbox-dir "$dir/outbox" --log-level warn "$examples" &
 worker=$!
 
-"$pullrun" run url_check --set "server=\"$url\""
+"$pullrun" run url_check --set "server=\"$PULLRUN_SERVER_URL\""
