@@ -29,7 +29,7 @@ $(JAEGER): tools/jaeger/go.mod tools/jaeger/go.sum
 
 .PHONY: jaeger
 jaeger: $(JAEGER) ## Check the traces of runs in a real Jaeger; building it takes minutes
-	PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) $(GO) test -count=1 -run TestTracesInJaeger -v ./cmd/pullrun
+	PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) $(GO) test -count=1 -run InJaeger -v ./cmd/pullrun
 
 FUZZTIME ?= 10m
 

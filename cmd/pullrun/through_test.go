@@ -60,43 +60,56 @@ func TestAWorkerExportsThroughItsServer(t *testing.T) {
 	}
 }
 
-// From where nothing but the server can be reached, a worker's spans, metrics
-// and lines arrive at the collector behind the server, under the worker's name.
-func TestOneHoleInTheFirewall(t *testing.T) {
-	t.Parallel()
+// walled starts a server, and a worker in a place from which nothing but the
+// server can be reached.
+func walled(t *testing.T, b backend, more ...string) (*site, *process) {
+	t.Helper()
 	c := newCell(t)
 	s := newSite(t)
 	s.addr = freeAddr(t, c.out)
-	r := oteltest.NewReceiver(t) // on a loopback address, which the cell has one of its own of
-	s.extra = []string{"PULLRUN_LISTEN=" + s.addr, "OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL, "OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=otlp"}
+	s.extra = append([]string{"PULLRUN_LISTEN=" + s.addr, "OTEL_EXPORTER_OTLP_ENDPOINT=" + b.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=50"}, more...)
 	s.env = []string{"PULLRUN_SERVER_URL=http://" + s.addr, "PULLRUN_SERVER_TOKEN=" + testToken}
 	s.reachedBy(client.Config{URL: "http://" + s.addr, Token: func() string { return testToken }, Retries: 10})
 	s.server()
 	w := startAs(t, slices.Concat(s.env, []string{"OTEL_METRIC_EXPORT_INTERVAL=500"}),
 		c.inside("worker", "--name", "edge", "--log-level", "debug", "--log-format", "json", pipelinesDir(t))...)
 	w.says("spans are exported through the server")
+	return s, w
+}
+
+// edgeOf reports whether telemetry is that of the worker in the walls.
+func edgeOf(resource map[string]string) bool {
+	return resource["service.name"] == "pullrun-worker" && resource["service.instance.id"] == "edge"
+}
+
+// arrived waits until the worker's part of a run's trace is there.
+func arrived(ctx context.Context, t *testing.T, b backend, trace string, whose func(oteltest.Span) bool) {
+	t.Helper()
+	if _, err := b.Trace(ctx, trace, func(all []oteltest.Span) bool {
+		return slices.ContainsFunc(all, func(s oteltest.Span) bool { return strings.HasPrefix(s.Name, "process") && whose(s) })
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// From where nothing but the server can be reached, a worker's spans, metrics
+// and lines arrive at the collector behind the server, under the worker's name.
+func TestOneHoleInTheFirewall(t *testing.T) {
+	t.Parallel()
+	r := oteltest.NewReceiver(t) // on a loopback address, which the cell has one of its own of
+	s, w := walled(t, r, "OTEL_METRICS_EXPORTER=otlp", "OTEL_LOGS_EXPORTER=otlp")
 	w.says("metrics are exported through the server")
 	w.says("the log is exported through the server")
 	run := s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	ours := func(resource map[string]string) bool {
-		return resource["service.name"] == "pullrun-worker" && resource["service.instance.id"] == "edge"
+	for _, name := range []string{"pullrun.worker.slots.limit", "pullrun.attempt.duration"} {
+		if _, err := r.WaitForMetric(ctx, func(m oteltest.Metric) bool { return m.Name == name && edgeOf(m.Resource) }); err != nil {
+			t.Error(err)
+		}
 	}
-	if _, err := r.WaitForMetric(ctx, func(m oteltest.Metric) bool { return m.Name == "pullrun.worker.slots.limit" && ours(m.Resource) }); err != nil {
-		t.Error(err)
-	}
-	if _, err := r.WaitForMetric(ctx, func(m oteltest.Metric) bool { return m.Name == "pullrun.attempt.duration" && ours(m.Resource) }); err != nil {
-		t.Error(err)
-	}
-	if _, err := r.Trace(ctx, run.TraceID, func(all []oteltest.Span) bool {
-		return slices.ContainsFunc(all, func(s oteltest.Span) bool {
-			return strings.HasPrefix(s.Name, "process") && ours(s.Resource)
-		})
-	}); err != nil {
-		t.Error(err)
-	}
+	arrived(ctx, t, r, run.TraceID, func(s oteltest.Span) bool { return edgeOf(s.Resource) })
 	if err := r.WaitForText(ctx, "run started"); err != nil { // which the server does not say
 		t.Error(err)
 	}
@@ -104,4 +117,15 @@ func TestOneHoleInTheFirewall(t *testing.T) {
 	if code := w.ends(); code != exitDone {
 		t.Errorf("the worker ends with %d", code)
 	}
+}
+
+// The same spans arrive in a real Jaeger.
+func TestOneHoleInTheFirewallInJaeger(t *testing.T) {
+	t.Parallel()
+	b := oteltest.StartJaeger(t, jaegerProgram(t))
+	s, _ := walled(t, b)
+	run := s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	arrived(ctx, t, b, run.TraceID, func(s oteltest.Span) bool { return s.Service == "pullrun-worker" })
 }

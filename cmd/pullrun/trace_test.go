@@ -65,10 +65,7 @@ func (tt scenario) draw(t *testing.T, spans []oteltest.Span) {
 // The same holds for what a real Jaeger makes of the spans. "make jaeger" says
 // where it is.
 func TestTracesInJaeger(t *testing.T) {
-	program := os.Getenv("PULLRUN_TEST_JAEGER")
-	if program == "" {
-		t.Skip("PULLRUN_TEST_JAEGER does not name a Jaeger; make jaeger builds one and runs this")
-	}
+	program := jaegerProgram(t)
 	t.Parallel()
 	for _, tt := range scenarios {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,6 +73,16 @@ func TestTracesInJaeger(t *testing.T) {
 			tt.run(t, oteltest.StartJaeger(t, program))
 		})
 	}
+}
+
+// jaegerProgram is the Jaeger to test with.
+func jaegerProgram(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("PULLRUN_TEST_JAEGER")
+	if program == "" {
+		t.Skip("PULLRUN_TEST_JAEGER does not name a Jaeger; make jaeger builds one and runs this")
+	}
+	return program
 }
 
 // run plays the scenario and looks at its trace.
