@@ -120,6 +120,7 @@ type plantedSite struct {
 	exports  []string // what sets tracing up
 	worker   []string // environment of the worker
 	args     []string // of the worker
+	status   string   // where the worker serves how it stands
 	out      sightings
 }
 
@@ -154,7 +155,8 @@ log: { level: debug, format: json }
 	dir := filepath.Dir(s.write("p/fail.yml", failPipeline))
 	p.worker = append(slices.Clone(p.exports), s.env[0], "PLANTED_ENV="+plantedEnv, "XDG_STATE_HOME="+s.dir,
 		"PULLRUN_SERVER_PROXY_USER=me", "PULLRUN_SERVER_PROXY_PASSWORD="+plantedProxy)
-	p.args = []string{"--name", "w", "--log-level", "debug", "--log-format", "json", "--pipelines-dirs", dir}
+	p.status = freeAddr(t, "127.0.0.1")
+	p.args = []string{"--name", "w", "--listen", p.status, "--log-level", "debug", "--log-format", "json", "--pipelines-dirs", dir}
 	return p
 }
 
@@ -180,7 +182,7 @@ func (p *plantedSite) commands() {
 	settings := filepath.Join(p.dir, "server.yaml")
 	p.note("config print server", exitDone, nil, "config", "print", "server", "--config", settings)
 	p.note("config print worker", exitDone, p.worker, append([]string{"config", "print", "worker"}, p.args...)...)
-	p.note("status", exitDone, nil, "status", "-o", "json")
+	p.note("status", exitDone, nil, "status", "--addr", p.status, "-o", "json")
 	_, out, log := call(p.t, p.worker, append([]string{"doctor", "--idle-cut", "1s", "-o", "json"}, p.args...)...)
 	if !strings.Contains(out, `"token"`) {
 		p.t.Errorf("doctor says nothing of the token: %s%s", out, log)
