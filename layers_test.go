@@ -39,7 +39,7 @@ var layers = map[string][]string{
 	"otel/forward":          {},
 	"otel/meter":            {},
 	"otel/span":             {},
-	"otel/oteltest":         {},
+	"otel/oteltest":         {"otel"},
 	"configs":               {},
 	"server":                {"api", "api/fresh", "otel", "otel/forward", "otel/meter", "otel/span", "server/store"},
 	"server/store":          {},

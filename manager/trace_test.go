@@ -12,7 +12,6 @@ import (
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager"
-	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/oteltest"
 )
 
@@ -20,26 +19,6 @@ const (
 	leaseParent    = "00-0af7651916cd43dd8448eb211c80319c-1111111111111111-01"
 	previousParent = "00-0af7651916cd43dd8448eb211c80319c-2222222222222222-01"
 )
-
-// tracing sets tracing up, and returns what ends it and gives the spans. Tests
-// that call it are not parallel.
-func tracing(t *testing.T) func() []oteltest.Span {
-	t.Helper()
-	r := oteltest.NewReceiver(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	shutdown, err := otel.Setup(t.Context(), otel.Options{Service: "worker"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = shutdown(context.Background()) }) // for a test that stops early
-	return func() []oteltest.Span {
-		t.Helper()
-		if err := shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return r.Spans()
-	}
-}
 
 func tracedRun(cookie, pipeline string) api.Packet {
 	p := run(cookie, pipeline)
@@ -79,7 +58,7 @@ func TestTheSpanOfAnAttemptWaitsForTheVerdict(t *testing.T) {
 		api.VerdictAccepted: 1, api.VerdictDuplicate: 1, api.VerdictStale: 0, api.VerdictRejected: 0,
 	} {
 		t.Run(string(verdict), func(t *testing.T) {
-			finish := tracing(t)
+			finish := oteltest.Record(t, "worker")
 			s := &server{script: func(_ context.Context, results []api.Result) ([]api.Verdict, error) {
 				return []api.Verdict{{Cookie: results[0].Cookie, Fence: results[0].Fence, Verdict: verdict}}, nil
 			}}
@@ -103,7 +82,7 @@ func TestTheSpanOfAnAttemptWaitsForTheVerdict(t *testing.T) {
 }
 
 func TestTheSpanOfAnAttemptLinksToItsLeaseAndTheAttemptBefore(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	m := manager.New(manager.Config{Worker: "w", Capacity: 1}, standard, new(server).report, slog.New(slog.DiscardHandler))
 	p := tracedRun("a", "echo")
 	p.TraceLinks = append(p.TraceLinks, previousParent, traceParent, "nonsense")
@@ -120,7 +99,7 @@ func TestTheSpanOfAnAttemptLinksToItsLeaseAndTheAttemptBefore(t *testing.T) {
 
 // A result that waits in the outbox takes the span of its run along.
 func TestAnAttemptThatAnEarlierProcessEndedHasItsSpan(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	dir := t.TempDir()
 	before := openBox(t, dir, 1<<20)
 	away := &server{script: func(ctx context.Context, _ []api.Result) ([]api.Verdict, error) {
@@ -176,7 +155,7 @@ func TestAnAttemptThatAnEarlierProcessEndedHasItsSpan(t *testing.T) {
 
 // A run that has succeeded here and comes again is a further attempt.
 func TestARepeatedAnswerIsAnAttemptOfItsOwn(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	verdicts := make(chan api.VerdictCode, 2)
 	verdicts <- api.VerdictStale
 	verdicts <- api.VerdictAccepted
@@ -222,7 +201,7 @@ func nested(ctx context.Context, in engine.Input) (engine.Output, error) {
 }
 
 func TestLoopsInLoopsDoNotTakeTheSpansOfLaterTasks(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	m := manager.New(manager.Config{Worker: "w", Capacity: 1}, pipelines{"nested": nested}, new(server).report, slog.New(slog.DiscardHandler))
 	m.Handle(tracedRun("a", "nested"))
 	whole(t, m)
@@ -244,7 +223,7 @@ func TestLoopsInLoopsDoNotTakeTheSpansOfLaterTasks(t *testing.T) {
 
 // One exception, where it arose, says where that is.
 func TestAnExceptionIsToldOnceWithItsFrames(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	failing := func(ctx context.Context, in engine.Input) (engine.Output, error) {
 		failed := &engine.Error{Class: "ValueError", Message: "no", Frames: []engine.Frame{
 			{Pipeline: "main", Number: 1, Name: "outer", File: "main.yml", Line: 3}, {Pipeline: "sub", Number: 2, Name: "inner", File: "sub.yml", Line: 7},
@@ -275,7 +254,7 @@ func TestAnExceptionIsToldOnceWithItsFrames(t *testing.T) {
 }
 
 func TestACancelIsNotedWhenItArrives(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "worker")
 	started := make(chan struct{})
 	var once sync.Once
 	waiting := func(ctx context.Context, in engine.Input) (engine.Output, error) {

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,26 +13,6 @@ import (
 	"github.com/pullrun/pullrun/server"
 )
 
-// tracing sets tracing up, and returns what ends it and gives the spans. Tests
-// that call it are not parallel.
-func tracing(t *testing.T) func() []oteltest.Span {
-	t.Helper()
-	r := oteltest.NewReceiver(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	shutdown, err := otel.Setup(t.Context(), otel.Options{Service: "server"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = shutdown(context.Background()) }) // for a test that stops early
-	return func() []oteltest.Span {
-		t.Helper()
-		if err := shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return r.Spans()
-	}
-}
-
 // process makes the context that a worker has for an attempt at a run.
 func process(p api.Packet, id string) string { return p.TraceParent[:36] + id + "-01" }
 
@@ -45,7 +24,7 @@ const (
 // An attempt is told of its lease and of the attempt before it, by the ids that
 // their spans have.
 func TestAnAttemptIsToldWhatItFollows(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "server")
 	w := newWorld(t)
 	w.submit(api.Submit{Cookie: "c", MaxAttempts: 9})
 	attempt := func(span string) api.Packet {
@@ -109,7 +88,7 @@ func TestAnAttemptIsToldWhatItFollows(t *testing.T) {
 // A worker that does not stop a cancelled run in time has no say in it any more,
 // so the server closes its span.
 func TestAnAbandonedAttemptHasATombstone(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "server")
 	w := newWorld(t, func(s *setup) { s.timing.Cancel = 100 * time.Millisecond })
 	w.submit(api.Submit{Cookie: "c"})
 	wk := w.register("w", 1)
@@ -171,7 +150,7 @@ func TestWhoDecidesOnATrace(t *testing.T) {
 				t.Setenv("OTEL_SDK_DISABLED", "true")
 			}
 			t.Setenv("OTEL_TRACES_SAMPLER", tt.sampler)
-			finish := tracing(t)
+			finish := oteltest.Record(t, "server")
 			const submitter, rest = "submitter-0123456789", "worker-0123456789abcdef"
 			w := newWorld(t, func(s *setup) {
 				own := server.NewToken("submitter", submitter, server.ScopeSubmit)
@@ -220,7 +199,7 @@ func TestWhoDecidesOnATrace(t *testing.T) {
 
 // What a worker sends belongs to its run's trace, recorded or not.
 func TestAWorkersUnsampledResultIsNotRecorded(t *testing.T) {
-	finish := tracing(t)
+	finish := oteltest.Record(t, "server")
 	w := newWorld(t, func(s *setup) { s.IgnoreUnsampledParent = true })
 	wk := w.register("w", 1)
 	in := api.Results{Session: wk.session, Results: []api.Result{{Cookie: "c", Fence: 1, RC: api.RCOK}}}

@@ -73,7 +73,7 @@ func story(ctx context.Context) {
 // Names, kinds and attributes are what dashboards and alerts are made of:
 // they change on purpose, with -update, or not at all.
 func TestGolden(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	story(t.Context())
 	spans := finish()
 	if err := oteltest.Check(spans); err != nil {
@@ -125,7 +125,7 @@ func describe(b *strings.Builder, indent string, attrs map[string]string) {
 }
 
 func TestTreeOfARun(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	story(t.Context())
 	oteltest.AssertTree(t, finish(), `
 		submit greet (internal, svc)
@@ -145,7 +145,7 @@ func TestTreeOfARun(t *testing.T) {
 }
 
 func TestNamesDoNotGrowWithUse(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	for i := range 2 {
 		r := span.Run{Cookie: fmt.Sprint("cookie-", i), Pipeline: "p", Queue: "q"}
 		a := span.Attempt{Number: i, Worker: fmt.Sprint("worker-", i)}

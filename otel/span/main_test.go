@@ -1,15 +1,12 @@
 package span_test
 
 import (
-	"context"
 	"os"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"github.com/pullrun/pullrun/otel"
-	"github.com/pullrun/pullrun/otel/oteltest"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -20,26 +17,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// record sets tracing up, and returns a function that ends it and returns the
-// spans by name. Tests that call it are not parallel.
-func record(t *testing.T) func() []oteltest.Span {
-	t.Helper()
-	r := oteltest.NewReceiver(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	shutdown, err := otel.Setup(t.Context(), otel.Options{Service: "svc"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = shutdown(context.Background()) }) // for a test that stops early
-	return func() []oteltest.Span {
-		t.Helper()
-		if err := shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return r.Spans()
-	}
 }
 
 var (

@@ -45,7 +45,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "time ran out", outcome: span.Outcome{Result: span.Timeout}, status: "error", message: "timeout", errType: "timeout"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			finish := record(t)
+			finish := oteltest.Record(t, "svc")
 			_, process := span.Process(t.Context(), span.Carrier{}, run, first)
 			span.EndRun(process, tt.outcome)
 			_, task := span.Task(t.Context(), span.TaskInfo{Name: "t"})
@@ -77,7 +77,7 @@ type located struct{ error }
 func (located) Stack() string { return "main/3\nsub/1" }
 
 func TestFail(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	_, s := span.Chip(t.Context(), "http.get")
 	span.Fail(s, fmt.Errorf("%w", located{errors.New("no such host")}), "dns")
 	s.End()

@@ -57,7 +57,7 @@ func TestTheFirstPostsAndTheLastHaveSpans(t *testing.T) {
 		{posts: 40, flags: "11111" + fmt.Sprintf("%035d", 0), spans: " :503 1:503 2:503 3:503 4:503 39:200"},
 	} {
 		t.Run(fmt.Sprint(tt.posts), func(t *testing.T) {
-			finish := record(t)
+			finish := oteltest.Record(t, "svc")
 			flags := posts(t, tt.posts)
 			all := finish()
 			if flags != tt.flags {
@@ -92,7 +92,7 @@ func TestTheFirstPostsAndTheLastHaveSpans(t *testing.T) {
 // A worker that is killed before its result has arrived must not leave requests
 // whose parent never comes.
 func TestPostsAreNotExportedBeforeTheirSettleSpan(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	ctx, _ := span.Settle(span.Carrier{TraceParent: sampled}.Context(t.Context()), run, first)
 	_, post := trace.SpanFromContext(ctx).TracerProvider().Tracer("test").Start(ctx, "POST")
 	post.End()

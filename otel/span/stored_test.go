@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/pullrun/pullrun/otel/oteltest"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -24,7 +25,7 @@ func stored(parent, self string, links ...span.Carrier) span.Stored {
 }
 
 func TestStoredSpanHasItsTimesAndParent(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	w := stored(sampled, "")
 	span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
 	span.WriteQueue(w, run, first)
@@ -49,7 +50,7 @@ func TestStoredSpanHasItsTimesAndParent(t *testing.T) {
 func TestStoredSpanNeedsAParent(t *testing.T) {
 	for name, parent := range map[string]string{"none": "", "nonsense": "nonsense", "unsampled": unsampled} {
 		t.Run(name, func(t *testing.T) {
-			finish := record(t)
+			finish := oteltest.Record(t, "svc")
 			w := stored(parent, sibling)
 			span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
 			span.WriteQueue(w, run, first)
@@ -76,7 +77,7 @@ func TestSelf(t *testing.T) {
 		{name: "none is not", self: ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			finish := record(t)
+			finish := oteltest.Record(t, "svc")
 			span.WriteLease(stored(sampled, tt.self), run, first, span.LeaseExpired)
 			span.WriteTombstone(stored(sampled, tt.self), run, first, span.LeaseExpired)
 			spans := finish()
@@ -115,7 +116,7 @@ func TestATombstoneIsForALeaseWithoutAnAnswer(t *testing.T) {
 	for end, want := range map[span.LeaseEnd]string{
 		span.LeaseSettled: "", span.LeaseReleased: "", span.LeaseExpired: "lease_expired", span.LeaseAbandoned: "lease_abandoned",
 	} {
-		finish := record(t)
+		finish := oteltest.Record(t, "svc")
 		span.WriteTombstone(stored(sampled, sibling), run, first, end)
 		got := ""
 		for _, s := range finish() {
@@ -130,7 +131,7 @@ func TestATombstoneIsForALeaseWithoutAnAnswer(t *testing.T) {
 // Jaeger forgets the parent of a span that also links to it.
 func TestLinks(t *testing.T) {
 	linked := []span.Carrier{{TraceParent: sampled}, {TraceParent: "nonsense"}, {}, {TraceParent: sibling}, {TraceParent: stranger}}
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	_, s := span.Process(t.Context(), span.Carrier{TraceParent: sampled}, run, first, linked...)
 	s.End()
 	span.WriteLease(stored(sampled, "", linked...), run, first, span.LeaseSettled)
@@ -144,7 +145,7 @@ func TestLinks(t *testing.T) {
 // A reserved id is for one span, not for those that are started while it is
 // written or after it.
 func TestReservedIDIsNotInherited(t *testing.T) {
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	ctx := span.Carrier{TraceParent: sampled}.Context(t.Context())
 	span.WriteLease(stored(sampled, sibling), run, first, span.LeaseSettled)
 	_, s := span.Chip(ctx, "k")
@@ -163,7 +164,7 @@ func TestReservedIDIsNotInherited(t *testing.T) {
 
 func TestQuiet(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
-	finish := record(t)
+	finish := oteltest.Record(t, "svc")
 	ctx, root := span.Submit(t.Context(), run)
 	quiet := span.Quiet(ctx)
 	below, s := span.Chip(quiet, "k")
