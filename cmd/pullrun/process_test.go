@@ -293,7 +293,7 @@ func pipelinesDir(t *testing.T) string {
 // registered.
 func (s *site) worker(name string, args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", pipelinesDir(s.t)}, args)...)
+	p := start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", "--listen", "127.0.0.1:0", pipelinesDir(s.t)}, args)...)
 	p.says(`"msg":"registered"`)
 	return p
 }

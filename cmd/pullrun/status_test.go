@@ -131,7 +131,7 @@ func TestWorkersOfAMachineDoNotClash(t *testing.T) {
 	s.server()
 	addrs := map[string]bool{}
 	for i := range 2 {
-		addrs[s.worker(fmt.Sprint("w", i)).statusAddr()] = true
+		addrs[s.worker(fmt.Sprint("w", i), "--listen", "auto").statusAddr()] = true
 	}
 	if len(addrs) != 2 {
 		t.Errorf("two workers serve at %v", addrs)

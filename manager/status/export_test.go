@@ -1,6 +1,9 @@
 package status
 
-import "slices"
+import (
+	"net"
+	"slices"
+)
 
 // Paths are the paths of all calls.
 func (s *Surface) Paths() []string {
@@ -10,4 +13,9 @@ func (s *Surface) Paths() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// FirstFree is how Auto finds a port.
+func FirstFree(listen func(addr string) (net.Listener, error)) (net.Listener, error) {
+	return firstFree(listen)
 }

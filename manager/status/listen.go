@@ -28,8 +28,13 @@ func listen(addr string) (net.Listener, error) {
 		}
 		return l, err
 	}
+	return firstFree(func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) })
+}
+
+// firstFree listens on the first address of Auto that is not taken.
+func firstFree(listen func(addr string) (net.Listener, error)) (net.Listener, error) {
 	for _, addr := range AutoAddrs() {
-		l, err := net.Listen("tcp", addr)
+		l, err := listen(addr)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return l, err
 		}
