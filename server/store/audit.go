@@ -92,13 +92,11 @@ type placed struct {
 // changes reads up to limit entries that have rows of their own.
 func (s *Store) changes(ctx context.Context, f AuditFilter, before int64, limit int) ([]placed, error) {
 	var q selection
-	q.numbers("id", 0, before, "actor", f.Actor)
+	q.numbersBy("actor", f.Actor, "id", 0, before)
 	q.text("action", string(f.Action))
 	q.text("target", f.Target)
-	if !f.Since.IsZero() {
-		q.add(`at >=`, micros(f.Since))
-	}
-	return s.placed(ctx, q.sql(`SELECT id, at, actor, action, target, detail FROM audit`), append(q.args, limit))
+	q.times("at", f.Since, time.Time{})
+	return s.placed(ctx, &q, `SELECT id, at, actor, action, target, detail FROM audit`, limit)
 }
 
 // submits reads up to limit entries that are runs.
@@ -111,15 +109,14 @@ func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit 
 		return nil, err
 	}
 	var q selection
-	q.numbers("seq", first, before, "submitter", f.Actor)
+	q.numbersBy("submitter", f.Actor, "seq", first, before)
 	q.text("cookie", f.Target)
-	if !f.Since.IsZero() {
-		q.add(`submitted_at >=`, micros(f.Since))
-	}
-	return s.placed(ctx, q.sql(`SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`), append(q.args, limit))
+	q.times("submitted_at", f.Since, time.Time{})
+	return s.placed(ctx, &q, `SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`, limit)
 }
 
-func (s *Store) placed(ctx context.Context, query string, args []any) (found []placed, _ error) {
+func (s *Store) placed(ctx context.Context, q *selection, from string, limit int) (found []placed, _ error) {
+	query, args := q.sql(from, limit)
 	return found, s.query(ctx, query, func(row scanner) error {
 		var p placed
 		err := row.Scan(&p.number, stamp{&p.At}, &p.Actor, &p.Action, &p.Target, &p.Detail)

@@ -54,24 +54,36 @@ func TestPostgresPlans(t *testing.T) {
 	}
 }
 
-// TestPostgresPlansForAnActor holds that what an actor did is read by an index,
-// also where it knows of few actors who did much.
-func TestPostgresPlansForAnActor(t *testing.T) {
+// TestPostgresPlansForFew holds that what an actor did, and the runs of a pipeline,
+// are read by an index, also where it knows of few that have much.
+func TestPostgresPlansForFew(t *testing.T) {
 	t.Parallel()
 	s, c := openPostgres(t)
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("first")); err != nil {
+		t.Fatal(err)
+	}
 	_, err := c.Exec(t.Context(), `INSERT INTO audit (at, actor, action, target, detail)
-		SELECT g, 'often', 'cancel', 't' || g, '' FROM generate_series(1, 20000) g; ANALYZE audit`, pgx.QueryExecModeSimpleProtocol)
+		SELECT g, 'often', 'cancel', 't' || g, '' FROM generate_series(1, 20000) g; ANALYZE audit;
+		INSERT INTO runs OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(r, jsonb_build_object('seq', r.seq + g, 'cookie', 't' || g, 'submitter', 'often'))).*
+		FROM runs r, generate_series(1, 20000) g; ANALYZE runs`, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Audit(t.Context(), AuditFilter{Actor: "seldom"}, AuditCursor{}, 50); err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range []Filter{{Submitter: "seldom"}, {Pipeline: "seldom"}} {
+		if _, _, err := s.List(t.Context(), f, 0, 50); err != nil {
+			t.Fatal(err)
+		}
+	}
 	seen := map[string]bool{}
 	s.dialect.(*postgres).texts.texts.Range(func(_, value any) bool {
-		for index, column := range map[string]string{"audit_actor": "(actor, id) <", "runs_submitter": "(submitter, seq) <"} {
+		for column, index := range map[string]string{
+			"(actor, id) <": "audit_actor", "(submitter, seq) <": "runs_submitter", "(r.submitter, r.seq) <": "runs_submitter", "(r.pipeline, r.seq) <": "runs_pipeline",
+		} {
 			if text := value.(string); strings.Contains(text, column) {
-				seen[index] = true
+				seen[column] = true
 				if plan := explainGeneric(t, c, text); !strings.Contains(plan, index) {
 					t.Errorf("%s: plan is\n%s", text, plan)
 				}
@@ -79,8 +91,8 @@ func TestPostgresPlansForAnActor(t *testing.T) {
 		}
 		return true
 	})
-	if len(seen) != 2 {
-		t.Errorf("statements that use %v were seen, want both", seen)
+	if len(seen) != 4 {
+		t.Errorf("statements with %v were seen, want all four", seen)
 	}
 }
 

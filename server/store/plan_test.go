@@ -59,11 +59,12 @@ func TestIndexes(t *testing.T) {
 		{"state > 3 AND finished_at < ?2", "COVERING INDEX runs_ended (state=? AND finished_at<?)"},
 		{"state > 3 ORDER BY finished_at DESC", "COVERING INDEX runs_ended (state=?)"},
 		{"(submitter, seq) < (?3, ?4) ORDER BY", "runs_submitter (submitter>? AND submitter<?)"},
+		{"(r.submitter, r.seq) < (?3, ?4) ORDER BY", "runs_submitter (submitter>? AND submitter<?)"},
 		{"(actor, id) < (?3, ?4) ORDER BY", "audit_actor (actor>? AND actor<?)"},
 		{"SELECT DISTINCT route", "COVERING INDEX runs_pipeline"},
 		{"AND r.version = ?", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
-		{"r.pipeline = ?1 ORDER BY", "runs_pipeline (pipeline=?)"},
+		{"(r.pipeline, r.seq) < (?3, ?4) ORDER BY", "runs_pipeline (pipeline>? AND pipeline<?)"},
 		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND blocked = 1 AND state = 1", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
@@ -177,6 +178,7 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, err := s.Queue(ctx, scriptStart, "q"); return err },
 		func() error { _, _, err := s.List(ctx, Filter{States: []State{Failed, Dead}}, 0, 1); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Pipeline: "p"}, 0, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{Submitter: "ann"}, 0, 1); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b"}}, 0, 1); return err },
 	} {
 		if err := call(); err != nil {

@@ -106,55 +106,32 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 // sql returns the statement for a page. Its text depends only on which fields
 // are set, so that few statements are ever prepared.
 func (f Filter) sql(first, before int64, limit int) (string, []any) {
-	var where []string
-	var args []any
-	add := func(condition string, values ...any) {
-		where = append(where, condition)
-		args = append(args, values...)
-	}
-	if first > 0 {
-		add(`r.seq >= ?`, first)
-	}
-	if before > 0 {
-		add(`r.seq < ?`, before)
+	var q selection
+	switch failed := len(f.States) > 0 && slices.Min(f.States) > Succeeded; {
+	case failed: // they are few, and have an index of their own
+		q.numbers("r.seq", first, before)
+		q.text("r.pipeline", f.Pipeline)
+		q.text("r.submitter", f.Submitter)
+	case f.Submitter != "":
+		q.numbersBy("r.submitter", f.Submitter, "r.seq", first, before)
+		q.text("r.pipeline", f.Pipeline)
+	default:
+		q.numbersBy("r.pipeline", f.Pipeline, "r.seq", first, before)
 	}
 	if len(f.States) > 0 {
-		add(stateCondition(f.States))
+		q.add(stateCondition(f.States))
 	}
-	for _, c := range []struct{ condition, value string }{
-		{`r.pipeline = ?`, f.Pipeline}, {`q.queue = ?`, f.Queue}, {`r.worker = ?`, f.Worker}, {`r.submitter = ?`, f.Submitter},
-	} {
-		if c.value != "" {
-			add(c.condition, c.value)
-		}
-	}
+	q.text("q.queue", f.Queue)
+	q.text("r.worker", f.Worker)
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
-		add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
+		q.add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
 	}
 	if f.Latest {
-		add(`r.requeued_as = ''`)
+		q.add(`r.requeued_as = ''`)
 	}
-	if !f.Since.IsZero() {
-		add(`r.submitted_at >= ?`, micros(f.Since))
-	}
-	if !f.Until.IsZero() {
-		add(`r.submitted_at < ?`, micros(f.Until))
-	}
-	query := `SELECT ` + runColumns + `, coalesce(substr(o.error, 1, 200), '')
-		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq `
-	if len(where) > 0 {
-		query += `WHERE ` + strings.Join(where, ` AND `)
-	}
-	return numbered(query + ` ORDER BY r.seq DESC LIMIT ?`), append(args, limit)
-}
-
-// numbered writes each ? with its number.
-func numbered(query string) string {
-	parts := strings.Split(query, "?")
-	for i := range parts[1:] {
-		parts[i] += fmt.Sprintf("?%d", i+1)
-	}
-	return strings.Join(parts, "")
+	q.times("r.submitted_at", f.Since, f.Until)
+	return q.sql(`SELECT `+runColumns+`, coalesce(substr(o.error, 1, 200), '')
+		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq`, limit)
 }
 
 // selection is the condition of a statement that reads a page, newest first.
@@ -164,38 +141,66 @@ type selection struct {
 	order string
 }
 
-func (q *selection) add(condition string, value any) {
-	q.where, q.args = append(q.where, condition+" ?"), append(q.args, value)
+func (q *selection) add(condition string, values ...any) {
+	q.where, q.args = append(q.where, condition), append(q.args, values...)
 }
 
 func (q *selection) text(column, value string) {
 	if value != "" {
-		q.add(column+" =", value)
+		q.add(column+" = ?", value)
+	}
+}
+
+// times selects by a time, from since on and before until; zero is no limit.
+func (q *selection) times(column string, since, until time.Time) {
+	if !since.IsZero() {
+		q.add(column+" >= ?", micros(since))
+	}
+	if !until.IsZero() {
+		q.add(column+" < ?", micros(until))
 	}
 }
 
 // numbers selects by the number in a column, from first on and below before, of
-// which zero is no limit, and by the name of an owner, if there is one. It compares
-// owner and number as one, so that no planner walks through all numbers for an
-// owner of few: it does not know which owner that is when it plans.
-func (q *selection) numbers(column string, first, before int64, owner, name string) {
+// which zero is no limit.
+func (q *selection) numbers(column string, first, before int64) {
+	if first > 0 {
+		q.add(column+" >= ?", first)
+	}
+	if before > 0 {
+		q.add(column+" < ?", before)
+	}
+	q.order = column + " DESC"
+}
+
+// numbersBy is numbers of those with a value in a leading column, if there is one.
+// It compares value and number as one, so that no planner walks through all
+// numbers for a value that few have: it does not know which value that is when it
+// plans.
+func (q *selection) numbersBy(leading, value, column string, first, before int64) {
+	if value == "" {
+		q.numbers(column, first, before)
+		return
+	}
 	if before == 0 {
 		before = noRun
 	}
-	if name == "" {
-		q.add(column+" >=", first)
-		q.add(column+" <", before)
-		q.order = column + " DESC"
-		return
-	}
-	both := "(" + owner + ", " + column + ")"
-	q.where = append(q.where, both+" >= (?, ?)", both+" < (?, ?)")
-	q.args = append(q.args, name, first, name, before)
-	q.order = owner + " DESC, " + column + " DESC"
+	both := "(" + leading + ", " + column + ")"
+	q.add(both+" >= (?, ?)", value, first)
+	q.add(both+" < (?, ?)", value, before)
+	q.order = leading + " DESC, " + column + " DESC"
 }
 
-func (q *selection) sql(from string) string {
-	return numbered(from + " WHERE " + strings.Join(q.where, " AND ") + " ORDER BY " + q.order + " LIMIT ?")
+// sql returns the statement and its arguments, with each ? numbered.
+func (q *selection) sql(from string, limit int) (string, []any) {
+	if len(q.where) > 0 {
+		from += " WHERE " + strings.Join(q.where, " AND ")
+	}
+	parts := strings.Split(from+" ORDER BY "+q.order+" LIMIT ?", "?")
+	for i := range parts[1:] {
+		parts[i] += fmt.Sprintf("?%d", i+1)
+	}
+	return strings.Join(parts, ""), append(q.args, limit)
 }
 
 // stateCondition writes states as literals, and in order, for the sake of the
