@@ -306,6 +306,9 @@ func TestLimitsAreTheContracts(t *testing.T) {
 	for n, ok := range map[int]bool{-1: false, 0: true, api.MaxListed: true, api.MaxListed + 1: false} {
 		row(fmt.Sprintf("requeue limit %d", n), ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Limit: n})
 	}
+	for s, ok := range map[string]bool{"a.b": true, "A": false, a(api.MaxNameBytes + 1): false} {
+		row("requeue of submitter "+s, ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Submitter: s})
+	}
 	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
 		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})
 	}

@@ -1,16 +1,25 @@
 package api
 
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
 // A Requeue asks for runs that ended without success to be run again: the
 // newest that are in one of the states, have all else that is given, and have
 // not been requeued.
 type Requeue struct {
-	States   []RequeueState    `json:"states"`
-	Pipeline string            `json:"pipeline,omitempty"`
-	Queue    string            `json:"queue,omitempty"`
-	Worker   string            `json:"worker,omitempty"`
-	Tags     map[string]string `json:"tags,omitempty"`
-	Limit    int               `json:"limit,omitempty"`   // the most runs; 0 is 50
-	DryRun   bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
+	States    []RequeueState    `json:"states"`
+	Pipeline  string            `json:"pipeline,omitempty"`
+	Queue     string            `json:"queue,omitempty"`
+	Worker    string            `json:"worker,omitempty"`
+	Submitter string            `json:"submitter,omitempty"` // name of the token that submitted or requeued it
+	Since     time.Time         `json:"since,omitzero"`      // submitted then or later
+	Until     time.Time         `json:"until,omitzero"`      // submitted before
+	Tags      map[string]string `json:"tags,omitempty"`
+	Limit     int               `json:"limit,omitempty"`   // the most runs; 0 is 50
+	DryRun    bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
 }
 
 // A RequeueState is a state of runs that can be requeued.
@@ -47,9 +56,37 @@ func (r Requeue) Validate() error {
 	if r.Worker != "" {
 		c.name("worker", r.Worker)
 	}
+	if r.Submitter != "" {
+		c.name("submitter", r.Submitter)
+	}
+	if !Ordered(r.Since, r.Until) {
+		c.add("until", "must be later than since")
+	}
 	c.labels("tags", r.Tags)
 	c.between("limit", int64(r.Limit), 0, MaxListed)
 	return c.err()
+}
+
+// UnmarshalJSON names the time that is none, which encoding/json does not.
+func (r *Requeue) UnmarshalJSON(raw []byte) error {
+	type body Requeue
+	err := json.Unmarshal(raw, (*body)(r))
+	var fields map[string]json.RawMessage
+	if err == nil || json.Unmarshal(raw, &fields) != nil {
+		return err
+	}
+	for _, name := range []string{"since", "until"} {
+		if text := fields[name]; text != nil && json.Unmarshal(text, new(time.Time)) != nil {
+			return fmt.Errorf("%s: wants a time such as 2026-11-25T10:00:00Z, got %s", name, quote(string(text)))
+		}
+	}
+	return err
+}
+
+// Ordered reports whether there is any time from since on and before until, of
+// which zero is no limit.
+func Ordered(since, until time.Time) bool {
+	return until.IsZero() || since.Before(until)
 }
 
 // A RequeueResult says what was, or would be, requeued.

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server/store"
@@ -25,10 +24,8 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 	if f.Action != "" && !api.AuditAction(f.Action).Valid() {
 		return api.Errorf(api.CodeInvalidRequest, "action: unknown action %q", f.Action)
 	}
-	if since := q.Get("since"); since != "" {
-		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
-			return api.Errorf(api.CodeInvalidRequest, "since: wants a time such as 2026-11-25T10:00:00Z, got %q", since)
-		}
+	if f.Since, err = moment(q, "since"); err != nil {
+		return err
 	}
 	entries, next, err := s.store.Audit(r.Context(), f, from, int(limit))
 	if err != nil {

@@ -87,7 +87,8 @@ func (s *Server) requeueRuns(w http.ResponseWriter, r *http.Request) error {
 // requeueable lists the newest runs that a request is about, the oldest of them
 // first.
 func (s *Server) requeueable(ctx context.Context, in api.Requeue) (_ []store.Run, more bool, _ error) {
-	f := store.Filter{Pipeline: in.Pipeline, Queue: in.Queue, Worker: in.Worker, Tags: in.Tags, Latest: true}
+	f := store.Filter{Pipeline: in.Pipeline, Queue: in.Queue, Worker: in.Worker, Submitter: in.Submitter,
+		Since: in.Since, Until: in.Until, Tags: in.Tags, Latest: true}
 	for _, name := range in.States {
 		state, err := store.ParseState(string(name))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,6 +76,7 @@ func TestRequeueMany(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	wk := w.register("w", 1)
+	began := time.Now().Add(-time.Hour)
 	for i := range 3 {
 		cookie := fmt.Sprint("f", i)
 		w.submit(api.Submit{Cookie: cookie})
@@ -106,6 +108,10 @@ func TestRequeueMany(t *testing.T) {
 		{"a dry run does nothing", api.Requeue{States: failed, DryRun: true}, "f0 f1 f2 other", false},
 		{"the newest come first, the oldest of them first", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f1 f2", true},
 		{"what was requeued is not requeued again", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f0", false},
+		{"only what somebody submitted", api.Requeue{States: failed, Submitter: "nobody"}, "", false},
+		{"only what was submitted since a time", api.Requeue{States: failed, Since: began.Add(2 * time.Hour)}, "", false},
+		{"only what was submitted until a time", api.Requeue{States: failed, Until: began}, "", false},
+		{"what all of that selects", api.Requeue{States: failed, Submitter: "anybody", Since: began, Until: began.Add(2 * time.Hour), DryRun: true}, "other", false},
 		{"only what is in one of the states", api.Requeue{States: failed}, "other", false},
 		{"nothing is left", api.Requeue{States: failed}, "", false},
 	} {
@@ -117,4 +123,14 @@ func TestRequeueMany(t *testing.T) {
 	w.state(api.StateQueued, "f0.requeue-1")
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", api.Requeue{})
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", `{"states": ["SUCCEEDED"]}`)
+	for name, body := range map[string]string{
+		"since: ":     `{"states": ["DEAD"], "since": "2h"}`,
+		"until: ":     `{"states": ["DEAD"], "until": 5}`,
+		"submitter: ": `{"states": ["DEAD"], "submitter": "A B"}`,
+		"than since":  `{"states": ["DEAD"], "since": "2001-02-03T04:05:06Z", "until": "2001-02-03T04:05:06Z"}`,
+	} {
+		if a := w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", body); !strings.Contains(a.body, name) {
+			t.Errorf("the answer is %s, want %q in it", a.body, name)
+		}
+	}
 }

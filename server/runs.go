@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -233,23 +234,9 @@ const defaultListed = 50
 
 func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	f := store.Filter{Pipeline: q.Get("pipeline"), Queue: q.Get("queue"), Worker: q.Get("worker")}
-	for _, text := range q["state"] {
-		state, err := store.ParseState(text)
-		if err != nil {
-			return api.Errorf(api.CodeInvalidRequest, "state: %w", err)
-		}
-		f.States = append(f.States, state)
-	}
-	for _, text := range q["tag"] {
-		k, v, ok := strings.Cut(text, "=")
-		if !ok {
-			return api.Errorf(api.CodeInvalidRequest, "tag: wants key=value, got %q", text)
-		}
-		if f.Tags == nil {
-			f.Tags = make(map[string]string)
-		}
-		f.Tags[k] = v
+	f, err := filterOf(q)
+	if err != nil {
+		return err
 	}
 	limit, err := number(q.Get("limit"), defaultListed, 1, api.MaxListed)
 	if err != nil {
@@ -271,6 +258,55 @@ func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 		out.Next = strconv.FormatInt(next, 10)
 	}
 	return reply(w, http.StatusOK, out)
+}
+
+// filterOf reads what a query selects runs by.
+func filterOf(q url.Values) (store.Filter, error) {
+	f := store.Filter{Pipeline: q.Get("pipeline"), Queue: q.Get("queue"), Worker: q.Get("worker"), Submitter: q.Get("submitter")}
+	for _, text := range q["state"] {
+		state, err := store.ParseState(text)
+		if err != nil {
+			return f, api.Errorf(api.CodeInvalidRequest, "state: %w", err)
+		}
+		f.States = append(f.States, state)
+	}
+	for _, text := range q["tag"] {
+		k, v, ok := strings.Cut(text, "=")
+		if !ok {
+			return f, api.Errorf(api.CodeInvalidRequest, "tag: wants key=value, got %q", text)
+		}
+		if f.Tags == nil {
+			f.Tags = make(map[string]string)
+		}
+		f.Tags[k] = v
+	}
+	if f.Submitter != "" && !api.ValidName(f.Submitter) {
+		return f, api.Errorf(api.CodeInvalidRequest, "submitter: %q is not the name of a token", f.Submitter)
+	}
+	var err error
+	if f.Since, err = moment(q, "since"); err != nil {
+		return f, err
+	}
+	if f.Until, err = moment(q, "until"); err != nil {
+		return f, err
+	}
+	if !api.Ordered(f.Since, f.Until) {
+		return f, api.Errorf(api.CodeInvalidRequest, "until: must be later than since")
+	}
+	return f, nil
+}
+
+// moment reads a time of a query; the zero time is none.
+func moment(q url.Values, name string) (time.Time, error) {
+	text := q.Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, api.Errorf(api.CodeInvalidRequest, "%s: wants a time such as 2026-11-25T10:00:00Z, got %q", name, text)
+	}
+	return at, nil
 }
 
 func number(text string, otherwise, least, most int64) (int64, error) {

@@ -213,14 +213,15 @@ func TestSubmitIsKept(t *testing.T) {
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(s *setup) { tokens(s, "ann", "bob") })
 	later := time.Now().Add(time.Hour)
 	w.submit(api.Submit{Cookie: "a", Pipeline: "one", Queue: "q1", Tags: map[string]string{"x": "1", "y": "2=2"}})
 	w.submit(api.Submit{Cookie: "b", Pipeline: "two", Queue: "q1", Tags: map[string]string{"x": "1"}})
-	w.submit(api.Submit{Cookie: "c", Pipeline: "one", Queue: "q2", NotBefore: &later})
+	w.want(http.StatusCreated, "POST", "/v1/runs", api.Submit{Cookie: "c", Pipeline: "one", Queue: "q2", NotBefore: &later}, "Authorization", bearer("bob"))
 	w.submit(api.Submit{Cookie: "d", Pipeline: "one"})
 	wk := w.register("w", 1)
 	wk.finish(wk.take())
+	at := func(cookie string) string { return w.get(cookie).CreatedAt.Format(time.RFC3339Nano) }
 	for _, tt := range []struct {
 		name, query string
 		want        string
@@ -234,6 +235,16 @@ func TestList(t *testing.T) {
 		{"with a tag", "tag=x=1", "b a"},
 		{"with all of the tags", "tag=x=1&tag=y=2=2", "a"},
 		{"nobody has the tag", "tag=x=", ""},
+		{"of a submitter", "submitter=ann", "d b a"},
+		{"of another submitter", "submitter=bob", "c"},
+		{"of no submitter", "submitter=cid", ""},
+		{"since a time, which is part of it", "since=" + at("c"), "d c"},
+		{"until a time, which is not part of it", "until=" + at("c"), "b a"},
+		{"between times", "since=" + at("b") + "&until=" + at("d"), "c b"},
+		{"in another zone", "since=2001-02-03T04:05:06%2B01:00", "d c b a"},
+		{"of a time to come", "since=2101-02-03T04:05:06Z", ""},
+		{"of a submitter since a time", "submitter=ann&since=" + at("b"), "d b"},
+		{"of a submitter in a state that is seldom", "submitter=ann&state=FAILED", ""},
 		{"all filters hold", "pipeline=one&queue=q1", "a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -247,9 +258,14 @@ func TestList(t *testing.T) {
 	for _, tt := range []struct{ name, query string }{
 		{"an unknown state", "state=LATE"}, {"a tag without a value", "tag=x"}, {"a limit of none", "limit=0"},
 		{"a limit beyond the most", "limit=501"}, {"a limit that is no number", "limit=ten"}, {"a cursor of the caller's making", "cursor=x"},
+		{"a submitter that cannot be", "submitter=Ann"}, {"a time that is none", "since=2h"}, {"another", "until=yesterday"},
+		{"an end before the beginning", "until=2001-02-03T04:05:06Z&since=2001-02-03T04:05:06Z"},
 	} {
 		t.Run(tt.name+" is refused", func(t *testing.T) {
-			w.refused(api.CodeInvalidRequest, "GET", "/v1/runs?"+tt.query, nil)
+			a := w.refused(api.CodeInvalidRequest, "GET", "/v1/runs?"+tt.query, nil)
+			if name, _, _ := strings.Cut(tt.query, "="); !strings.Contains(a.body, name+": ") {
+				t.Errorf("the answer is %s, which does not name the parameter %q", a.body, name)
+			}
 		})
 	}
 }

@@ -23,13 +23,10 @@ type AuditFilter struct {
 // Audit lists who changed what, newest first.
 func (c *Client) Audit(ctx context.Context, f AuditFilter) (api.AuditList, error) {
 	q := url.Values{}
-	for k, v := range map[string]string{"actor": f.Actor, "action": string(f.Action), "target": f.Target, "cursor": f.Cursor} {
+	for k, v := range map[string]string{"actor": f.Actor, "action": string(f.Action), "target": f.Target, "since": timestamp(f.Since), "cursor": f.Cursor} {
 		if v != "" {
 			q.Set(k, v)
 		}
-	}
-	if !f.Since.IsZero() {
-		q.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
 	}
 	if f.Limit > 0 {
 		q.Set("limit", strconv.Itoa(f.Limit))

@@ -39,10 +39,11 @@ func TestCalls(t *testing.T) {
 			return out.State == api.StateSucceeded, err
 		}, answer(200, ended), "GET /base/v1/runs/c", ""},
 		{"list", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.List(ctx, client.Filter{States: []api.State{"QUEUED", "RUNNING"}, Pipeline: "a b", Queue: "q", Worker: "w", Tags: map[string]string{"k": "v"}, Limit: 5, Cursor: "n"})
+			out, err := c.List(ctx, client.Filter{States: []api.State{"QUEUED", "RUNNING"}, Pipeline: "a b", Queue: "q", Worker: "w", Submitter: "s",
+				Since: time.Unix(0, 5e6), Until: time.Unix(1, 0), Tags: map[string]string{"k": "v"}, Limit: 5, Cursor: "n"})
 			return len(out.Runs) == 1, err
 		}, answer(200, api.RunList{Runs: []api.Run{ended}}),
-			"GET /base/v1/runs?cursor=n&limit=5&pipeline=a+b&queue=q&state=QUEUED&state=RUNNING&tag=k%3Dv&worker=w", ""},
+			"GET /base/v1/runs?cursor=n&limit=5&pipeline=a+b&queue=q&since=1970-01-01T00%3A00%3A00.005Z&state=QUEUED&state=RUNNING&submitter=s&tag=k%3Dv&until=1970-01-01T00%3A00%3A01Z&worker=w", ""},
 		{"list everything", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.List(ctx, client.Filter{})
 			return len(out.Runs) == 0, err
@@ -56,10 +57,10 @@ func TestCalls(t *testing.T) {
 			return out.Cookie == ended.Cookie, err
 		}, answer(201, ended), "POST /base/v1/runs/c/requeue", ""},
 		{"requeue many", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.RequeueAll(ctx, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Queue: "q", DryRun: true})
+			out, err := c.RequeueAll(ctx, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Queue: "q", Since: time.Unix(0, 0).UTC(), DryRun: true})
 			return len(out.Requeued) == 1 && out.More, err
 		}, answer(200, api.RequeueResult{Requeued: []api.Requeued{{From: "a", Cookie: "b"}}, More: true}),
-			"POST /base/v1/runs/requeue", `{"states":["DEAD"],"queue":"q","dry_run":true}`},
+			"POST /base/v1/runs/requeue", `{"states":["DEAD"],"queue":"q","since":"1970-01-01T00:00:00Z","dry_run":true}`},
 		{"workers", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Workers(ctx)
 			return len(out) == 1, err

@@ -120,13 +120,16 @@ func (c *Client) Wait(ctx context.Context, cookie string) (api.Run, error) {
 
 // A Filter says which runs to list. Empty fields do not filter.
 type Filter struct {
-	States   []api.State
-	Pipeline string
-	Queue    string
-	Worker   string
-	Tags     map[string]string
-	Limit    int    // runs in a page; zero is the server's default
-	Cursor   string // Next of the page before
+	States    []api.State
+	Pipeline  string
+	Queue     string
+	Worker    string
+	Submitter string    // name of the token that submitted or requeued it
+	Since     time.Time // submitted then or later
+	Until     time.Time // submitted before
+	Tags      map[string]string
+	Limit     int    // runs in a page; zero is the server's default
+	Cursor    string // Next of the page before
 }
 
 // List lists runs, newest first.
@@ -138,7 +141,10 @@ func (c *Client) List(ctx context.Context, f Filter) (api.RunList, error) {
 	for k, v := range f.Tags {
 		q.Add("tag", k+"="+v)
 	}
-	for k, v := range map[string]string{"pipeline": f.Pipeline, "queue": f.Queue, "worker": f.Worker, "cursor": f.Cursor} {
+	for k, v := range map[string]string{
+		"pipeline": f.Pipeline, "queue": f.Queue, "worker": f.Worker, "submitter": f.Submitter,
+		"since": timestamp(f.Since), "until": timestamp(f.Until), "cursor": f.Cursor,
+	} {
 		if v != "" {
 			q.Set(k, v)
 		}
@@ -151,6 +157,14 @@ func (c *Client) List(ctx context.Context, f Filter) (api.RunList, error) {
 		return out, errorf(err, "list runs")
 	}
 	return out, nil
+}
+
+// timestamp is a time as a query has it. The zero time is left out.
+func timestamp(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339Nano)
 }
 
 // Cancel asks for a run to be stopped and returns it as it then is: ended, or
