@@ -69,22 +69,3 @@ It wants a token with the scope admin.`,
 	configs.Flags[configs.Client](f)
 	return c
 }
-
-func ago(d time.Duration) time.Time     { return time.Now().Add(-d) }
-func fromNow(d time.Duration) time.Time { return time.Now().Add(d) }
-
-// timeOf reads a time, or how long ago it was, or is from now. Empty is the zero
-// time.
-func timeOf(text string, away func(time.Duration) time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return away(d), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, fmt.Errorf("wants a time such as 2026-11-25T10:00:00Z or a duration such as 24h, got %q", text)
-	}
-	return at, nil
-}

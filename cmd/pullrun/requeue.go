@@ -22,7 +22,7 @@ one of the states FAILED, CANCELLED, TIMED_OUT and DEAD that have not been
 requeued. The old runs and their results stay as they are. Requeueing a run
 again is the same new run.`,
 		Example: `  pullrun runs requeue nightly-2026-11-25
-  pullrun runs requeue --state DEAD --pipeline url_check --dry-run`,
+  pullrun runs requeue --state DEAD --pipeline url_check --since 24h --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := c.Flags()
@@ -30,6 +30,8 @@ again is the same new run.`,
 	f.StringVar(&o.filter.Pipeline, "pipeline", "", "only runs of this `pipeline`")
 	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
 	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` had")
+	f.StringVar(&o.filter.Submitter, "submitter", "", "only runs that this `token` submitted, by its name")
+	o.period.flags(f)
 	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
 	limitFlag(c, &o.filter.Limit, 50, "runs")
 	f.BoolVar(&o.filter.DryRun, "dry-run", false, "say what would be requeued, and do nothing")
@@ -39,11 +41,12 @@ again is the same new run.`,
 }
 
 // requeueFilter are the flags that select runs.
-var requeueFilter = []string{"state", "pipeline", "queue", "worker", "tag", "limit", "dry-run"}
+var requeueFilter = []string{"state", "pipeline", "queue", "worker", "submitter", "since", "until", "tag", "limit", "dry-run"}
 
 type requeueOptions struct {
 	terminal
 	filter api.Requeue
+	period period
 	states []string
 	output string
 }
@@ -57,6 +60,10 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 		return usageError(errors.New("requeue wants cookies, or a --state"))
 	case len(cookies) > 0 && slices.ContainsFunc(requeueFilter, cmd.Flags().Changed):
 		return usageError(errors.New("requeue takes either cookies or --state and what goes with it"))
+	}
+	var err error
+	if o.filter.Since, o.filter.Until, err = o.period.times(); err != nil {
+		return err
 	}
 	r, err := connect(o.terminal, cmd)
 	if err != nil {

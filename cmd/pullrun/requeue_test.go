@@ -25,6 +25,14 @@ func TestRequeueFromTheCommandLine(t *testing.T) {
 	if code, out, _ := requeue("--state", "failed", "--dry-run"); code != exitDone || out != "a.requeue-1\nb.requeue-1\n" {
 		t.Errorf("a dry run ended with %d and %q", code, out)
 	}
+	for _, flags := range [][]string{{"--until", "1h"}, {"--submitter", "other"}} {
+		if code, out, log := requeue(append(flags, "--state", "FAILED", "--dry-run")...); code != exitDone || out != "" {
+			t.Errorf("requeue %q of what was not asked for ended with %d and %q\n%s", flags, code, out, log)
+		}
+	}
+	if code, out, _ := requeue("--state", "FAILED", "--since", "1h", "--submitter", "test", "--dry-run"); code != exitDone || out != "a.requeue-1\nb.requeue-1\n" {
+		t.Errorf("a dry run by time and submitter ended with %d and %q", code, out)
+	}
 	if code, out, log := requeue("a"); code != exitDone || out != "a.requeue-1\n" {
 		t.Errorf("requeue of a run ended with %d and %q\n%s", code, out, log)
 	}
@@ -44,6 +52,8 @@ func TestRequeueFromTheCommandLine(t *testing.T) {
 		{[]string{"a", "--state", "FAILED"}, exitUsage},
 		{[]string{"a", "--pipeline", "boom"}, exitUsage},
 		{[]string{"a", "--dry-run"}, exitUsage},
+		{[]string{"a", "--since", "1h"}, exitUsage},
+		{[]string{"a", "--submitter", "test"}, exitUsage},
 		{[]string{"--state", "SUCCEEDED"}, exitUsage},
 		{[]string{"none"}, exitNotFound},
 	} {

@@ -25,7 +25,8 @@ func newRuns(t terminal) *cobra.Command {
 		Long:  `Lists runs, newest first. With a cookie, shows that run and its result.`,
 		Example: `  pullrun runs --state FAILED --pipeline url_check
   pullrun runs 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11
-  pullrun runs --tag team=billing --output json`,
+  pullrun runs --tag team=billing --output json
+  pullrun runs --submitter nightly --since 24h --until 2h`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(o.output); err != nil {
@@ -47,7 +48,9 @@ func newRuns(t terminal) *cobra.Command {
 	f.StringVar(&o.filter.Pipeline, "pipeline", "", "only runs of this `pipeline`")
 	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
 	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` has or had")
+	f.StringVar(&o.filter.Submitter, "submitter", "", "only runs that this `token` submitted, by its name")
 	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
+	o.period.flags(f)
 	limitFlag(c, &o.filter.Limit, 20, "runs")
 	f.StringVar(&o.filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")
 	outputFlag(c, &o.output)
@@ -59,6 +62,7 @@ func newRuns(t terminal) *cobra.Command {
 type runsOptions struct {
 	terminal
 	filter client.Filter
+	period period
 	states []string
 	output string
 }
@@ -70,6 +74,10 @@ func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
 			return usageError(fmt.Errorf("--state: %q is not a state", s))
 		}
 		o.filter.States = append(o.filter.States, state)
+	}
+	var err error
+	if o.filter.Since, o.filter.Until, err = o.period.times(); err != nil {
+		return err
 	}
 	page, err := r.client.List(cmd.Context(), o.filter)
 	if err != nil {
