@@ -10,7 +10,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN mkdir /state
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /pullrun ./cmd/pullrun
+RUN CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags="-s -w" -o /pullrun ./cmd/pullrun
 
 FROM gcr.io/distroless/static-debian13:nonroot
 COPY --from=build /pullrun /usr/local/bin/pullrun

@@ -4,6 +4,9 @@ GO ?= go
 BIN := bin/pullrun
 # Plain build, with the commit in "pullrun version" where git knows it.
 export CGO_ENABLED ?= 0
+# Without the trace pages of grpc, which comes with the exporter and is not
+# called: they are HTML templates, which keep every exported method linked.
+TAGS := grpcnotrace
 
 .PHONY: help
 help: ## List the targets
@@ -11,7 +14,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/pullrun
-	$(GO) build -trimpath -o $(BIN) ./cmd/pullrun
+	$(GO) build -trimpath -tags $(TAGS) -o $(BIN) ./cmd/pullrun
 
 .PHONY: demo
 demo: build ## Run the URL check through a server and a worker, and end

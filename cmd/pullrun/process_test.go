@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "pullrun")
-	build := exec.Command("go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{"."})...)
+	build := exec.Command("go", slices.Concat([]string{"build", "-tags", "grpcnotrace", "-o", program}, buildFlags, []string{"."})...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		panic(fmt.Errorf("build the program under test: %w", err))
