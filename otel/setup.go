@@ -24,7 +24,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -101,7 +100,7 @@ func Setup(ctx context.Context, opts Options) (func(context.Context) error, erro
 	}
 	complaints := &complaints{log: log}
 	otelapi.SetErrorHandler(complaints)
-	otelapi.SetLogger(logr.FromSlogHandler(log.Handler()))
+	otelapi.SetLogger(newSDKLog(log))
 
 	p, err := newProvider(ctx, kind, opts, redactor)
 	if err != nil {
