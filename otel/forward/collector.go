@@ -27,6 +27,9 @@ type collector struct {
 // sendTimeout is the specification's default for OTEL_EXPORTER_OTLP_TIMEOUT.
 const sendTimeout = 10 * time.Second
 
+// mostReason is how much is read of why a collector refuses, in bytes.
+const mostReason = 300
+
 // collectorFromEnv reads the variables of
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/. It returns nil
 // where the signal has no collector.
@@ -143,9 +146,15 @@ func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 type refusal struct {
 	status int
 	after  time.Duration // that it asks to wait
+	text   string        // that it gives as the reason, if that is a text
 }
 
-func (r refusal) Error() string { return fmt.Sprintf("the collector answers %d", r.status) }
+func (r refusal) Error() string {
+	if r.text == "" {
+		return fmt.Sprintf("the collector answers %d", r.status)
+	}
+	return fmt.Sprintf("the collector answers %d: %q", r.status, r.text)
+}
 
 // temporary reports whether the request may be sent again: by the
 // specification of OTLP/HTTP after these and no other answers.
@@ -180,7 +189,8 @@ func (c *collector) send(ctx context.Context, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("send to the collector: %w", err)
 	}
-	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection is used again
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, mostReason)) // the status says enough without it
+	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10)               // so that the connection is used again
 	if err := answer.Body.Close(); err != nil {
 		return fmt.Errorf("read the collector's answer: %w", err)
 	}
@@ -188,6 +198,9 @@ func (c *collector) send(ctx context.Context, body []byte) error {
 		return nil
 	}
 	refused := refusal{status: answer.StatusCode}
+	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/plain") {
+		refused.text = strings.TrimSpace(strings.ToValidUTF8(string(text), ""))
+	}
 	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && s > 0 {
 		refused.after = time.Duration(s) * time.Second
 	}

@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -361,6 +363,53 @@ func TestWhatTheCollectorRefusesIsNotSentAgain(t *testing.T) {
 	stop()
 	if got := f.Dropped(forward.Traces); got != 2 || len(refused) > 0 {
 		t.Errorf("dropped %d spans after %d more tries, want 2 after none", got, len(refused))
+	}
+}
+
+// What one worker sends does not cost the others what they have sent with it.
+func TestOneThatIsRefusedIsRefusedAlone(t *testing.T) {
+	c := newCollector(t)
+	var mu sync.Mutex
+	var taken []string // guarded by mu
+	c.answering(func(w http.ResponseWriter, r *http.Request) {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		body, err := io.ReadAll(z)
+		if err != nil {
+			t.Error(err)
+		}
+		if bytes.Contains(body, []byte("too old")) {
+			http.Error(w, "out of bounds", http.StatusBadRequest)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range decoded[tracepb.ExportTraceServiceRequest](t, body).ResourceSpans {
+			taken = append(taken, r.ScopeSpans[0].Spans[0].Name)
+		}
+	})
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	var log lines
+	f, err := forward.FromEnv(0, slog.New(slog.NewJSONHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"a", "too old", "b"} {
+		if _, err := f.Take(forward.Traces, spans(t, name), forward.Sender{Instance: fmt.Sprint("edge-", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.Run(ended)
+	if dropped := f.Dropped(forward.Traces); dropped != 1 || !slices.Equal(taken, []string{"a", "b"}) {
+		t.Errorf("the collector took %v and %d were dropped, want a and b, and one", taken, dropped)
+	}
+	if got := log.String(); !strings.Contains(got, `the collector answers 400: \"out of bounds\"`) || !strings.Contains(got, `"worker":"edge-1"`) {
+		t.Errorf("the log does not say whose it was, and why:\n%s", got)
 	}
 }
 

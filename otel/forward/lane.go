@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,22 +64,20 @@ func (l *lane) put(b batch) (rejected int) {
 	return 0
 }
 
-// take removes what is to be sent next, in one. Export requests that stand
-// one behind the other are one export request: that is how protobuf writes
-// repeated fields.
-func (l *lane) take() (b batch, ok bool) {
+// take removes what is to be sent next, in one.
+func (l *lane) take() []batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for n < len(l.waiting) && (n == 0 || len(b.body)+len(l.waiting[n].body) <= mostAtOnce) {
-		b.body = append(b.body, l.waiting[n].body...)
-		b.items += l.waiting[n].items
-		l.waiting[n] = batch{}
+	n, size := 0, 0
+	for n < len(l.waiting) && (n == 0 || size+len(l.waiting[n].body) <= mostAtOnce) {
+		size += len(l.waiting[n].body)
 		n++
 	}
+	next := slices.Clone(l.waiting[:n])
+	clear(l.waiting[:n])
 	l.waiting = l.waiting[n:]
-	l.bytes -= len(b.body)
-	return b, n > 0
+	l.bytes -= size
+	return next
 }
 
 // run sends until ctx ends, and then what is left, each once.
@@ -93,10 +92,10 @@ func (l *lane) run(ctx context.Context) {
 		}
 	})()
 	for {
-		b, ok := l.take()
+		next := l.take()
 		switch {
-		case ok:
-			l.deliver(ctx, sending, b)
+		case len(next) > 0:
+			l.deliver(ctx, sending, next)
 			continue
 		case ctx.Err() != nil:
 			return
@@ -108,9 +107,14 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// deliver sends a batch, again and again where that makes sense. Once ctx has
-// ended it has one more try. No try goes on when sending has ended.
-func (l *lane) deliver(ctx, sending context.Context, b batch) {
+// deliver sends batches in one request, again and again where that makes sense.
+// Once ctx has ended it has one more try. No try goes on when sending has ended.
+//
+// Where the collector refuses for good, it may be for one of them: a Prometheus
+// takes nothing of a request with one sample that is too old. So each is sent
+// by itself then.
+func (l *lane) deliver(ctx, sending context.Context, all []batch) {
+	b := join(all)
 	giveUp := time.Now().Add(patience)
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		last := ctx.Err() != nil
@@ -121,12 +125,17 @@ func (l *lane) deliver(ctx, sending context.Context, b batch) {
 		case err == nil:
 			l.recovered(ctx)
 			return
+		case final && len(all) > 1:
+			for i := range all {
+				l.deliver(ctx, sending, all[i:i+1])
+			}
+			return
 		case final, last, time.Now().After(giveUp):
 			l.dropped.Add(int64(b.items))
-			l.failed(ctx, err)
+			l.failed(ctx, b, err)
 			return
 		}
-		l.failed(ctx, err)
+		l.failed(ctx, b, err)
 		pause := time.NewTimer(max(wait/2+rand.N(wait/2), min(refused.after, longestWait)))
 		select {
 		case <-pause.C:
@@ -137,13 +146,17 @@ func (l *lane) deliver(ctx, sending context.Context, b batch) {
 }
 
 // failed logs the first of a row of failures.
-func (l *lane) failed(ctx context.Context, err error) {
+func (l *lane) failed(ctx context.Context, b batch, err error) {
+	log := l.log
+	if b.from != "" {
+		log = log.With("worker", b.from)
+	}
 	if !l.failing.IsZero() {
-		l.log.DebugContext(ctx, "the collector still does not take what workers export", "err", err)
+		log.DebugContext(ctx, "the collector still does not take what workers export", "err", err)
 		return
 	}
 	l.failing, l.lost = time.Now(), l.dropped.Load()
-	l.log.WarnContext(ctx, "the collector does not take what workers export", "err", err)
+	log.WarnContext(ctx, "the collector does not take what workers export", "err", err)
 }
 
 // recovered logs the end of a row of failures.

@@ -33,6 +33,22 @@ func (e *InvalidError) Unwrap() error { return e.Err }
 type batch struct {
 	body  []byte
 	items int
+	from  string // the worker; empty where there are several
+}
+
+// join makes one of several: export requests that stand one behind the other
+// are one export request, for that is how protobuf writes repeated fields.
+func join(all []batch) batch {
+	b := all[0]
+	b.body = slices.Clip(b.body) // it is not to be written behind
+	for _, next := range all[1:] {
+		b.body = append(b.body, next.body...)
+		b.items += next.items
+		if next.from != b.from {
+			b.from = ""
+		}
+	}
+	return b
 }
 
 // stamp decodes an export request, which keeps garbage from the collector,
@@ -55,7 +71,7 @@ func stamp(s Signal, body []byte, from Sender) (batch, error) {
 	if err != nil {
 		return batch{}, fmt.Errorf("stamp %s: %w", s, err)
 	}
-	return batch{out, items}, nil
+	return batch{out, items, from.Instance}, nil
 }
 
 // An export is an export request of one of the signals.
