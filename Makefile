@@ -25,14 +25,24 @@ test: ## Run all tests, under the race detector, on SQLite and PostgreSQL
 	CGO_ENABLED=1 sh tools/postgres.sh sh tools/network.sh sh tools/prometheus.sh $(GO) test -race -timeout 10m ./...
 
 JAEGER := bin/jaeger
+PROMETHEUS := bin/prometheus
 
-# A module of its own, with its own sums. It is built once.
+# Each is a module of its own, with its own sums, and is built once.
 $(JAEGER): tools/jaeger/go.mod tools/jaeger/go.sum
 	$(GO) build -C tools/jaeger -trimpath -o $(CURDIR)/$@ github.com/jaegertracing/jaeger/cmd/all-in-one
 
+# Without its pages, which are not in the module, and its service discoveries.
+$(PROMETHEUS): tools/prometheus/go.mod tools/prometheus/go.sum
+	$(GO) build -C tools/prometheus -trimpath -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/prometheus
+
 .PHONY: jaeger
 jaeger: $(JAEGER) ## Check the traces of runs in a real Jaeger; building it takes minutes
-	PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) $(GO) test -count=1 -run InJaeger -v ./cmd/pullrun
+	PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) $(GO) test -count=1 -run 'InJaeger$$' -v ./cmd/pullrun
+
+.PHONY: prometheus
+prometheus: $(PROMETHEUS) $(JAEGER) ## Check the metrics in a real Prometheus, beside Jaeger; building them takes minutes
+	PULLRUN_TEST_PROMETHEUS=$(CURDIR)/$(PROMETHEUS) PULLRUN_TEST_JAEGER=$(CURDIR)/$(JAEGER) \
+		sh tools/network.sh $(GO) test -count=1 -run 'InPrometheus$$|AndPrometheus$$' -v ./cmd/pullrun
 
 FUZZTIME ?= 10m
 

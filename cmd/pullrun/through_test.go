@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -108,13 +111,56 @@ func TestOneHoleInTheFirewall(t *testing.T) {
 	}
 }
 
-// The same spans arrive in a real Jaeger.
-func TestOneHoleInTheFirewallInJaeger(t *testing.T) {
+// The same arrives where each signal goes its own way, to a real Jaeger and a
+// real Prometheus. The metrics have the names that docs/metrics.md gives them.
+func TestOneHoleInTheFirewallInJaegerAndPrometheus(t *testing.T) {
 	t.Parallel()
-	b := oteltest.StartJaeger(t, jaegerProgram(t))
-	s, _ := walled(t, b)
+	b := oteltest.StartJaeger(t, built(t, "jaeger"))
+	p := oteltest.StartPrometheus(t, built(t, "prometheus"), filepath.Join(deployDir, "prometheus/prometheus.yml"))
+	s, w := walled(t, b, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="+p.MetricsURL, "OTEL_METRIC_EXPORT_INTERVAL=500")
+	w.says("metrics are exported through the server")
 	run := s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
+
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	arrived(ctx, t, b, run.TraceID, func(s oteltest.Span) bool { return s.Service == "pullrun-worker" })
+	const edge = `job="pullrun-worker",instance="edge"`
+	for query, want := range map[string]float64{
+		`pullrun_worker_ready_ratio{` + edge + `}`: 1,
+		`pullrun_attempt_duration_seconds_count{` + edge + `,cicd_pipeline_name="nothing",cicd_pipeline_result="success"}`: 1,
+		`pullrun_results_total{` + edge + `,pullrun_result_verdict="accepted"}`:                                            1,
+		`pullrun_forward_dropped_total{job="pullrun-server",pullrun_signal="metrics"}`:                                     0,
+	} {
+		if _, err := p.Await(ctx, fmt.Sprint(query, " == ", want)); err != nil {
+			t.Error(err)
+		}
+	}
+	all, err := p.Query(ctx, "{"+edge+"}")
+	if err != nil {
+		t.Error(err)
+	}
+	known := documented(t, "The worker")
+	maps.Copy(known, documented(t, "Both"))
+	for _, got := range all {
+		name := got.Labels["__name__"]
+		labels, ok := known[name]
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			if base, cut := strings.CutSuffix(name, suffix); cut && !ok {
+				labels, ok = known[base]
+			}
+		}
+		for _, label := range []string{"__name__", "job", "instance", "le"} {
+			delete(got.Labels, label)
+		}
+		for label := range got.Labels {
+			ok = ok && slices.Contains(labels, label)
+		}
+		if !ok && name != "target_info" {
+			t.Errorf("Prometheus has %s with the labels %v, docs/metrics.md has %v", name, got.Labels, labels)
+		}
+	}
+	w.signal(os.Interrupt)
+	if code := w.ends(); code != exitDone {
+		t.Errorf("the worker ends with %d", code)
+	}
 }

@@ -65,7 +65,7 @@ func (tt scenario) draw(t *testing.T, spans []oteltest.Span) {
 // The same holds for what a real Jaeger makes of the spans. "make jaeger" says
 // where it is.
 func TestTracesInJaeger(t *testing.T) {
-	program := jaegerProgram(t)
+	program := built(t, "jaeger")
 	t.Parallel()
 	for _, tt := range scenarios {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,12 +75,14 @@ func TestTracesInJaeger(t *testing.T) {
 	}
 }
 
-// jaegerProgram is the Jaeger to test with.
-func jaegerProgram(t *testing.T) string {
+// built is a program that only its target of the Makefile builds. A test that
+// wants it is left out where it is not named.
+func built(t *testing.T, target string) string {
 	t.Helper()
-	program := os.Getenv("PULLRUN_TEST_JAEGER")
+	name := "PULLRUN_TEST_" + strings.ToUpper(target)
+	program := os.Getenv(name)
 	if program == "" {
-		t.Skip("PULLRUN_TEST_JAEGER does not name a Jaeger; make jaeger builds one and runs this")
+		t.Skipf("%s does not name a program; make %s builds it and runs this", name, target)
 	}
 	return program
 }

@@ -1,22 +1,16 @@
 package oteltest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// jaegerPatience bounds how long a Jaeger may take to start.
-const jaegerPatience = time.Minute
 
 // Jaeger is a real Jaeger, which takes traces on loopback and is asked for them
 // through the API that its pages use. Its methods may be called concurrently.
@@ -33,7 +27,6 @@ func StartJaeger(t testing.TB, program string) *Jaeger {
 	t.Helper()
 	ports := freePorts(t, 7)
 	otlp, query, admin := ports[0], ports[1], ports[2]
-	log := new(lockedBuffer)
 	cmd := exec.Command(program, "--memory.max-traces=1000", "--log-level=warn",
 		"--collector.otlp.http.host-port="+otlp,
 		"--query.http-server.host-port="+query,
@@ -44,29 +37,8 @@ func StartJaeger(t testing.TB, program string) *Jaeger {
 		"--query.grpc-server.host-port="+ports[6],
 	)
 	cmd.Env = []string{"OTEL_TRACES_SAMPLER=always_off"} // it traces itself
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		<-ended
-	})
-	j := &Jaeger{URL: "http://" + otlp, query: "http://" + query}
-	deadline := time.After(jaegerPatience)
-	for !answers(t.Context(), "http://"+admin+"/") {
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("Jaeger has ended: %v\n%s", err, log)
-		case <-deadline:
-			t.Fatalf("Jaeger is not ready after %s\n%s", jaegerPatience, log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return j
+	startBackend(t, cmd, "http://"+admin+"/")
+	return &Jaeger{URL: "http://" + otlp, query: "http://" + query}
 }
 
 // Endpoint is URL.
@@ -178,50 +150,4 @@ func attributesOf(tags []jaegerTag) map[string]string {
 		out[tag.Key] = fmt.Sprint(tag.Value)
 	}
 	return out
-}
-
-func answers(ctx context.Context, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
-}
-
-// freePorts finds addresses on loopback that nobody listens on.
-func freePorts(t testing.TB, n int) []string {
-	t.Helper()
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // when all are known, so that none comes twice
-		out = append(out, l.Addr().String())
-	}
-	return out
-}
-
-// lockedBuffer is written by one goroutine and read by another.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
