@@ -19,7 +19,7 @@ import (
 // bus carries messages between the servers on one PostgreSQL database, by
 // LISTEN and NOTIFY. It has two connections of its own: a transaction that
 // notifies takes a lock on the whole database when it commits, which must not be
-// one that writes runs.
+// one that writes runs. A server that is alone, as most are, tells nobody.
 type bus struct {
 	dial     func(context.Context) (*pgx.Conn, error)
 	setClock func(context.Context) error
@@ -28,8 +28,12 @@ type bus struct {
 
 	wake chan struct{} // post sends, notify receives; has room for one
 
-	mu      sync.Mutex
-	pending map[message]bool // guarded by mu
+	mu sync.Mutex
+	// Guarded by mu.
+	pending  map[message]bool
+	alone    bool  // nobody is there to hear anything
+	listener int64 // process number of the connection that listens; zero while there is none
+	seen     int   // counts what says that another server may be there
 }
 
 // message is a signal on its way. Route and Seq are RunQueued's.
@@ -69,6 +73,13 @@ func newBus(dial func(context.Context) (*pgx.Conn, error), setClock func(context
 func (b *bus) post(m message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.alone {
+		b.put(m)
+	}
+}
+
+// put adds to what is to be sent. The caller has locked mu.
+func (b *bus) put(m message) {
 	if len(b.pending) >= maxPending {
 		clear(b.pending)
 		m = message{Kind: Resync}
@@ -78,6 +89,39 @@ func (b *bus) post(m message) {
 	case b.wake <- struct{}{}:
 	default: // it has been woken
 	}
+}
+
+// others notes that another server may be there. What it was not told while this
+// one took itself to be alone it has to look for.
+func (b *bus) others() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seen++
+	if b.alone {
+		b.alone = false
+		b.put(message{Kind: Resync})
+	}
+}
+
+// look calls peers, which says what connections of servers there are, and notes
+// whether this server is alone: it listens, so that it would have heard of one
+// that came meanwhile, and it has.
+func (b *bus) look(peers func(listener int64) (others bool, err error)) error {
+	b.mu.Lock()
+	listener, seen := b.listener, b.seen
+	b.mu.Unlock()
+	others, err := peers(listener)
+	if err != nil {
+		return err
+	}
+	if others || listener == 0 {
+		b.others()
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.alone = b.seen == seen
+	return nil
 }
 
 // take returns what is to be sent.
@@ -184,15 +228,36 @@ func (b *bus) notify(ctx context.Context, c *pgx.Conn) error {
 	}
 }
 
-// listen hands on what others have sent.
+// listens notes which connection listens. Before there is one, or after it is
+// lost, nobody knows who has come.
+func (b *bus) listens(pid int64) {
+	b.others()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listener = pid
+}
+
+// listen hands on what others have sent. It holds a lock by which they see that
+// there is somebody to tell, and says so itself to those that have not looked.
 func (b *bus) listen(ctx context.Context, c *pgx.Conn, heard func(message)) error {
 	var name string
-	if err := c.QueryRow(ctx, `SELECT `+channel).Scan(&name); err != nil {
+	var pid int64
+	err := c.QueryRow(ctx, `SELECT `+channel+`, pg_backend_pid(), pg_advisory_lock_shared(`+lockListening+`)`).Scan(&name, &pid, nil)
+	if err != nil {
 		return err
 	}
 	if _, err := c.Exec(ctx, `LISTEN `+pgx.Identifier{name}.Sanitize()); err != nil {
 		return err
 	}
+	arrived, err := b.letters([]message{{Kind: arrival}})
+	if err != nil {
+		return err
+	}
+	if _, err := c.Exec(ctx, `SELECT pg_notify($1, $2)`, name, arrived[0]); err != nil {
+		return err
+	}
+	b.listens(pid)
+	defer b.listens(0)
 	heard(message{Kind: Resync})
 	own := fmt.Sprintf(`{"from":%q`, b.self)
 	for {
@@ -207,8 +272,11 @@ func (b *bus) listen(ctx context.Context, c *pgx.Conn, heard func(message)) erro
 		if err := json.Unmarshal([]byte(n.Payload), &l); err != nil {
 			return fmt.Errorf("letter from another server: %w", err)
 		}
+		b.others()
 		for _, m := range l.Messages {
-			heard(m)
+			if m.Kind != arrival {
+				heard(m)
+			}
 		}
 	}
 }

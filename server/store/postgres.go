@@ -92,8 +92,9 @@ func (d *postgres) migrate(all []migration) error {
 
 // Advisory locks are the database's, and tables a schema's.
 const (
-	lockMigrate = `1886155886, hashtext(current_schema())`
-	lockServing = `1886155887, hashtext(current_schema())`
+	lockMigrate   = `1886155886, hashtext(current_schema())`
+	lockServing   = `1886155887, hashtext(current_schema())`
+	lockListening = `1886155888, hashtext(current_schema())`
 )
 
 // dial makes the connection that writes anew.

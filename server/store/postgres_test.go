@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -318,6 +319,51 @@ func TestSignals(t *testing.T) {
 	for len(atA) > 0 {
 		if sig := <-atA; sig.Kind == store.RunChanged {
 			t.Errorf("a store hears its own %+v", sig)
+		}
+	}
+}
+
+// A server that is alone tells nobody. One that comes is told to look for what it
+// was not told.
+func TestAloneTellsNobody(t *testing.T) {
+	t.Parallel()
+	storetest.Only(t, storetest.Postgres)
+	a := newWorld(t)
+	ears, err := pgx.Connect(t.Context(), a.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ears.Close(context.WithoutCancel(t.Context())) }) // nothing depends on it
+	var name string
+	if err := ears.QueryRow(t.Context(), `SELECT 'pullrun ' || hashtext(current_schema())`).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ears.Exec(t.Context(), `LISTEN `+pgx.Identifier{name}.Sanitize()); err != nil {
+		t.Fatal(err)
+	}
+	a.submit("waits") // so that every look is heard of
+	atA := a.listen()
+	await(t, atA, store.Resync)
+	await(t, atA, store.RunQueued)
+	await(t, atA, store.RunQueued) // it has looked since
+	a.Publish(store.Signal{Kind: store.RunChanged, Name: "unheard"})
+	b := a.beside()
+	atB := b.listen()
+	await(t, atB, store.Resync) // of the connection
+	await(t, atB, store.Resync) // of a, which was alone
+	a.Publish(store.Signal{Kind: store.RunChanged, Name: "heard"})
+	if sig := await(t, atB, store.RunChanged); sig.Name != "heard" {
+		t.Errorf("signal = %+v, want it to be about the run that changed last", sig)
+	}
+	for {
+		n, err := ears.WaitForNotification(t.Context())
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case strings.Contains(n.Payload, "unheard"):
+			t.Errorf("letter %s with nobody to read it", n.Payload)
+		case strings.Contains(n.Payload, `"heard"`):
+			return
 		}
 	}
 }

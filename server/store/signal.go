@@ -40,6 +40,8 @@ const (
 	TokenRevoked
 	// RunWatched says that somebody is looking where a run is.
 	RunWatched
+	// arrival says that a server has begun to listen. It stays between stores.
+	arrival
 )
 
 // Publish tells the other servers on the database. It does not wait, and does
