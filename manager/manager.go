@@ -133,6 +133,7 @@ type Manager struct {
 	late     lateResults     // that may be asked for again
 	finished []answer        // not posted yet, in the order they ended
 	reporter bool            // somebody is posting finished
+	judging  chan struct{}   // closed when results are judged; nil if nobody waits for that
 	unposted int             // results that were given up
 	left     int             // of these, those that wait in the outbox
 	unkept   int             // results that the outbox would not take yet
@@ -209,6 +210,17 @@ func (m *Manager) Leases(lost, claimed []api.Held) {
 			close(r.claimed)
 		}
 	}
+}
+
+// Judged returns a channel that is closed when the server has judged results the
+// next time, and their leases are no longer held.
+func (m *Manager) Judged() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.judging == nil {
+		m.judging = make(chan struct{})
+	}
+	return m.judging
 }
 
 // Adjust changes the limits. Runs in hand go on, also those beyond a capacity

@@ -94,6 +94,7 @@ func (m *Manager) settle(batch []answer) {
 		for i, v := range verdicts {
 			m.judged(batch[i], v)
 		}
+		m.tellJudged()
 	case m.posting.Err() != nil:
 		for _, a := range batch {
 			m.giveUpOn(a)
@@ -147,6 +148,16 @@ func (m *Manager) send(batch []answer) ([]api.Verdict, error) {
 		settle.End()
 	}
 	return verdicts, err
+}
+
+// tellJudged wakes who waits for results to be judged.
+func (m *Manager) tellJudged() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.judging != nil {
+		close(m.judging)
+		m.judging = nil
+	}
 }
 
 // judged lets go of an answer that the server has seen.

@@ -168,6 +168,28 @@ func TestEveryVerdictEndsTheHolding(t *testing.T) {
 	}
 }
 
+func TestJudgedTellsWhenLeasesAreNotHeldAnyMore(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		m := start(t, standard, &server{script: func(context.Context, []api.Result) ([]api.Verdict, error) {
+			time.Sleep(time.Second)
+			return nil, nil
+		}})
+		judged := m.Judged()
+		began := time.Now()
+		m.Handle(run("a", "echo"))
+		<-judged
+		if got := holding(m); len(got) > 0 || time.Since(began) != time.Second {
+			t.Errorf("judged after %s, holding %q; want it when the server has answered", time.Since(began), got)
+		}
+		select {
+		case <-m.Judged():
+			t.Error("Judged() is closed, though nothing has been judged since")
+		default:
+		}
+	})
+}
+
 // The whole way of results, over HTTP: cut, refused by a proxy, and judged.
 func TestResultsOverHTTP(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,9 @@ type Config struct {
 	Room func() int
 	// Run is the cookie of the only run that the worker takes. Empty takes any.
 	Run string
+	// Judged returns a channel that is closed when the server judges results the
+	// next time. Nil polls again at once after every answer.
+	Judged func() <-chan struct{}
 }
 
 // A Poller polls one server for one worker.
@@ -287,6 +290,7 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 			p.counts.answered(len(packets))
 			p.deliver(s, packets)
 			if len(packets) > 0 || took > asked/2 {
+				p.gather(ctx, packets)
 				wait = backoff{}
 				continue
 			}

@@ -108,7 +108,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	}, &w.pipelines, w.post, w.log)
 	w.poller = poller.New(poller.Config{
 		Register: register(name, cfg, pipelines.offered()), Opened: w.opened, Paused: w.manager.Paused,
-		Room: w.manager.Room, Run: run,
+		Room: w.manager.Room, Run: run, Judged: w.manager.Judged,
 	}, c, w.manager, w.log)
 	if w.surface, err = w.openSurface(); err != nil {
 		w.close()

@@ -93,7 +93,7 @@ func (w *simWorker) live(ctx context.Context, patience time.Duration) {
 			return w.post(ctx, c, session, results)
 		}, log)
 	p = poller.New(poller.Config{
-		Register: api.Register{Name: w.name, Capacity: capacity}, Opened: func(api.Registered) { m.Resume() }, Paused: m.Paused,
+		Register: api.Register{Name: w.name, Capacity: capacity}, Opened: func(api.Registered) { m.Resume() }, Paused: m.Paused, Judged: m.Judged,
 	}, recorder{c, w}, m, log)
 	polling, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -86,9 +86,11 @@ func (m *mover) claim() bool {
 
 // finish ends the run with the worker's result, unless it is one after which the
 // run is tried again. A result that comes before the poll that would have named
-// the run accepts the offer as well.
+// the run accepts the offer as well: the run began at some time since then.
 func (m *mover) finish(e event) bool {
-	m.accept(event{})
+	if m.accept(event{}) {
+		m.AcceptedAt = m.OfferedAt
+	}
 	state := Failed
 	switch e.rc {
 	case rcOK:
