@@ -270,11 +270,12 @@ func (t *tx) dropSettled(h holding, cookies []string) error {
 	}
 	places := list(&args)
 	names := map[int64]string{}
-	err := t.rows(`SELECT seq, cookie FROM runs WHERE cookie IN `+places, func(row scanner) error {
-		var seq int64
+	settled := map[int64]bool{} // of the lease that is asked about
+	err := t.rows(`SELECT seq, cookie, CASE WHEN state > 3 AND accepted_at > 0 THEN fence ELSE 0 END FROM runs WHERE cookie IN `+places, func(row scanner) error {
+		var seq, last int64
 		var cookie string
-		err := row.Scan(&seq, &cookie)
-		names[seq] = cookie
+		err := row.Scan(&seq, &cookie, &last)
+		names[seq], settled[seq] = cookie, h[cookie].Fence == last // if it has no row of its own
 		return err
 	}, args...)
 	if err != nil || len(names) == 0 {
@@ -285,14 +286,21 @@ func (t *tx) dropSettled(h holding, cookies []string) error {
 		args = append(args, seq)
 	}
 	places = list(&args)
-	return t.rows(`SELECT run, fence FROM attempts WHERE outcome = 'settled' AND run IN `+places, func(row scanner) error {
+	err = t.rows(`SELECT run, fence, outcome FROM attempts WHERE run IN `+places, func(row scanner) error {
 		var run, fence int64
-		err := row.Scan(&run, &fence)
-		if cookie := names[run]; h[cookie].Fence == fence {
-			delete(h, cookie)
+		var outcome Outcome
+		err := row.Scan(&run, &fence, &outcome)
+		if h[names[run]].Fence == fence {
+			settled[run] = outcome == Settled
 		}
 		return err
 	}, args...)
+	for run, cookie := range names {
+		if settled[run] {
+			delete(h, cookie)
+		}
+	}
+	return err
 }
 
 // maxList is how many values are looked for at once.

@@ -36,10 +36,16 @@ func (s *Store) History(ctx context.Context, cookie string) (attempts []Attempt,
 	unaccepted := 1 // unless an attempt's row says that there is none
 	err := s.query(ctx, `SELECT a.fence, a.number, a.worker, a.session, a.span, a.digest, a.queued_at, a.offered_at, a.accepted_at,
 			a.claimed_at, a.ended_at, a.outcome, a.rc, a.reason, (SELECT count(*) FROM late l WHERE l.run = r.seq)
-		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1 ORDER BY a.fence`, func(row scanner) error {
+		FROM runs r JOIN attempts a ON a.run = r.seq WHERE r.cookie = ?1
+		UNION ALL
+		SELECT r.fence, r.attempts, r.worker, r.session, r.span, r.worker_digest, r.queued_at, r.offered_at, r.accepted_at,
+			r.claimed_at, r.finished_at, 'settled', r.rc, coalesce(o.error, ''), (SELECT count(*) FROM late l WHERE l.run = r.seq)
+		FROM runs r LEFT JOIN results o ON o.run = r.seq WHERE r.cookie = ?1 AND `+settledInRun+`
+		ORDER BY 1`, func(row scanner) error {
 		var a Attempt
 		err := row.Scan(&a.Fence, &a.Number, &a.Worker, &a.Session, &a.Span, &a.Digest, stamp{&a.QueuedAt}, stamp{&a.OfferedAt},
 			stamp{&a.AcceptedAt}, stamp{&a.ClaimedAt}, stamp{&a.EndedAt}, &a.Outcome, &a.RC, &a.Reason, &unaccepted)
+		a.Reason = brief(a.Reason)
 		attempts = append(attempts, a)
 		return err
 	}, cookie)
@@ -49,8 +55,14 @@ func (s *Store) History(ctx context.Context, cookie string) (attempts []Attempt,
 	return attempts, late, err
 }
 
+// settledInRun is the condition that the last attempt of run r ended by its
+// result, and stands in the run's row.
+const settledInRun = `r.state > 3 AND r.accepted_at > 0
+	AND NOT EXISTS (SELECT 1 FROM attempts p WHERE p.run = r.seq AND p.fence = r.fence)`
+
 func (s *Store) late(ctx context.Context, cookie string) (list []Late, _ error) {
-	return list, s.query(ctx, `SELECT l.at, l.worker, coalesce(a.number, 0), l.fence, l.rc, l.error, l.stacktrace, l.result, l.size
+	return list, s.query(ctx, `SELECT l.at, l.worker, coalesce(a.number,
+			CASE WHEN l.fence = r.fence AND l.worker = r.worker AND `+settledInRun+` THEN r.attempts ELSE 0 END), l.fence, l.rc, l.error, l.stacktrace, l.result, l.size
 		FROM runs r JOIN late l ON l.run = r.seq
 		LEFT JOIN attempts a ON a.run = l.run AND a.fence = l.fence AND a.worker = l.worker
 		WHERE r.cookie = ?1 ORDER BY l.n`, func(row scanner) error {

@@ -108,6 +108,10 @@ type Run struct {
 // hasResult reports whether a run that has ended left more than its code.
 func (r *Run) hasResult() bool { return r.Error != "" || r.Stacktrace != "" || r.Result != nil }
 
+// endedBy reports whether the run has ended by the result of this attempt, which
+// then stands in the run's row and in no other. Most runs have no other attempt.
+func (r *Run) endedBy(a *Attempt) bool { return r.State.Terminal() && a.Outcome == Settled }
+
 // Attempt is an accepted lease that has ended.
 type Attempt struct {
 	Number     int // from 1; an attempt that was handed back leaves its number to the next

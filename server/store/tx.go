@@ -72,7 +72,7 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	t.wrote = true
 	p.move(r, &after)
 	t.w.recall.left(&after, ended)
-	if ended != nil {
+	if ended != nil && !after.endedBy(ended) {
 		p.attempts = append(p.attempts, ended.row(r.Seq))
 	}
 	if after.State.Terminal() && after.hasResult() {

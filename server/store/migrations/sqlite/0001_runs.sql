@@ -147,7 +147,8 @@ CREATE TABLE tags (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tags_run ON tags (run);
 
--- Accepted leases that have ended. The current one stands in the run.
+-- Accepted leases that have ended. The current one stands in the run, and so does
+-- the last of a run that has ended by its result.
 CREATE TABLE attempts (
     run         INTEGER NOT NULL,
     fence       INTEGER NOT NULL,
