@@ -12,16 +12,17 @@ type pending struct {
 
 // move has after written in the place of before.
 func (p *pending) move(before, after *Run) {
-	row := after.moveRow()
-	if i, again := p.place[before.Seq]; again { // what is stored is older than before
-		p.moves[i] = append(row, p.moves[i][len(row):]...)
-		return
+	i, again := p.place[before.Seq]
+	if !again {
+		if p.place == nil {
+			p.place = map[int64]int{}
+		}
+		i = len(p.moves)
+		p.place[before.Seq] = i
+		p.moves = append(p.moves, []any{before.Seq, before.version})
 	}
-	if p.place == nil {
-		p.place = map[int64]int{}
-	}
-	p.place[before.Seq] = len(p.moves)
-	p.moves = append(p.moves, append(row, before.Seq, before.version))
+	stored := p.moves[i] // of which the condition stays, for what is stored is older than before
+	p.moves[i] = after.moveRow(stored, len(stored) > len(updateLease.kinds) || !before.sameBut(after))
 }
 
 // forget drops everything.
@@ -36,10 +37,18 @@ func (p *pending) forget() {
 // write has the connection write what is pending.
 func (p *pending) write(c conn) error {
 	defer p.forget()
+	var usual, whole [][]any
+	for _, row := range p.moves {
+		if len(row) == len(updateLease.kinds) {
+			usual = append(usual, row)
+		} else {
+			whole = append(whole, row)
+		}
+	}
 	for _, part := range []struct {
 		statement *bulk
 		rows      [][]any
-	}{{updateRun, p.moves}, {insertAttempt, p.attempts}, {insertResult, p.results}} {
+	}{{updateLease, usual}, {updateRun, whole}, {insertAttempt, p.attempts}, {insertResult, p.results}} {
 		if len(part.rows) == 0 {
 			continue
 		}
@@ -51,32 +60,53 @@ func (p *pending) write(c conn) error {
 }
 
 // updateRun writes a run that has to be as it was read: the statement that read it
-// has locked it.
-var updateRun = newBulk(`
-	UPDATE runs AS r SET
-		version = :version, state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
-		queued_at = :queued_at, offered_at = :offered_at, accepted_at = :accepted_at, claimed_at = :claimed_at,
-		finished_at = :finished_at, cancel_at = :cancel_at, cancel_by = :cancel_by, cancel_reason = :cancel_reason,
-		cancel_told_at = :cancel_told_at, cancel_heeded_at = :cancel_heeded_at, stop = :stop,
-		due = :due, rc = :rc, blocked = :blocked, retries = :retries,
-		worker_digest = :worker_digest FROM given
-	WHERE r.seq = :seq AND r.version = :old_version`,
-	"version bigint", "state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
-	"queued_at bigint", "offered_at bigint", "accepted_at bigint", "claimed_at bigint",
-	"finished_at bigint", "cancel_at bigint", "cancel_by text", "cancel_reason text",
-	"cancel_told_at bigint", "cancel_heeded_at bigint", "stop text",
-	"due bigint", "rc text", "blocked bigint", "retries bigint", "worker_digest text",
-	"seq bigint", "old_version bigint")
+// has locked it. updateLease writes what changes in the usual life of a run, which
+// is half of it.
+var (
+	updateLease = newBulk(`UPDATE runs AS r SET `+leaseColumns+` FROM given WHERE r.seq = :seq AND r.version = :old_version`, leaseKinds...)
+	updateRun   = newBulk(`UPDATE runs AS r SET `+leaseColumns+`,
+		queued_at = :queued_at, claimed_at = :claimed_at, cancel_at = :cancel_at, cancel_by = :cancel_by, cancel_reason = :cancel_reason,
+		cancel_told_at = :cancel_told_at, cancel_heeded_at = :cancel_heeded_at, stop = :stop, blocked = :blocked, retries = :retries FROM given
+	WHERE r.seq = :seq AND r.version = :old_version`, append(leaseKinds,
+		"queued_at bigint", "claimed_at bigint", "cancel_at bigint", "cancel_by text", "cancel_reason text",
+		"cancel_told_at bigint", "cancel_heeded_at bigint", "stop text", "blocked bigint", "retries bigint")...)
+)
 
-// moveRow is a row of updateRun without the condition.
-func (r *Run) moveRow() []any {
-	row := make([]any, 0, len(updateRun.kinds))
-	return append(row,
+const leaseColumns = `
+		version = :version, state = :state, fence = :fence, attempts = :attempts, worker = :worker, session = :session, span = :span,
+		offered_at = :offered_at, accepted_at = :accepted_at, finished_at = :finished_at, due = :due, rc = :rc, worker_digest = :worker_digest`
+
+var leaseKinds = []string{
+	"seq bigint", "old_version bigint",
+	"version bigint", "state bigint", "fence bigint", "attempts bigint", "worker text", "session text", "span text",
+	"offered_at bigint", "accepted_at bigint", "finished_at bigint", "due bigint", "rc text", "worker_digest text",
+}
+
+// moveRow is a row of updateLease with the condition of another, or the whole row
+// of updateRun.
+func (r *Run) moveRow(condition []any, whole bool) []any {
+	size := len(updateLease.kinds)
+	if whole {
+		size = len(updateRun.kinds)
+	}
+	row := append(make([]any, 0, size), condition[:2]...)
+	row = append(row,
 		r.version, int64(r.State), r.Fence, int64(r.Attempts), r.Worker, r.Session, r.Span,
-		micros(r.QueuedAt), micros(r.OfferedAt), micros(r.AcceptedAt), micros(r.ClaimedAt),
-		micros(r.FinishedAt), micros(r.CancelAt), r.CancelBy, r.CancelReason,
-		micros(r.CancelToldAt), micros(r.CancelHeededAt), string(r.Stop),
-		micros(r.Due), r.RC, boolean(r.Blocked), int64(r.Retries), r.WorkerDigest)
+		micros(r.OfferedAt), micros(r.AcceptedAt), micros(r.FinishedAt), micros(r.Due), r.RC, r.WorkerDigest)
+	if !whole {
+		return row
+	}
+	return append(row,
+		micros(r.QueuedAt), micros(r.ClaimedAt), micros(r.CancelAt), r.CancelBy, r.CancelReason,
+		micros(r.CancelToldAt), micros(r.CancelHeededAt), string(r.Stop), boolean(r.Blocked), int64(r.Retries))
+}
+
+// sameBut reports whether a run differs only in what updateLease writes.
+func (r *Run) sameBut(o *Run) bool {
+	return r.QueuedAt.Equal(o.QueuedAt) && r.ClaimedAt.Equal(o.ClaimedAt) &&
+		r.CancelAt.Equal(o.CancelAt) && r.CancelBy == o.CancelBy && r.CancelReason == o.CancelReason &&
+		r.CancelToldAt.Equal(o.CancelToldAt) && r.CancelHeededAt.Equal(o.CancelHeededAt) && r.Stop == o.Stop &&
+		r.Blocked == o.Blocked && r.Retries == o.Retries
 }
 
 var insertAttempt = newBulk(`

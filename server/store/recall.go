@@ -80,20 +80,19 @@ func (t *tx) runsOf(cookies []string) (map[string]*Run, error) {
 // dropChanged locks runs and deletes those that another server has changed.
 func (t *tx) dropChanged(known map[string]*Run) error {
 	args := make([]any, 0, len(known))
-	for cookie := range known {
-		args = append(args, cookie)
+	versions := make(map[int64]int64, len(known))
+	for _, r := range known {
+		args = append(args, r.Seq)
 	}
 	places := list(&args)
-	same := make(map[string]bool, len(known))
-	err := t.rows(`SELECT cookie, version FROM runs WHERE cookie IN `+places+` ORDER BY seq + 0 FOR UPDATE`, func(row scanner) error {
-		var cookie string
-		var version int64
-		err := row.Scan(&cookie, &version)
-		same[cookie] = err == nil && known[cookie].version == version
+	err := t.rows(`SELECT seq, version FROM runs WHERE seq IN `+places+` ORDER BY seq + 0 FOR UPDATE`, func(row scanner) error {
+		var seq, version int64
+		err := row.Scan(&seq, &version)
+		versions[seq] = version
 		return err
 	}, args...)
-	for cookie := range known {
-		if !same[cookie] {
+	for cookie, r := range known {
+		if version, there := versions[r.Seq]; !there || version != r.version {
 			delete(known, cookie)
 		}
 	}
