@@ -159,12 +159,15 @@ func TestARepeatedAnswerIsAnAttemptOfItsOwn(t *testing.T) {
 	verdicts := make(chan api.VerdictCode, 2)
 	verdicts <- api.VerdictStale
 	verdicts <- api.VerdictAccepted
+	looked := make(chan struct{}) // closed when the first run has been seen
 	s := &server{script: func(_ context.Context, results []api.Result) ([]api.Verdict, error) {
+		<-looked
 		return []api.Verdict{{Cookie: results[0].Cookie, Fence: results[0].Fence, Verdict: <-verdicts}}, nil
 	}}
 	m := manager.New(manager.Config{Worker: "w", Capacity: 1, MaxResult: 100}, standard, s.report, slog.New(slog.DiscardHandler))
 	m.Handle(tracedRun("a", "echo"))
 	first := m.Holding()[0].TraceParent
+	close(looked)
 	for len(m.Holding()) > 0 {
 		time.Sleep(time.Millisecond)
 	}
