@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	otelapi "go.opentelemetry.io/otel"
 )
 
 // complaintInterval is the least time between two log lines.
@@ -19,6 +21,21 @@ type complaints struct {
 	logged time.Time  // when the last line was
 	count  int        // errors since
 	last   error      // the last of them
+}
+
+// hear has the API and the SDK say what they have to say in a log, without
+// secrets; nil drops it. It comes before anything of theirs is made, for that may
+// complain of what it is made of.
+func hear(log *slog.Logger, redactor *Redactor) *complaints {
+	registerHeaders(redactor)
+	to := slog.New(slog.DiscardHandler)
+	if log != nil {
+		to = slog.New(redactor.LogHandler(log.Handler()))
+	}
+	c := &complaints{log: to}
+	otelapi.SetErrorHandler(c)
+	otelapi.SetLogger(newSDKLog(to))
+	return c
 }
 
 // Handle implements the API's ErrorHandler.

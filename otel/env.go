@@ -39,7 +39,7 @@ func exporterFromEnv(elsewhere bool) (exporterKind, error) {
 		case endpoint != "":
 			kind = exporterOTLP
 		case elsewhere:
-			return exporterThrough, nil
+			return exporterThrough, checkHeaders("TRACES")
 		default:
 			return exporterNone, nil
 		}
@@ -49,10 +49,19 @@ func exporterFromEnv(elsewhere bool) (exporterKind, error) {
 	default:
 		return "", fmt.Errorf(`OTEL_TRACES_EXPORTER: unknown exporter %q; choose "otlp", "console" or "none"`, kind)
 	}
-	if err := checkProtocol("TRACES"); err != nil {
-		return "", err
+	return kind, checkExport("TRACES")
+}
+
+// checkExport reads the settings of a signal's exporter, which the exporter itself
+// takes for something else, or complains of with what they hold.
+func checkExport(signal string) error {
+	if err := checkProtocol(signal); err != nil {
+		return err
 	}
-	return kind, checkEndpoint("TRACES")
+	if err := checkEndpoint(signal); err != nil {
+		return err
+	}
+	return checkHeaders(signal)
 }
 
 func checkProtocol(signal string) error {
@@ -106,27 +115,6 @@ func endpointOptions() []otlptracehttp.Option {
 		return nil
 	}
 	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
-}
-
-// registerHeaders makes secrets of the values of the exporter's headers,
-// which hold its credentials.
-func registerHeaders(r *Redactor) {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS"} {
-		for pair := range strings.SplitSeq(env(name), ",") {
-			_, value, ok := strings.Cut(pair, "=")
-			if !ok {
-				value = pair
-			}
-			r.Register(strings.TrimSpace(value))
-			if plain, err := url.PathUnescape(value); err == nil {
-				value = strings.TrimSpace(plain)
-				r.Register(value)
-			}
-			if _, token, ok := strings.Cut(value, " "); ok { // "Bearer TOKEN"
-				r.Register(token)
-			}
-		}
-	}
 }
 
 // otlpEnv returns the variable that decides the setting of a signal, and its

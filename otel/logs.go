@@ -36,23 +36,21 @@ type Logs struct {
 // is exported.
 func SetupLogs(ctx context.Context, opts Options) (*Logs, error) {
 	kind, err := logsFromEnv(opts.Later)
-	if err != nil || kind == exporterNone {
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	if kind == exporterNone {
+		return nil, nil
 	}
 	redactor := opts.Redactor
 	if redactor == nil {
 		redactor = new(Redactor)
 	}
-	registerHeaders(redactor)
+	l := &Logs{complaints: hear(opts.Log, redactor), to: new(late)}
 	res, err := newResource(ctx, opts, redactor)
 	if err != nil {
 		return nil, fmt.Errorf("set up the export of logs: %w", err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	if opts.Log != nil {
-		log = opts.Log
-	}
-	l := &Logs{complaints: &complaints{log: log}, to: new(late)}
 	l.aborted, l.abort = context.WithCancelCause(context.Background())
 	l.provider = sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
@@ -88,11 +86,14 @@ func (l *Logs) export(ctx context.Context, to ...otlploghttp.Option) (bool, erro
 	if l.to.known() || l.aborted.Err() != nil {
 		return false, nil
 	}
+	if err := checkHeaders("LOGS"); err != nil {
+		return false, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	otelapi.SetErrorHandler(l.complaints)
 	next, err := otlploghttp.New(ctx, to...)
 	if err != nil {
 		return false, fmt.Errorf("set up the export of logs: %w", err)
 	}
-	otelapi.SetErrorHandler(l.complaints)
 	l.to.set(sdklog.NewBatchProcessor(abortable{next, l.aborted}, sdklog.WithExportInterval(logDelay)))
 	return true, nil
 }
@@ -115,10 +116,7 @@ func logsFromEnv(later bool) (exporterKind, error) {
 	default:
 		return "", fmt.Errorf(`OTEL_LOGS_EXPORTER: unknown exporter %q; choose "otlp" or "none"`, kind)
 	}
-	if err := checkProtocol("LOGS"); err != nil {
-		return "", err
-	}
-	return exporterOTLP, checkEndpoint("LOGS")
+	return exporterOTLP, checkExport("LOGS")
 }
 
 // Handler exports the records that matter as much as level says. It takes them

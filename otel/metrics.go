@@ -48,7 +48,7 @@ func SetupMetrics(ctx context.Context, opts Options) (*Metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up metrics: %w", err)
 	}
-	registerHeaders(redactor)
+	complaints := hear(opts.Log, redactor)
 	res, err := newResource(ctx, opts, redactor)
 	if err != nil {
 		return nil, fmt.Errorf("set up metrics: %w", err)
@@ -66,12 +66,8 @@ func SetupMetrics(ctx context.Context, opts Options) (*Metrics, error) {
 	}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(exporter))
 	otelapi.SetMeterProvider(provider)
-	log := slog.New(slog.DiscardHandler)
-	if opts.Log != nil {
-		log = slog.New(redactor.LogHandler(opts.Log.Handler()))
-	}
-	m := &Metrics{provider: provider, reader: exporter, complaints: &complaints{log: log}, handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(log.With("component", "metrics").Handler(), slog.LevelWarn),
+	m := &Metrics{provider: provider, reader: exporter, complaints: complaints, handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(complaints.log.With("component", "metrics").Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: scrapesAtOnce,
 	})}
 	if kind == exporterOTLP {
@@ -133,6 +129,7 @@ func (m *Metrics) Shutdown(ctx context.Context) error {
 			unpushed = fmt.Errorf("flush metrics: %w", unpushed)
 		}
 	}
+	m.complaints.flush()
 	otelapi.SetMeterProvider(noop.NewMeterProvider())
 	return errors.Join(unpushed, m.provider.Shutdown(bounded))
 }

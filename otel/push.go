@@ -80,7 +80,6 @@ func (p *pusher) shutdown(ctx context.Context) (err error) {
 		p.stop()
 		<-p.ended
 		err = errors.Join(p.push(ctx), p.exporter.Shutdown(ctx))
-		p.complaints.flush()
 	})
 	return err
 }
@@ -96,7 +95,7 @@ func metricsFromEnv(elsewhere bool) (exporterKind, error) {
 		switch {
 		case env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") != "":
 		case elsewhere && env("OTEL_EXPORTER_OTLP_ENDPOINT") == "":
-			return exporterThrough, nil
+			return exporterThrough, checkHeaders("METRICS")
 		default:
 			return exporterNone, nil
 		}
@@ -106,10 +105,7 @@ func metricsFromEnv(elsewhere bool) (exporterKind, error) {
 	default:
 		return "", fmt.Errorf(`OTEL_METRICS_EXPORTER: unknown exporter %q; choose "otlp", "prometheus" or "none"`, kind)
 	}
-	if err := checkProtocol("METRICS"); err != nil {
-		return "", err
-	}
-	return exporterOTLP, checkEndpoint("METRICS")
+	return exporterOTLP, checkExport("METRICS")
 }
 
 func newMetricExporter(ctx context.Context, kind exporterKind, through *Through) (sdkmetric.Exporter, error) {

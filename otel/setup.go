@@ -93,15 +93,7 @@ func Setup(ctx context.Context, opts Options) (func(context.Context) error, erro
 	if redactor == nil {
 		redactor = new(Redactor)
 	}
-	registerHeaders(redactor)
-	log := slog.New(slog.DiscardHandler)
-	if opts.Log != nil {
-		log = slog.New(redactor.LogHandler(opts.Log.Handler()))
-	}
-	complaints := &complaints{log: log}
-	otelapi.SetErrorHandler(complaints)
-	otelapi.SetLogger(newSDKLog(log))
-
+	complaints := hear(opts.Log, redactor)
 	p, err := newProvider(ctx, kind, opts, redactor)
 	if err != nil {
 		return nil, fmt.Errorf("set up tracing: %w", err)

@@ -29,45 +29,59 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 	return openWatch(ctx, t, otel.Options{Service: service, Version: version()}, cfg, secrets)
 }
 
-func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.Log, secrets []configs.Secret) (watch, error) {
-	redactor := t.redactor
+// newMeasuredWatch is newWatch for a command that serves metrics too.
+func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
+	return openWatch(ctx, t, otel.Options{Service: service, Version: version(), Later: true}, cfg, secrets)
+}
+
+func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.Log, secrets []configs.Secret) (w watch, err error) {
+	w = watch{level: new(slog.LevelVar), redactor: t.redactor}
 	for _, s := range secrets {
-		redactor.Register(s.Reveal())
+		w.redactor.Register(s.Reveal())
 	}
-	level := new(slog.LevelVar)
-	handler := otel.LogHandler(redactor.LogHandler(logHandler(t, cfg.Format, level)))
-	log := slog.New(handler)
-	opts.Log, opts.Redactor = log, redactor
-	logs, err := otel.SetupLogs(ctx, opts)
-	if err != nil {
+	handler := otel.LogHandler(w.redactor.LogHandler(logHandler(t, cfg.Format, w.level)))
+	w.log = slog.New(handler)
+	opts.Log, opts.Redactor = w.log, w.redactor
+	if w.logs, err = otel.SetupLogs(ctx, opts); err != nil {
 		return watch{}, usageError(err)
 	}
-	if logs != nil {
-		log = slog.New(slog.NewMultiHandler(handler, redactor.LogHandler(logs.Handler(level))))
+	if w.logs != nil {
+		w.log = slog.New(slog.NewMultiHandler(handler, w.redactor.LogHandler(w.logs.Handler(w.level))))
 	}
-	opts.Log = log
-	traces, err := startTracing(ctx, opts)
-	if err != nil {
+	opts.Log = w.log
+	if opts.Later {
+		if w.metrics, err = otel.SetupMetrics(ctx, opts); err != nil {
+			return watch{}, usageError(err)
+		}
+	}
+	if w.traces, err = startTracing(ctx, opts); err != nil {
 		return watch{}, err
 	}
-	w := watch{log: log, level: level, redactor: redactor, traces: traces, logs: logs, flush: func() { flush(ctx, log, traces, logs) }}
+	w.flush = func() { w.end(ctx) }
 	w.setLevel(cfg.Level)
 	return w, nil
 }
 
-// flush exports the last spans and lines, side by side, so that both together
-// take no longer than one. logs may be nil.
-func flush(ctx context.Context, log *slog.Logger, traces *tracing, logs *otel.Logs) {
-	var lines sync.WaitGroup
-	defer lines.Wait()
-	if logs != nil {
-		lines.Go(func() {
-			if err := logs.Shutdown(ctx); err != nil {
-				log.Warn("the last lines may not have been exported", "err", err)
+// end exports the last spans, lines and figures, side by side, so that all together
+// take no longer than one.
+func (w watch) end(ctx context.Context) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	if w.logs != nil {
+		others.Go(func() {
+			if err := w.logs.Shutdown(ctx); err != nil {
+				w.log.Warn("the last lines may not have been exported", "err", err)
 			}
 		})
 	}
-	traces.flush(ctx, log)
+	if w.metrics != nil {
+		others.Go(func() {
+			if err := w.metrics.Shutdown(ctx); err != nil {
+				w.log.Warn("the last metrics may not have been exported", "err", err)
+			}
+		})
+	}
+	w.traces.flush(ctx, w.log)
 }
 
 // setLevel sets the least important level that is logged.
@@ -77,30 +91,6 @@ func (w *watch) setLevel(name string) {
 		level = slog.LevelInfo // the settings have been checked
 	}
 	w.level.Set(level)
-}
-
-// newMeasuredWatch is newWatch for a command that serves metrics too.
-func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
-	w, err := openWatch(ctx, t, otel.Options{Service: service, Version: version(), Later: true}, cfg, secrets)
-	if err != nil {
-		return watch{}, err
-	}
-	if w.metrics, err = otel.SetupMetrics(ctx, otel.Options{Service: service, Version: version(), Log: w.log, Redactor: w.redactor}); err != nil {
-		w.flush()
-		return watch{}, usageError(err)
-	}
-	rest := w.flush
-	w.flush = func() {
-		var figures sync.WaitGroup
-		figures.Go(func() {
-			if err := w.metrics.Shutdown(ctx); err != nil {
-				w.log.Warn("the last metrics may not have been exported", "err", err)
-			}
-		})
-		rest()
-		figures.Wait()
-	}
-	return w, nil
 }
 
 // hide takes a secret out of all that is logged and exported from now on.

@@ -32,6 +32,7 @@ const (
 	plantedKey       = "planted-keyfile-4488aabbccd" // the content of a key file
 	plantedDatabase  = "planted-database-e1f0b2"     // the password of the database
 	plantedVariable  = "planted-variable-a9d3c4"     // what a client sends
+	plantedMalformed = "planted-malformed-77c0e4"    // a header of the collector that cannot be read
 )
 
 // leakPipeline has its secrets in everything that a pipeline can say.
@@ -100,7 +101,7 @@ func plant(t *testing.T, kind string) {
 	}
 	secrets := append([]string{
 		plantedSetting, plantedFile, plantedProxy, plantedQuery, plantedUser, plantedHeader, plantedEnv, plantedSecret, plantedCollector,
-		plantedKey, plantedDatabase,
+		plantedKey, plantedDatabase, plantedMalformed,
 	}, p.issued(enrolment)...)
 	p.out.look(t, append(secrets, plantedVariable))
 	dump := sightings{}
@@ -192,6 +193,39 @@ func (p *plantedSite) commands() {
 	key := p.write("tls.key", plantedKey)
 	p.note("a wrong key", exitOther, nil, "server", "--config", settings, "--listen", "127.0.0.1:0",
 		"--store", "sqlite://other.db", "--store-file", "", "--tls-cert-file", key, "--tls-key-file", key)
+	p.malformed()
+}
+
+// malformed starts what exports with headers that cannot be read.
+func (p *plantedSite) malformed() {
+	p.t.Helper()
+	const all = "OTEL_EXPORTER_OTLP_HEADERS="
+	at := "http://127.0.0.1:1"
+	toLogs := []string{"OTEL_LOGS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=" + at}
+	toBoth := []string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=" + at + "/v1/metrics", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=" + at + "/v1/logs"}
+	server := []string{"server", "--config", filepath.Join(p.dir, "server.yaml"), "--listen", "127.0.0.1:0"}
+	worker := append([]string{"worker"}, p.args...)
+	run := []string{"run", "leak"}
+	for i, tt := range []struct {
+		args, env []string
+		headers   string
+	}{
+		{server, toLogs, all + "x-api-key:" + plantedMalformed},
+		{server, toLogs, all + "authorization=Bearer%zz" + plantedMalformed},
+		{server, toLogs, "OTEL_EXPORTER_OTLP_LOGS_HEADERS=bad name=" + plantedMalformed},
+		{server, toBoth, "OTEL_EXPORTER_OTLP_METRICS_HEADERS=a=b," + plantedMalformed},
+		{worker, toBoth, all + "x-api-key:" + plantedMalformed},
+		{run, toLogs, all + "a=b," + plantedMalformed},
+		{run, toLogs, "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x-api-key:" + plantedMalformed},
+	} {
+		env := append(slices.Clone(p.worker), tt.env...)
+		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, all) })
+		p.note(fmt.Sprintf("malformed headers %d", i), exitUsage, append(env, tt.headers), tt.args...)
+		name, _, _ := strings.Cut(tt.headers, "=")
+		if last := p.out[len(p.out)-1].text; !strings.Contains(last, name) {
+			p.t.Errorf("%s does not say which variable it is about: %s", tt.args[0], last)
+		}
+	}
 }
 
 // issued are the enrolment and the credential that came of it.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // A collector is where one signal goes.
@@ -42,8 +44,8 @@ func collectorFromEnv(s Signal) (*collector, error) {
 		return nil, err
 	}
 	c := &collector{url: address, headers: make(http.Header), timeout: sendTimeout}
-	for name, value := range parseHeaders(signalEnv(s, "HEADERS")) {
-		c.headers.Set(name, value)
+	if err := c.readHeaders(s); err != nil {
+		return nil, err
 	}
 	if ms := signalEnv(s, "TIMEOUT"); ms != "" {
 		n, err := strconv.Atoi(ms)
@@ -91,21 +93,25 @@ func endpoint(s Signal) (string, error) {
 	return address, nil
 }
 
-// parseHeaders reads key=value pairs, whose values are URL-encoded.
-func parseHeaders(list string) map[string]string {
-	out := make(map[string]string)
-	for pair := range strings.SplitSeq(list, ",") {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			continue
-		}
-		value = strings.TrimSpace(value)
-		if plain, err := url.PathUnescape(value); err == nil {
-			value = plain
-		}
-		out[strings.TrimSpace(name)] = value
+// readHeaders reads name=value pairs, whose values are URL-encoded. The error does
+// not show them: they hold credentials.
+func (c *collector) readHeaders(s Signal) error {
+	list := signalEnv(s, "HEADERS")
+	if list == "" {
+		return nil
 	}
-	return out
+	n := 0
+	for pair := range strings.SplitSeq(list, ",") {
+		n++
+		name, value, ok := strings.Cut(pair, "=")
+		plain, err := url.PathUnescape(strings.TrimSpace(value))
+		name = strings.TrimSpace(name)
+		if !ok || err != nil || !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("%s: want name=value pairs with commas between them, and the values URL-encoded; pair %d is none", signalName(s, "HEADERS"), n)
+		}
+		c.headers.Set(name, plain)
+	}
+	return nil
 }
 
 // trustFromEnv is whom the collector must be, and who we are to it.
@@ -133,11 +139,14 @@ func trustFromEnv(s Signal) (*tls.Config, error) {
 }
 
 // signalEnv is the setting of the signal, or else that of all signals.
-func signalEnv(s Signal, setting string) string {
-	if v := env("OTEL_EXPORTER_OTLP_" + strings.ToUpper(string(s)) + "_" + setting); v != "" {
-		return v
+func signalEnv(s Signal, setting string) string { return env(signalName(s, setting)) }
+
+// signalName is the variable that decides.
+func signalName(s Signal, setting string) string {
+	if own := "OTEL_EXPORTER_OTLP_" + strings.ToUpper(string(s)) + "_" + setting; env(own) != "" {
+		return own
 	}
-	return env("OTEL_EXPORTER_OTLP_" + setting)
+	return "OTEL_EXPORTER_OTLP_" + setting
 }
 
 func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
