@@ -108,7 +108,7 @@ Try it on this machine, in two terminals:
 		c.GroupID = groupRun
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newDev(t), profiled(newServer(t)), profiled(newWorker(t)), newWorkers(t), newStatus(t), newTokens(t), newAudit(t), newQueues(t), newHealth(t), newDoctor(t), newBackup(t), newRestore(t), newConfig(t)} {
+	for _, c := range []*cobra.Command{roomy(newDev(t)), roomy(profiled(newServer(t))), roomy(profiled(newWorker(t))), newWorkers(t), newStatus(t), newTokens(t), newAudit(t), newQueues(t), newHealth(t), newDoctor(t), newBackup(t), newRestore(t), newConfig(t)} {
 		c.GroupID = groupOperate
 		root.AddCommand(c)
 	}

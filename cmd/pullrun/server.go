@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -51,9 +49,6 @@ wants a restart. Where something is wrong, nothing changes.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
 			w, err := newMeasuredWatch(ctx, t, "pullrun-server", cfg.Log, configs.SecretsOf(cfg)...)
 			if err != nil {
 				return err
@@ -70,11 +65,6 @@ wants a restart. Where something is wrong, nothing changes.`,
 func configFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVar(file, "config", "", "settings `file` in YAML, which must exist")
 }
-
-// gcPercent lets the server's heap, which is small, grow to three times what is in
-// use before it is collected. Under load that takes a tenth of the CPU otherwise.
-// GOGC goes before it.
-const gcPercent = 200
 
 // serve opens the store and serves it until ctx ends. ready is told of the
 // server when it can be called; what it returns is called at the end.
