@@ -35,6 +35,8 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.As(err, &invalid):
 		return api.Errorf(api.CodeInvalidRequest, "%w", err)
+	case errors.Is(err, forward.ErrTooMany):
+		return api.Errorf(api.CodeBodyTooLarge, "%w", err)
 	case errors.As(err, &not):
 		return api.Errorf(api.CodeNotFound, "%w", err)
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pullrun/pullrun/api"
@@ -64,6 +65,13 @@ func gzipped(t *testing.T, s string) string {
 	return b.String()
 }
 
+// under is a resource's spans in protobuf that hold content as field n of
+// their resource (1) or of their scope's spans (2).
+func under(n protowire.Number, content string) string {
+	inner := protowire.AppendString(protowire.AppendTag(nil, n, protowire.BytesType), content)
+	return string(protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), inner))
+}
+
 var protobuf = []string{"Content-Type", "application/x-protobuf"}
 
 func TestWhatAWorkerExportsIsShownAsTheWorkers(t *testing.T) {
@@ -93,6 +101,7 @@ func TestExportsThatTheServerDoesNotTake(t *testing.T) {
 	_, edit := forwarding(t, 0)
 	w := newWorld(t, edit)
 	traces := "/v1/workers/edge-1/otlp/v1/traces"
+	zipped := append(slices.Clip(protobuf), "Content-Encoding", "gzip")
 	for _, tt := range []struct {
 		name, path, body string
 		header           []string
@@ -106,6 +115,9 @@ func TestExportsThatTheServerDoesNotTake(t *testing.T) {
 		{"what is not gzip", traces, "x", append(protobuf, "Content-Encoding", "gzip"), api.CodeInvalidRequest},
 		{"too much", traces, strings.Repeat("x", 5<<20), protobuf, api.CodeBodyTooLarge},
 		{"too much once it is decompressed", traces, gzipped(t, strings.Repeat("x", 5<<20)), append(protobuf, "Content-Encoding", "gzip"), api.CodeBodyTooLarge},
+		{"spans of nothing", traces, gzipped(t, under(2, strings.Repeat("\x12\x00", 150_000))), zipped, api.CodeBodyTooLarge},
+		{"resources of nothing", traces, gzipped(t, strings.Repeat("\x0a\x00", 150_000)), zipped, api.CodeBodyTooLarge},
+		{"attributes of nothing", traces, gzipped(t, under(1, strings.Repeat("\x0a\x00", 150_000))), zipped, api.CodeBodyTooLarge},
 		{"a worker with a name that is none", "/v1/workers/!/otlp/v1/traces", "", protobuf, api.CodeInvalidRequest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -108,8 +108,8 @@ func (f *Forwarder) Dropped(s Signal) int64 {
 
 // Take puts an export request, in protobuf, into the queue, as coming from
 // the one that is named. It returns how many of its items found no room, and
-// an error that is an [*InvalidError] where the body is none, or a
-// [NotForwardedError].
+// an error that is an [*InvalidError] where the body is none, [ErrTooMany], or
+// a [NotForwardedError].
 func (f *Forwarder) Take(s Signal, body []byte, from Sender) (rejected int, err error) {
 	if f == nil || f.lanes[s] == nil {
 		return 0, NotForwardedError{s}

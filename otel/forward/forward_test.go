@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	logspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
@@ -480,4 +481,54 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// A few bytes that decode into many messages are refused before they are, and
+// what an SDK sends at once is not.
+func TestMessagesAreCounted(t *testing.T) {
+	c := newCollector(t)
+	for _, signal := range forward.Signals {
+		t.Setenv("OTEL_EXPORTER_OTLP_"+strings.ToUpper(string(signal))+"_ENDPOINT", c.URL)
+	}
+	f, err := forward.FromEnv(0, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(content string, fields ...protowire.Number) []byte { // the innermost first
+		raw := []byte(content)
+		for _, n := range fields {
+			raw = protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), raw)
+		}
+		return raw
+	}
+	const most = forward.MaxMessages
+	empty := func(tag byte, n int) string { return strings.Repeat(string([]byte{tag<<3 | 2, 0}), n) }
+	deep := ""
+	for range 200 {
+		deep = string(in(deep, 1, 5))
+	}
+	for _, tt := range []struct {
+		name    string
+		signal  forward.Signal
+		body    []byte
+		refused bool
+	}{
+		{"spans", forward.Traces, in(empty(2, most), 2, 1), true},
+		{"spans, just enough", forward.Traces, in(empty(2, most-2), 2, 1), false},
+		{"resources", forward.Traces, []byte(empty(1, most+1)), true},
+		{"attributes of a span", forward.Traces, in(empty(9, most), 2, 2, 1), true},
+		{"names of entities", forward.Traces, in(empty(3, most), 3, 1, 1), true},
+		{"points", forward.Metrics, in(empty(1, most), 5, 2, 2, 1), true},
+		{"log records", forward.Logs, in(empty(2, most), 2, 1), true},
+		{"bytes that nobody knows", forward.Logs, in(empty(15, most), 2, 1), false},
+		{"one long text", forward.Traces, in(strings.Repeat("x", 2*most), 5, 2, 2, 1), false},
+		{"a value that is nested without end", forward.Logs, append(in(deep, 5, 2, 2, 1), in(strings.Repeat("x", 2*most), 3, 2, 2, 1)...), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := f.Take(tt.signal, tt.body, worker)
+			if got := errors.Is(err, forward.ErrTooMany); got != tt.refused {
+				t.Errorf("Take() of %d bytes = %v, want it refused: %t", len(tt.body), err, tt.refused)
+			}
+		})
+	}
 }

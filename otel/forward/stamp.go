@@ -63,6 +63,9 @@ func stamp(s Signal, body []byte, from Sender) (batch, error) {
 	case Logs:
 		request = &logs{}
 	}
+	if err := countable(body, request.message().ProtoReflect().Descriptor()); err != nil {
+		return batch{}, err
+	}
 	if err := proto.Unmarshal(body, request.message()); err != nil {
 		return batch{}, &InvalidError{err}
 	}
