@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,37 +9,54 @@ import (
 	"reflect"
 )
 
-// Decode reads exactly one JSON value from r into v. What follows it, other
-// than white space, is an error: it would be a second body that nobody reads.
-// Fields that v does not have are ignored, as the protocol asks. An error of r
-// is returned as it is.
+// Decode reads exactly one JSON value from r into v, as [Unmarshal] does. An
+// error of r is returned as it is.
 func Decode(r io.Reader, v any) error {
-	d := json.NewDecoder(r)
-	var typed *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch err := d.Decode(v); {
-	case err == io.EOF:
-		return errors.New("the body is empty")
+	raw, err := io.ReadAll(r)
+	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the body ends within its JSON value: %w", err)
-	case errors.As(err, &typed):
-		if typed.Field == "" {
-			return fmt.Errorf("the body must be %s, got %s", jsonKind(typed.Type.Kind()), typed.Value)
-		}
-		return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind()), typed.Value)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("the body is not JSON: %w", err)
+		return cut(err)
 	case err != nil:
 		return err
 	}
-	switch _, err := d.Token(); {
-	case err == io.EOF:
-		return nil
-	case err == nil, errors.As(err, &syntax):
-		return errors.New("the body goes on after its JSON value")
-	default:
-		return err
+	return Unmarshal(raw, v)
+}
+
+// Unmarshal decodes exactly one JSON value into v. What follows it, other than
+// white space, is an error: it would be a second body that nobody reads. Fields
+// that v does not have are ignored, as the protocol asks.
+func Unmarshal(raw []byte, v any) error {
+	err := json.Unmarshal(raw, v)
+	var typed *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &typed) && typed.Field == "":
+		return fmt.Errorf("the body must be %s, got %s", jsonKind(typed.Type.Kind()), typed.Value)
+	case errors.As(err, &typed):
+		return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind()), typed.Value)
+	case errors.As(err, &syntax):
+		return malformed(raw, err)
 	}
+	return err
+}
+
+// malformed says in which way raw is not one JSON value.
+func malformed(raw []byte, err error) error {
+	var first json.RawMessage
+	switch first := json.NewDecoder(bytes.NewReader(raw)).Decode(&first); {
+	case first == nil:
+		return errors.New("the body goes on after its JSON value")
+	case first == io.EOF:
+		return errors.New("the body is empty")
+	case errors.Is(first, io.ErrUnexpectedEOF):
+		return cut(first)
+	}
+	return fmt.Errorf("the body is not JSON: %w", err)
+}
+
+// cut says that a body has not come to its end.
+func cut(err error) error {
+	return fmt.Errorf("the body ends within its JSON value: %w", err)
 }
 
 // jsonKind says in JSON's words what a field of Go's kind wants.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -25,7 +26,7 @@ func (s *Server) accept(r *http.Request, in api.Submit, key string) (store.Run, 
 // beginAccept gives a submit its turn at the store, and what it returns is the
 // rest of accept.
 func (s *Server) beginAccept(r *http.Request, in api.Submit, key string) func() (store.Run, bool, error) {
-	run, err := s.newRun(in)
+	run, err := s.newRun(r.Context(), in)
 	if err != nil {
 		return func() (store.Run, bool, error) { return store.Run{}, false, err }
 	}
@@ -67,11 +68,16 @@ func refusal(run store.NewRun, err error) error {
 }
 
 // newRun fills in what a submit leaves out.
-func (s *Server) newRun(in api.Submit) (store.NewRun, error) {
+func (s *Server) newRun(ctx context.Context, in api.Submit) (store.NewRun, error) {
 	if string(in.Variables) == "null" {
 		in.Variables = nil
 	}
+	leave, err := s.decoding.enter(ctx, len(in.Variables))
+	if err != nil {
+		return store.NewRun{}, err
+	}
 	digest, err := digestOf(in)
+	leave()
 	if err != nil {
 		return store.NewRun{}, err
 	}

@@ -1,11 +1,16 @@
 package server
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -16,11 +21,14 @@ type body interface{ Validate() error }
 
 // read decodes a request's body into v and checks it. A body beyond limit
 // bytes is refused without being read to its end.
-func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return api.Errorf(api.CodeUnsupportedMedia, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
 	}
-	err := api.Decode(http.MaxBytesReader(w, r.Body, limit), v)
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		err = s.decode(r.Context(), raw, v)
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -28,6 +36,10 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		extend(w, 0) // by now the answer is as late
 		return api.Errorf(api.CodeInvalidRequest, "the body did not arrive within %v", callTimeout)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return api.Errorf(api.CodeInvalidRequest, "the body ends within its JSON value: %w", err)
+	case r.Context().Err() != nil:
+		return r.Context().Err()
 	case err != nil:
 		return api.Errorf(api.CodeInvalidRequest, "%w", err)
 	}
@@ -38,6 +50,74 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 		return b.Validate()
 	}
 	return nil
+}
+
+// decode decodes a body into v, unless it is one that would take many times its
+// size.
+func (s *Server) decode(ctx context.Context, raw []byte, v any) error {
+	if list := crowded(raw); list != "" {
+		return fmt.Errorf("%s: may have at most %d entries, as any list of a body", list, maxEntries)
+	}
+	leave, err := s.decoding.enter(ctx, len(raw))
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return api.Unmarshal(raw, v)
+}
+
+// maxEntries is how many entries a list of a body may have before it is decoded:
+// no call takes more, and an entry of two bytes may take hundreds once it is.
+const maxEntries = api.MaxHolding
+
+// crowded returns the name of a list of the outermost object that has more
+// entries than any may, or "". It need not be valid JSON.
+func crowded(raw []byte) string {
+	if len(raw) < 2*maxEntries {
+		return ""
+	}
+	var name []byte // the last text directly within the outermost object
+	depth, entries := 0, 0
+	list := false // at depth 2 there is one
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			from := i + 1
+			i = textEnd(raw, from)
+			if depth == 1 {
+				name = raw[from:min(i, len(raw))]
+			}
+		case c == '{' || c == '[':
+			if depth++; depth == 2 {
+				list, entries = c == '[', 1
+			}
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 2 && list:
+			if entries++; entries > maxEntries {
+				return strconv.QuoteToGraphic(string(name[:min(len(name), 80)]))
+			}
+		}
+	}
+	return ""
+}
+
+// textEnd is where the text of JSON ends that begins at from, behind the quote.
+func textEnd(raw []byte, from int) int {
+	for i := from; ; i++ {
+		n := bytes.IndexByte(raw[min(i, len(raw)):], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		i += n
+		escapes := 0
+		for i-1-escapes >= from && raw[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+	}
 }
 
 // maxNesting is how deep variables and results may be nested. What is sent on

@@ -21,7 +21,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request) error {
 		return api.Errorf(api.CodeForbidden, "token %q is no enrolment: make one with \"pullrun tokens create --enrol\"", who.Name)
 	}
 	var in api.NewCredential
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if pattern := who.issued.Worker; pattern != "" {
@@ -42,7 +42,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.NewCredential
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	who := caller(r)

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -25,11 +27,11 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	signal := forward.Signal(r.PathValue("signal"))
-	body, err := readExport(w, r)
+	body, gzipped, err := readExport(w, r)
 	if err != nil {
 		return err
 	}
-	rejected, err := s.cfg().Forwarder.Take(signal, body, forward.Sender{Service: workerService, Instance: worker})
+	rejected, err := s.take(r.Context(), signal, body, gzipped, forward.Sender{Service: workerService, Instance: worker})
 	var invalid *forward.InvalidError
 	var not forward.NotForwardedError
 	switch {
@@ -48,32 +50,66 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readExport reads a body in protobuf, which may be compressed.
-func readExport(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if kind := r.Header.Get("Content-Type"); kind != "application/x-protobuf" {
-		return nil, api.Errorf(api.CodeUnsupportedMedia, "the body must be application/x-protobuf, got %q", kind)
+// take gives an export request to the forwarder, one of few at a time.
+func (s *Server) take(ctx context.Context, signal forward.Signal, body []byte, gzipped bool, from forward.Sender) (rejected int, err error) {
+	size := len(body)
+	if gzipped {
+		size = maxExport // it may be
 	}
-	body := io.Reader(http.MaxBytesReader(w, r.Body, maxExport))
+	leave, err := s.decoding.enter(ctx, size)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if gzipped {
+		if body, err = gunzip(body); err != nil {
+			return 0, err
+		}
+	}
+	return s.cfg().Forwarder.Take(signal, body, from)
+}
+
+// readExport reads a body in protobuf, which may be compressed.
+func readExport(w http.ResponseWriter, r *http.Request) (body []byte, gzipped bool, err error) {
+	if kind := r.Header.Get("Content-Type"); kind != "application/x-protobuf" {
+		return nil, false, api.Errorf(api.CodeUnsupportedMedia, "the body must be application/x-protobuf, got %q", kind)
+	}
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
-		z, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, api.Errorf(api.CodeInvalidRequest, "the body is not compressed by gzip: %w", err)
-		}
-		body = z
+		gzipped = true
 	default:
-		return nil, api.Errorf(api.CodeUnsupportedMedia, "the body may be compressed by gzip, got %q", encoding)
+		return nil, false, api.Errorf(api.CodeUnsupportedMedia, "the body may be compressed by gzip, got %q", encoding)
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, maxExport+1))
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxExport))
 	var large *http.MaxBytesError
 	switch {
-	case errors.As(err, &large), len(raw) > maxExport:
-		return nil, api.Errorf(api.CodeBodyTooLarge, "the export request is larger than the limit of %d bytes", maxExport)
+	case errors.As(err, &large):
+		return nil, false, tooLarge()
+	case err != nil:
+		return nil, false, api.Errorf(api.CodeInvalidRequest, "read the export request: %w", err)
+	}
+	return body, gzipped, nil
+}
+
+// gunzip decompresses an export request.
+func gunzip(body []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalidRequest, "the body is not compressed by gzip: %w", err)
+	}
+	raw, err := io.ReadAll(io.LimitReader(z, maxExport+1))
+	switch {
+	case len(raw) > maxExport:
+		return nil, tooLarge()
 	case err != nil:
 		return nil, api.Errorf(api.CodeInvalidRequest, "read the export request: %w", err)
 	}
 	return raw, nil
+}
+
+func tooLarge() error {
+	return api.Errorf(api.CodeBodyTooLarge, "the export request is larger than the limit of %d bytes", maxExport)
 }
 
 // forwards are the signals that workers may export through this server.

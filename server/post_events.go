@@ -18,7 +18,7 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Events
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	select {

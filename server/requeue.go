@@ -63,7 +63,7 @@ func (s *Server) requeue(r *http.Request, old *store.Run) (store.Run, bool, erro
 
 func (s *Server) requeueRuns(w http.ResponseWriter, r *http.Request) error {
 	var in api.Requeue
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	old, more, err := s.requeueable(r.Context(), in)

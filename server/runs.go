@@ -16,7 +16,7 @@ import (
 
 func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	var in api.Submit
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	key := r.Header.Get("Idempotency-Key")
@@ -53,7 +53,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
 	var in api.SubmitBatch
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	// The submits go to the store in their order, and none waits there for the
@@ -204,7 +204,7 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	var in api.Cancel
 	if r.ContentLength != 0 {
-		if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+		if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 			return err
 		}
 	}

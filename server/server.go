@@ -114,12 +114,13 @@ type Server struct {
 	ending   chan struct{} // closed when Run is told to stop
 
 	recording chan struct{} // holds a token while a worker's events are recorded
+	decoding  gate          // of large bodies
 }
 
 // New checks cfg and listens. It serves nothing before Run, but the address is
 // taken, and [Server.Addr] known.
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
-	s := &Server{store: st, log: log.With("component", "server"), hub: newHub(st.Publish), ending: make(chan struct{}), recording: make(chan struct{}, 1)}
+	s := &Server{store: st, log: log.With("component", "server"), hub: newHub(st.Publish), ending: make(chan struct{}), recording: make(chan struct{}, 1), decoding: make(gate, maxDecoding)}
 	s.config.Store(&cfg)
 	s.tokens = newAuthenticator(st, s.log)
 	if len(cfg.Tokens) == 0 && !cfg.Anonymous && !loopback(cfg.Listen) {

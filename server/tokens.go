@@ -15,7 +15,7 @@ const enrolmentLife = time.Hour
 
 func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	var in api.NewToken
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if in.Kind == "" {

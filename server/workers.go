@@ -13,7 +13,7 @@ import (
 
 func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Register
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	if len(in.Queues) == 0 {
@@ -56,7 +56,7 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Heartbeat
-	if err := read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	out, err := s.store.Heartbeat(r.Context(), s.store.Now(), store.PollIn{
@@ -77,7 +77,7 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Results
-	if err := read(w, r, s.cfg().MaxResult+s.cfg().MaxBody, &in); err != nil {
+	if err := s.read(w, r, s.cfg().MaxResult+s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
 	out := make([]api.Verdict, len(in.Results))
