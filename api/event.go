@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,6 +50,18 @@ type LogLine struct {
 type Progress struct {
 	At    time.Time    `json:"at"`    // when it was so
 	Tasks []TaskInHand `json:"tasks"` // the outermost first
+}
+
+// Path names the tasks, the outermost first, with the turns of their loops.
+func (p Progress) Path() string {
+	names := make([]string, len(p.Tasks))
+	for i, t := range p.Tasks {
+		names[i] = t.Label()
+		if t.Turns > 0 {
+			names[i] += fmt.Sprintf(" %d/%d", t.Turn, t.Turns)
+		}
+	}
+	return strings.Join(names, " > ")
 }
 
 // A RunEvent is a line that a worker adds to a run's history.

@@ -29,6 +29,7 @@ import (
 	"github.com/pullrun/pullrun/manager/feed"
 	"github.com/pullrun/pullrun/manager/outbox"
 	"github.com/pullrun/pullrun/otel/meter"
+	"github.com/pullrun/pullrun/otel/span"
 )
 
 // An Engine runs pipelines. [engine.Collection] is one. Run must return soon
@@ -120,6 +121,7 @@ type Manager struct {
 	log    *slog.Logger
 	limits atomic.Pointer[Limits]
 
+	spans   span.Keep       // of what runs do
 	running context.Context // of every run
 	stop    context.CancelCauseFunc
 	posting context.Context // of every report

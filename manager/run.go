@@ -13,6 +13,7 @@ import (
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager/feed"
+	"github.com/pullrun/pullrun/otel/span"
 )
 
 // A run is a RUN packet and what has become of it.
@@ -176,7 +177,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 			}
 			done <- o
 		}()
-		spans := &observer{redactor: m.cfg.Redactor, meter: m.cfg.Meter}
+		spans := &observer{redactor: m.cfg.Redactor, meter: m.cfg.Meter, process: trace.SpanFromContext(ctx)}
 		defer func() { spans.over(r, &m.mu) }()
 		o.out, o.err = m.engine.Run(ctx, m.input(r, spans))
 	}()
@@ -192,6 +193,7 @@ func (m *Manager) execute(ctx context.Context, r *run) (engine.Output, error) {
 	case o := <-done:
 		return o.out, o.err
 	case <-over.C:
+		span.Abandon(ctx)
 		m.log.ErrorContext(ctx, "run did not stop in time and is abandoned", "cookie", r.packet.Cookie, "pipeline", r.packet.Pipeline, "grace", grace)
 		return engine.Output{}, fmt.Errorf("%w: it did not stop within %s: %w", errAbandoned, grace, context.Cause(ctx))
 	}

@@ -40,7 +40,7 @@ func linksOf(p api.Packet) []span.Carrier {
 // the very next poll can name it. The caller has locked mu.
 func (m *Manager) beginProcess(ctx context.Context, r *run) context.Context {
 	p := r.packet
-	ctx, r.process = span.Process(ctx, sendOf(p), spanRun(p), m.spanAttempt(p), linksOf(p)...)
+	ctx, r.process = m.spans.Process(ctx, sendOf(p), spanRun(p), m.spanAttempt(p), linksOf(p)...)
 	r.at, r.trace, r.began = r.process.SpanContext(), span.Inject(ctx).TraceParent, time.Now()
 	return ctx
 }
@@ -95,6 +95,7 @@ const runBudget = 1000
 type observer struct {
 	redactor Redactor        // may be nil
 	meter    *meter.RunMeter // may be nil
+	process  trace.Span      // that they are below
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -129,11 +130,22 @@ func (o *observer) affords(ctx context.Context) bool {
 	return true
 }
 
+// begun counts a span that has not been made, for want of room in the process.
+func (o *observer) begun(s trace.Span) {
+	if s.IsRecording() || !o.process.IsRecording() {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropped++
+}
+
 // over notes on the run's span what it cannot show.
 func (o *observer) over(r *run, mu *sync.Mutex) {
 	o.mu.Lock()
 	dropped := o.dropped
 	o.mu.Unlock()
+	dropped += span.Refused(o.process)
 	if dropped == 0 {
 		return
 	}
@@ -157,6 +169,7 @@ func (o *observer) taskSpan(ctx context.Context, t engine.TaskInfo) (context.Con
 		return span.Quiet(ctx), func(error, span.Outcome) {}
 	}
 	ctx, s := span.Task(ctx, span.TaskInfo{Name: t.Name, Kind: string(t.Kind), ID: t.Pipeline + "/" + strconv.Itoa(t.Number)})
+	o.begun(s)
 	if t.Loop {
 		ctx = context.WithValue(ctx, loopKey{}, true)
 	}
@@ -183,6 +196,7 @@ func (o *observer) chipSpan(ctx context.Context, c engine.ChipInfo) (context.Con
 		return span.Quiet(ctx), func(error) {}
 	}
 	ctx, s := span.Chip(ctx, c.Chip)
+	o.begun(s)
 	return ctx, func(err error) {
 		o.record(ctx, s, err)
 		s.End()

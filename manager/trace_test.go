@@ -3,6 +3,7 @@ package manager_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager"
 	"github.com/pullrun/pullrun/otel/oteltest"
+	"github.com/pullrun/pullrun/otel/span"
 )
 
 const (
@@ -273,5 +275,42 @@ func TestACancelIsNotedWhenItArrives(t *testing.T) {
 	process := named(finish(), "process default")[0]
 	if len(process.Events) != 1 || process.Events[0].Name != "cancel requested" || process.Status != "" || process.Attributes["cicd.pipeline.result"] != "cancellation" {
 		t.Errorf("events %v, status %q, result %q, want the request alone and no error", process.Events, process.Status, process.Attributes["cicd.pipeline.result"])
+	}
+}
+
+// What a process has no room for is counted on the span of the run that lacks it.
+func TestSpansForWhichAWorkerHasNoRoomAreCounted(t *testing.T) {
+	finish := oteltest.Record(t, "worker")
+	began, goOn := make(chan struct{}), make(chan struct{})
+	wide := func(ctx context.Context, in engine.Input) (engine.Output, error) {
+		set, end := in.Observer.Task(ctx, engine.TaskInfo{Name: "set", Kind: engine.KindTasks})
+		loop, endLoop := in.Observer.Task(set, engine.TaskInfo{Name: "loop", Kind: engine.KindTasks, Loop: true})
+		for range 998 {
+			_, end := in.Observer.Chip(set, engine.ChipInfo{Chip: "straight"})
+			end(nil)
+		}
+		for range 1000 {
+			_, end := in.Observer.Task(loop, engine.TaskInfo{Name: "looped", Kind: engine.KindTasks})
+			end(nil)
+		}
+		began <- struct{}{}
+		<-goOn
+		endLoop(nil)
+		end(nil)
+		return engine.Output{}, nil
+	}
+	m := manager.New(manager.Config{Worker: "w", Capacity: 4}, pipelines{"wide": wide}, new(server).report, slog.New(slog.DiscardHandler))
+	for _, cookie := range []string{"a", "b", "c", "d"} {
+		m.Handle(tracedRun(cookie, "wide"))
+		<-began
+	}
+	close(goOn)
+	whole(t, m)
+	var dropped []string
+	for _, p := range named(finish(), "process default") {
+		dropped = append(dropped, p.Attributes["pullrun.spans.dropped"])
+	}
+	if want := fmt.Sprint(4*2000 - span.MostKept); !slices.Equal(dropped, []string{"", "", "", want}) {
+		t.Errorf("pullrun.spans.dropped = %q, want %s of the last", dropped, want)
 	}
 }

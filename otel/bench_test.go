@@ -22,7 +22,7 @@ func tenSpans(ctx context.Context) {
 	began := time.Now()
 	sent()
 
-	processCtx, process := span.Process(context.Background(), send, run, attempt, span.Lease(send, 1))
+	processCtx, process := new(span.Keep).Process(context.Background(), send, run, attempt, span.Lease(send, 1))
 	for _, name := range []string{"fetch", "summarise", "answer"} {
 		taskCtx, task := span.Task(processCtx, span.TaskInfo{Name: name, Kind: "chip", ID: "greet/1"})
 		if name == "fetch" {

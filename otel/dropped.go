@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/pullrun/pullrun/otel/span"
 )
 
 // counted is a processor that drops, and counts, what the next one would drop
@@ -26,10 +28,14 @@ func (c counted) OnEnd(s sdktrace.ReadOnlySpan) {
 	c.SpanProcessor.OnEnd(s)
 }
 
-// queueSize is how many spans may wait, as the SDK has it.
-func queueSize() int {
+// queueSize is how many spans may wait: as many as the SDK has it, and what may
+// come at once.
+func queueSize(bursts bool) int {
 	if n, err := strconv.Atoi(env("OTEL_BSP_MAX_QUEUE_SIZE")); err == nil && n > 0 {
 		return n
+	}
+	if bursts {
+		return sdktrace.DefaultMaxQueueSize + span.MostKept
 	}
 	return sdktrace.DefaultMaxQueueSize
 }

@@ -36,8 +36,8 @@ type exporter struct {
 	closed  chan struct{} // closed by Shutdown, the SDK's last call
 }
 
-func guard(next sdktrace.SpanExporter, redactor *Redactor, limit int, dropped *meter.SpanMeter) *exporter {
-	e := &exporter{next: next, redactor: redactor, limit: limit, room: queueSize(), meter: dropped, closed: make(chan struct{})}
+func guard(next sdktrace.SpanExporter, redactor *Redactor, limit, room int, dropped *meter.SpanMeter) *exporter {
+	e := &exporter{next: next, redactor: redactor, limit: limit, room: room, meter: dropped, closed: make(chan struct{})}
 	e.aborted, e.cancel = context.WithCancelCause(context.Background())
 	return e
 }

@@ -40,7 +40,8 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 	if limits.AttributeValueLengthLimit < 0 {
 		limits.AttributeValueLengthLimit = valueLimit
 	}
-	var batching []sdktrace.BatchSpanProcessorOption
+	room := queueSize(opts.Bursts)
+	batching := []sdktrace.BatchSpanProcessorOption{sdktrace.WithMaxQueueSize(room)}
 	if env("OTEL_BSP_SCHEDULE_DELAY") == "" {
 		batching = append(batching, sdktrace.WithBatchTimeout(batchDelay))
 	}
@@ -48,7 +49,7 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 	if err != nil {
 		return nil, err
 	}
-	exp := guard(next, redactor, limits.AttributeValueLengthLimit, dropped)
+	exp := guard(next, redactor, limits.AttributeValueLengthLimit, room, dropped)
 	// No WithSampler: one that is set here switches OTEL_TRACES_SAMPLER off.
 	return &provider{
 		exporter: exp,

@@ -54,6 +54,10 @@ type Options struct {
 	// exports nothing then.
 	Through *Through
 
+	// Bursts says that spans may come many at once, out of a [span.Keep]: the
+	// queue of those that wait for their export has room for all of them.
+	Bursts bool
+
 	// Later has the log wait for [Logs.ExportThrough] when the environment
 	// names no place.
 	Later bool

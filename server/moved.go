@@ -9,12 +9,15 @@ import (
 	"github.com/pullrun/pullrun/server/store"
 )
 
+// lastTimeout is how long the store may take to say where a run was.
+const lastTimeout = time.Second
+
 // moved acts on what has happened to runs: it wakes who waits for it, and
 // writes the spans that the move has completed. Each move is reported once.
 func (s *Server) moved(moves []store.Moved) {
 	for i := range moves {
 		m := &moves[i]
-		writeSpans(m)
+		s.writeSpans(m)
 		s.count(m)
 		if s.log.Enabled(context.Background(), slog.LevelDebug) {
 			s.log.DebugContext(traceOf(m), "run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
@@ -40,7 +43,7 @@ func traceOf(m *store.Moved) context.Context {
 
 // writeSpans writes the queue, lease and RUN spans from the times that the
 // store keeps, so that a server that restarts in between loses none.
-func writeSpans(m *store.Moved) {
+func (s *Server) writeSpans(m *store.Moved) {
 	run := span.Run{Cookie: m.Run.Cookie, Pipeline: m.Run.Pipeline, Queue: m.Run.Queue}
 	send := carrier(m.Run.Trace.Send)
 	if m.From == store.Offered && m.To == store.Running {
@@ -56,12 +59,25 @@ func writeSpans(m *store.Moved) {
 		span.WriteLease(lease, run, attempt, end)
 		process := lease
 		process.Self = span.Carrier{TraceParent: a.Span}
-		span.WriteTombstone(process, run, attempt, end)
+		span.WriteTombstone(process, run, attempt, end, func() span.Last { return s.last(m) })
 	}
 	if m.To.Terminal() {
 		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
 			run, m.Run.Attempts, outcome(&m.Run))
 	}
+}
+
+// last is where the worker of an attempt that has ended last said that the run
+// was.
+func (s *Server) last(m *store.Moved) span.Last {
+	ctx, cancel := context.WithTimeout(context.Background(), lastTimeout)
+	defer cancel()
+	activity, err := s.store.Activity(ctx, m.Run.Cookie)
+	p := progressOf(activity)
+	if err != nil || p == nil || activity.Fence != m.Attempt.Fence {
+		return span.Last{} // a trace is not worth more
+	}
+	return span.Last{Task: p.Path(), At: p.At}
 }
 
 func leaseEnd(o store.Outcome) span.LeaseEnd {

@@ -40,6 +40,9 @@ func TestAnAttemptIsToldWhatItFollows(t *testing.T) {
 			lease.TraceParent = process(got[0], span)
 		}
 		wk.poll(lease)
+		if span == firstProcess {
+			wk.progress(lease, 1, "fetch")
+		}
 		return got[0]
 	}
 	first := attempt(firstProcess)
@@ -77,10 +80,10 @@ func TestAnAttemptIsToldWhatItFollows(t *testing.T) {
 	var tombs []string
 	for _, s := range all {
 		if s.Name == "process default" {
-			tombs = append(tombs, s.SpanID+" "+s.Attributes["error.type"])
+			tombs = append(tombs, s.SpanID+" "+s.Attributes["error.type"]+" "+s.Attributes["pullrun.last.task"])
 		}
 	}
-	if want := []string{firstProcess + " lease_expired", secondProcess + " lease_expired"}; !slices.Equal(tombs, want) {
+	if want := []string{firstProcess + " lease_expired fetch", secondProcess + " lease_expired "}; !slices.Equal(tombs, want) {
 		t.Errorf("tombstones %q, want %q", tombs, want)
 	}
 }

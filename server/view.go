@@ -94,11 +94,16 @@ func viewLate(list []store.Late) []api.LateResult {
 
 // viewProgress is where a run that is worked on is, nil if that is not known.
 func viewProgress(r *store.Run, a store.Activity) *api.Progress {
-	if len(a.Progress) == 0 || !r.State.Leased() || a.Fence != r.Fence {
+	if !r.State.Leased() || a.Fence != r.Fence {
 		return nil
 	}
+	return progressOf(a)
+}
+
+// progressOf is where a worker has said that its run is, nil if it has not.
+func progressOf(a store.Activity) *api.Progress {
 	var p api.Progress
-	if json.Unmarshal(a.Progress, &p) != nil {
+	if len(a.Progress) == 0 || json.Unmarshal(a.Progress, &p) != nil {
 		return nil // a neighbouring version's
 	}
 	p.At = a.At

@@ -31,7 +31,8 @@ func newWatch(ctx context.Context, t terminal, service string, cfg configs.Log, 
 
 // newMeasuredWatch is newWatch for a command that serves metrics too.
 func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg configs.Log, secrets ...configs.Secret) (watch, error) {
-	return openWatch(ctx, t, otel.Options{Service: service, Version: version(), Later: true}, cfg, secrets)
+	opts := otel.Options{Service: service, Version: version(), Later: true, Bursts: service != "pullrun-server"}
+	return openWatch(ctx, t, opts, cfg, secrets)
 }
 
 func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.Log, secrets []configs.Secret) (w watch, err error) {

@@ -166,7 +166,7 @@ func (s *sight) line(now time.Time, columns int) string {
 	if tasks := s.at.Tasks; len(tasks) > 0 {
 		// By the worker's clock until then, and by ours since.
 		since := s.at.At.Sub(tasks[len(tasks)-1].Since) + now.Sub(s.heard)
-		line += fmt.Sprintf(" · %s %s", taskPath(tasks), took(since.Truncate(progressEvery)))
+		line += fmt.Sprintf(" · %s %s", s.at.Path(), took(since.Truncate(progressEvery)))
 	} else if s.why != "" {
 		line += " · " + s.why
 	}
@@ -203,18 +203,4 @@ func (s *sight) where() (text string) {
 		text += fmt.Sprintf(", attempt %d of %d", s.run.Attempt, mostAttempts(s.run))
 	}
 	return text
-}
-
-// taskPath names the tasks that a run is in, the outermost first, with the turns
-// of their loops.
-func taskPath(tasks []api.TaskInHand) string {
-	var names []string
-	for _, t := range tasks {
-		name := t.Label()
-		if t.Turns > 0 {
-			name += fmt.Sprintf(" %d/%d", t.Turn, t.Turns)
-		}
-		names = append(names, name)
-	}
-	return strings.Join(names, " > ")
 }

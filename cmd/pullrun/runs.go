@@ -235,7 +235,7 @@ func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 		at("started", run.StartedAt)
 		if p := run.Progress; p != nil {
 			last := p.Tasks[len(p.Tasks)-1]
-			row("at", fmt.Sprintf("%s, since %s", printable(taskPath(p.Tasks)), last.Since.Local().Format(time.DateTime)))
+			row("at", fmt.Sprintf("%s, since %s", printable(p.Path()), last.Since.Local().Format(time.DateTime)))
 		}
 		at("cancel requested", run.CancelRequestedAt)
 		cancelled(row, run)

@@ -95,12 +95,15 @@ var scenarios = []scenario{
 		name: "killed", picture: "The first worker is killed, the second does it",
 		play: func(s *tracedSite) string {
 			s.server()
-			w := s.worker("w")
+			w := s.worker("w", "--capacity", "2")
 			g := newGate(s.t)
 			run := s.submit(api.Submit{Pipeline: "steps", Variables: g.variables("1")})
 			g.waits(s.t, 1)
-			s.taken(run)
+			s.at(run, "call")
 			s.exported(run, "task prepare")
+			// Whatever has ended before the task of another run is exported before it.
+			other := s.submit(api.Submit{Pipeline: "give", Variables: []byte(`{"value":1}`)})
+			s.exported(s.ended(other.Cookie, api.StateSucceeded), "task return")
 			w.kill()
 			s.worker("w")
 			g.waits(s.t, 1)
@@ -118,9 +121,16 @@ var scenarios = []scenario{
 		    lease default (internal, pullrun-server)
 		    process default (consumer, pullrun-worker)
 		      task prepare (internal, pullrun-worker)
-		      task call (internal, pullrun-worker)
-		        chip http.http_request (internal, pullrun-worker)
-		          GET (client, pullrun-worker)
+		      task steps (internal, pullrun-worker)
+		        task rounds (internal, pullrun-worker)
+		          task say (internal, pullrun-worker)
+		          task call (internal, pullrun-worker)
+		            chip http.http_request (internal, pullrun-worker)
+		              GET (client, pullrun-worker)
+		          task say (internal, pullrun-worker)
+		          task call (internal, pullrun-worker)
+		            chip http.http_request (internal, pullrun-worker)
+		              GET (client, pullrun-worker)
 		      settle default (client, pullrun-worker)
 		        POST (client, pullrun-worker)
 		          POST /v1/workers/{id}/results (server, pullrun-server)
@@ -129,6 +139,7 @@ var scenarios = []scenario{
 			return errors.Join(
 				follows(all, "process default", "2", "lease default", "2"),
 				follows(all, "process default", "2", "process default", "1"),
+				says(all, "process default", "pullrun.last.task", "steps > rounds 1/2 > call"),
 			)
 		},
 	},
@@ -489,6 +500,20 @@ func (s *tracedSite) taken(run api.Run) {
 		var err error
 		if run, err = s.client.Get(ctx, run.Cookie, 0); err != nil {
 			s.t.Fatalf("wait until run %s is taken: %v", run.Cookie, err)
+		}
+	}
+}
+
+// at waits until the server knows that a run is at the task.
+func (s *tracedSite) at(run api.Run, task string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for p := run.Progress; p == nil || p.Tasks[len(p.Tasks)-1].Name != task; p = run.Progress {
+		time.Sleep(50 * time.Millisecond)
+		var err error
+		if run, err = s.client.Get(ctx, run.Cookie, 0); err != nil {
+			s.t.Fatalf("wait until a run is at %s: %v", task, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func Record(t *testing.T, service string) (finish func() []Span) {
 	t.Helper()
 	r := NewReceiver(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	shutdown, err := otel.Setup(t.Context(), otel.Options{Service: service})
+	shutdown, err := otel.Setup(t.Context(), otel.Options{Service: service, Bursts: true})
 	if err != nil {
 		t.Fatal(err)
 	}

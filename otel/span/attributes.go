@@ -20,6 +20,11 @@ const (
 	// that died, or whose answer came too late.
 	SyntheticKey = attribute.Key("pullrun.synthetic")
 
+	// LastTaskKey is where a run was when its worker last said so, and
+	// LastTimeKey when that was: see [Last].
+	LastTaskKey = attribute.Key("pullrun.last.task")
+	LastTimeKey = attribute.Key("pullrun.last.time")
+
 	// PostAttemptsKey is how many requests it took to deliver a result.
 	PostAttemptsKey = attribute.Key("pullrun.post.attempts")
 
@@ -34,7 +39,7 @@ const (
 
 	// SpansDroppedKey is how many iterations of a loop have no spans of their
 	// own because the loop's budget was spent; on a process span, how many
-	// tasks and chips have none because the run's was.
+	// tasks, chips and requests have none because the run's was, or the process's.
 	SpansDroppedKey = attribute.Key("pullrun.spans.dropped")
 )
 

@@ -38,18 +38,19 @@ func story(ctx context.Context) {
 	// The first worker has exported a task when it dies. Its process span
 	// never ends, so the server writes it.
 	queued, delivered := time.Now(), time.Now()
-	processCtx, _ := span.Process(context.Background(), send, run, first)
+	processCtx, _ := new(span.Keep).Process(context.Background(), send, run, first)
 	_, task := span.Task(processCtx, span.TaskInfo{Name: "fetch", Kind: "chip", ID: "greet/0"})
 	span.EndTask(task, span.Outcome{Result: span.Success})
 	died := span.Inject(processCtx)
 	expired := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: queued, End: delivered}, run, first)
 	span.WriteLease(span.Stored{Parent: send, Self: span.Lease(send, 1), Start: delivered, End: expired}, run, first, span.LeaseExpired)
-	span.WriteTombstone(span.Stored{Parent: send, Self: died, Start: delivered, End: expired}, run, first, span.LeaseExpired)
+	span.WriteTombstone(span.Stored{Parent: send, Self: died, Start: delivered, End: expired}, run, first, span.LeaseExpired,
+		func() span.Last { return span.Last{Task: "steps > rounds 3/5", At: time.Unix(1_800_000_000, 0)} })
 
 	// The second one runs it to a failure.
 	lease, redelivered := span.Lease(send, 2), time.Now()
-	processCtx, process := span.Process(context.Background(), send, run, second, lease, died)
+	processCtx, process := new(span.Keep).Process(context.Background(), send, run, second, lease, died)
 	span.CancelRequested(process)
 	loopCtx, loop := span.Task(processCtx, span.TaskInfo{Kind: "loop", ID: "greet/1"})
 	loop.SetAttributes(span.LoopIterationsKey.Int(20_000), span.SpansDroppedKey.Int(19_975))
@@ -154,7 +155,7 @@ func TestNamesDoNotGrowWithUse(t *testing.T) {
 		sent()
 		for _, open := range []func() (context.Context, trace.Span){
 			func() (context.Context, trace.Span) { return span.Submit(t.Context(), r) },
-			func() (context.Context, trace.Span) { return span.Process(t.Context(), parent, r, a) },
+			func() (context.Context, trace.Span) { return new(span.Keep).Process(t.Context(), parent, r, a) },
 			func() (context.Context, trace.Span) { return span.Settle(t.Context(), r, a) },
 			func() (context.Context, trace.Span) { return span.Chip(t.Context(), "k") },
 			func() (context.Context, trace.Span) {

@@ -50,12 +50,20 @@ func Send(ctx context.Context, r Run, size int) (_ context.Context, sent func())
 // The span is ended by [EndRun] when the server has taken the attempt's result,
 // and not before: where the server takes none, it writes a span of this id
 // itself. So there is always one of them, and never both.
-func Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carrier) (context.Context, trace.Span) {
+//
+// What is below the span is kept until it hangs under nothing that goes on but
+// this span: see [Keep].
+func (k *Keep) Process(ctx context.Context, send Carrier, r Run, a Attempt, linked ...Carrier) (context.Context, trace.Span) {
 	ctx = send.Context(ctx)
 	if idle(ctx) {
 		return ctx, none(ctx)
 	}
-	return start(ctx, opProcess+" "+r.Queue, trace.SpanKindConsumer, r.processAttributes(a), links(send, linked)...)
+	ctx, s := start(ctx, opProcess+" "+r.Queue, trace.SpanKindConsumer, r.processAttributes(a), links(send, linked)...)
+	if !s.IsRecording() {
+		return ctx, s
+	}
+	p := &processSpan{Span: s, keep: k}
+	return trace.ContextWithSpan(ctx, p), p
 }
 
 // TaskInfo is what a task's span says about it.

@@ -46,7 +46,7 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			finish := oteltest.Record(t, "svc")
-			_, process := span.Process(t.Context(), span.Carrier{}, run, first)
+			_, process := new(span.Keep).Process(t.Context(), span.Carrier{}, run, first)
 			span.EndRun(process, tt.outcome)
 			_, task := span.Task(t.Context(), span.TaskInfo{Name: "t"})
 			span.EndTask(task, tt.outcome)

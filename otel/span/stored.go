@@ -91,28 +91,42 @@ func WriteLease(w Stored, r Run, a Attempt, end LeaseEnd) {
 	s.End(trace.WithTimestamp(w.End))
 }
 
+// Last is where a run was when its worker last said so. The zero Last is not
+// known.
+type Last struct {
+	Task string // with those around it, and the turns of their loops
+	At   time.Time
+}
+
 // WriteTombstone writes the process span of an attempt whose result nobody
 // will take any more, under the context that the worker's heartbeats carried
 // (w.Self), so that what it had exported hangs where it belongs. Nothing is
 // written where that context is no span of the worker's own: an untraced worker
 // sends back the one it was given. Nor is it where the lease ended by an answer
-// of the worker, who writes the span itself then: see [WriteProcess].
-func WriteTombstone(w Stored, r Run, a Attempt, end LeaseEnd) {
+// of the worker, who writes the span itself then: see [WriteProcess]. Only for what
+// is written last is called, which says where the run was.
+func WriteTombstone(w Stored, r Run, a Attempt, end LeaseEnd, last func() Last) {
 	errType, _, message := end.lost()
 	if errType == "" {
 		return
 	}
-	w.process(r, a, Outcome{Result: Error, Type: errType, Message: message}, SyntheticKey.Bool(true))
+	w.process(r, a, Outcome{Result: Error, Type: errType, Message: message}, func() []attribute.KeyValue {
+		attrs := []attribute.KeyValue{SyntheticKey.Bool(true)}
+		if l := last(); l.Task != "" {
+			attrs = append(attrs, LastTaskKey.String(l.Task), LastTimeKey.String(l.At.UTC().Format(time.RFC3339Nano)))
+		}
+		return attrs
+	})
 }
 
 // WriteProcess writes the process span of an attempt under the context that it
 // had (w.Self) in a process that has ended since: one whose result waited in the
 // outbox.
 func WriteProcess(w Stored, r Run, a Attempt, o Outcome) {
-	w.process(r, a, o)
+	w.process(r, a, o, func() []attribute.KeyValue { return nil })
 }
 
-func (w Stored) process(r Run, a Attempt, o Outcome, more ...attribute.KeyValue) {
+func (w Stored) process(r Run, a Attempt, o Outcome, more func() []attribute.KeyValue) {
 	if off() || !w.selfFits() {
 		return
 	}
@@ -121,7 +135,7 @@ func (w Stored) process(r Run, a Attempt, o Outcome, more ...attribute.KeyValue)
 		return
 	}
 	s.SetAttributes(r.processAttributes(a)...)
-	s.SetAttributes(more...)
+	s.SetAttributes(more()...)
 	o.set(s, semconv.CICDPipelineResultKey)
 	s.End(trace.WithTimestamp(w.End))
 }

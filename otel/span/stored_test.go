@@ -31,7 +31,7 @@ func TestStoredSpanHasItsTimesAndParent(t *testing.T) {
 	span.WriteQueue(w, run, first)
 	span.WriteLease(w, run, first, span.LeaseReleased)
 	w.Self = span.Carrier{TraceParent: sibling}
-	span.WriteTombstone(w, run, first, span.LeaseExpired)
+	span.WriteTombstone(w, run, first, span.LeaseExpired, nowhere)
 	span.WriteProcess(w, run, first, span.Outcome{Result: span.Success})
 	spans := finish()
 	if len(spans) != 5 {
@@ -55,7 +55,7 @@ func TestStoredSpanNeedsAParent(t *testing.T) {
 			span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
 			span.WriteQueue(w, run, first)
 			span.WriteLease(w, run, first, span.LeaseSettled)
-			span.WriteTombstone(w, run, first, span.LeaseExpired)
+			span.WriteTombstone(w, run, first, span.LeaseExpired, nowhere)
 			span.WriteProcess(w, run, first, span.Outcome{Result: span.Success})
 			if got := finish(); len(got) != 0 {
 				t.Errorf("%d spans written, want none", len(got))
@@ -79,7 +79,7 @@ func TestSelf(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			finish := oteltest.Record(t, "svc")
 			span.WriteLease(stored(sampled, tt.self), run, first, span.LeaseExpired)
-			span.WriteTombstone(stored(sampled, tt.self), run, first, span.LeaseExpired)
+			span.WriteTombstone(stored(sampled, tt.self), run, first, span.LeaseExpired, nowhere)
 			spans := finish()
 			if got := len(spans) == 2; got != tt.kept {
 				t.Fatalf("tombstone written: %v, want %v", got, tt.kept)
@@ -117,7 +117,7 @@ func TestATombstoneIsForALeaseWithoutAnAnswer(t *testing.T) {
 		span.LeaseSettled: "", span.LeaseReleased: "", span.LeaseExpired: "lease_expired", span.LeaseAbandoned: "lease_abandoned",
 	} {
 		finish := oteltest.Record(t, "svc")
-		span.WriteTombstone(stored(sampled, sibling), run, first, end)
+		span.WriteTombstone(stored(sampled, sibling), run, first, end, nowhere)
 		got := ""
 		for _, s := range finish() {
 			got += s.Attributes["error.type"]
@@ -132,7 +132,7 @@ func TestATombstoneIsForALeaseWithoutAnAnswer(t *testing.T) {
 func TestLinks(t *testing.T) {
 	linked := []span.Carrier{{TraceParent: sampled}, {TraceParent: "nonsense"}, {}, {TraceParent: sibling}, {TraceParent: stranger}}
 	finish := oteltest.Record(t, "svc")
-	_, s := span.Process(t.Context(), span.Carrier{TraceParent: sampled}, run, first, linked...)
+	_, s := new(span.Keep).Process(t.Context(), span.Carrier{TraceParent: sampled}, run, first, linked...)
 	s.End()
 	span.WriteLease(stored(sampled, "", linked...), run, first, span.LeaseSettled)
 	for _, s := range finish() {
@@ -207,3 +207,6 @@ func TestSends(t *testing.T) {
 		t.Errorf("Sends() = %d, want 3", got)
 	}
 }
+
+// nowhere is where a run was that did not say.
+func nowhere() span.Last { return span.Last{} }
