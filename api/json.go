@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
+	"time"
 )
 
 // Decode reads exactly one JSON value from r into v, as [Unmarshal] does. An
@@ -36,8 +38,52 @@ func Unmarshal(raw []byte, v any) error {
 		return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind()), typed.Value)
 	case errors.As(err, &syntax):
 		return malformed(raw, err)
+	case err != nil:
+		return mistimed(raw, reflect.TypeOf(v), err)
 	}
-	return err
+	return nil
+}
+
+// mistimed names the field whose time is none, which encoding/json does not.
+func mistimed(raw []byte, t reflect.Type, err error) error {
+	field, text := badTime(raw, t)
+	if field == "" {
+		return err
+	}
+	return fmt.Errorf("%s: wants a time such as 2026-11-25T10:00:00Z, got %s", strings.TrimPrefix(field, "."), quote(string(text)))
+}
+
+// badTime finds the first time in raw, which is to be a t, that is none.
+func badTime(raw json.RawMessage, t reflect.Type) (field string, text json.RawMessage) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		if json.Unmarshal(raw, new(time.Time)) != nil {
+			return ".", raw
+		}
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		var list []json.RawMessage
+		_ = json.Unmarshal(raw, &list) // what is no list has no times
+		for i, entry := range list {
+			if field, text := badTime(entry, t.Elem()); field != "" {
+				return fmt.Sprintf("[%d]%s", i, field), text
+			}
+		}
+	case t.Kind() == reflect.Struct:
+		var members map[string]json.RawMessage
+		_ = json.Unmarshal(raw, &members) // what is no object has no times
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if member := members[name]; member != nil {
+				if field, text := badTime(member, f.Type); field != "" {
+					return "." + name + strings.TrimSuffix(field, "."), text
+				}
+			}
+		}
+	}
+	return "", nil
 }
 
 // malformed says in which way raw is not one JSON value.

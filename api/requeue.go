@@ -1,10 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"fmt"
-	"time"
-)
+import "time"
 
 // A Requeue asks for runs that ended without success to be run again: the
 // newest that are in one of the states, have all else that is given, and have
@@ -65,22 +61,6 @@ func (r Requeue) Validate() error {
 	c.labels("tags", r.Tags)
 	c.between("limit", int64(r.Limit), 0, MaxListed)
 	return c.err()
-}
-
-// UnmarshalJSON names the time that is none, which encoding/json does not.
-func (r *Requeue) UnmarshalJSON(raw []byte) error {
-	type body Requeue
-	err := json.Unmarshal(raw, (*body)(r))
-	var fields map[string]json.RawMessage
-	if err == nil || json.Unmarshal(raw, &fields) != nil {
-		return err
-	}
-	for _, name := range []string{"since", "until"} {
-		if text := fields[name]; text != nil && json.Unmarshal(text, new(time.Time)) != nil {
-			return fmt.Errorf("%s: wants a time such as 2026-11-25T10:00:00Z, got %s", name, quote(string(text)))
-		}
-	}
-	return err
 }
 
 // Ordered reports whether there is any time from since on and before until, of

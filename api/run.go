@@ -211,12 +211,42 @@ type SubmitBatch struct {
 	Runs []Submit `json:"runs"`
 }
 
-// Validate reports what is wrong with the batch as a whole. Each submit is
-// judged on its own, so that one bad submit does not hold up the others.
+// Validate reports what is wrong with the batch as a whole.
 func (b SubmitBatch) Validate() error {
 	var c check
 	c.batch("runs", len(b.Runs))
 	return c.err()
+}
+
+// Submits is a [SubmitBatch] as a server reads it. Each submit is decoded and
+// judged on its own, so that one bad submit does not hold up the others.
+type Submits struct {
+	Runs []json.RawMessage `json:"runs"`
+}
+
+// Validate reports what is wrong with the batch as a whole.
+func (b Submits) Validate() error {
+	var c check
+	c.batch("runs", len(b.Runs))
+	return c.err()
+}
+
+// Submit decodes one submit of the batch and reports everything that is wrong
+// with it.
+func (b Submits) Submit(i int) (Submit, error) {
+	var s Submit
+	raw := b.Runs[i]
+	if raw[0] != '{' {
+		return s, Errorf(CodeInvalidRequest, "%s: must be an object", at("runs", i, ""))
+	}
+	err := Unmarshal(raw, &s)
+	if err == nil {
+		err = s.Validate()
+	}
+	if err != nil {
+		return s, Errorf(CodeInvalidRequest, "%s: %w", at("runs", i, ""), err)
+	}
+	return s, nil
 }
 
 // A SubmitResult answers one submit of a batch: a run or a problem.

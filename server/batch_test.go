@@ -62,3 +62,41 @@ func TestBatch(t *testing.T) {
 		t.Errorf("runs in the order of the batch, newest first (-want +got):\n%s", diff)
 	}
 }
+
+// One submit that cannot be decoded is refused in its place, by field, and the
+// others are taken.
+func TestBatchWithOneOfAnotherType(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.WithValue(t.Context(), badEntry{}, true)
+	body := `{"runs": [{"pipeline": "p", "cookie": "a"}, {"pipeline": "p", "not_before": "x"}, {"pipeline": "p", "cookie": 5},
+		5, null, {"pipeline": "p", "labels": {"a": "b", "c": 1}}, {"pipeline": "p", "queue": "Q"}, {"pipeline": "p", "not_before": 7}, {"pipeline": "p", "cookie": "b"}]}`
+	a, err := w.send(w.request(ctx, "POST", "/v1/runs/batch", body))
+	if err != nil || a.status != http.StatusOK {
+		t.Fatalf("batch = %d %s, %v", a.status, a.body, err)
+	}
+	var got []string
+	for _, r := range into[api.SubmitBatchResult](t, a).Results {
+		if r.Problem != nil {
+			got = append(got, r.Problem.Message)
+			continue
+		}
+		got = append(got, r.Run.Cookie)
+	}
+	want := []string{
+		"a",
+		`runs[1]: not_before: wants a time such as 2026-11-25T10:00:00Z, got "\"x\""`,
+		"runs[2]: cookie: must be text, got number",
+		"runs[3]: must be an object",
+		"runs[4]: must be an object",
+		"runs[5]: labels: must be text, got number",
+		`runs[6]: queue: "Q" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit`,
+		`runs[7]: not_before: wants a time such as 2026-11-25T10:00:00Z, got "7"`,
+		"b",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/batch", `{"runs": {}}`)
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/batch", `{"runs": null}`)
+}

@@ -102,7 +102,7 @@ func TestBadBodies(t *testing.T) {
 		{"a number for text", "application/json", `{"pipeline": 1}`, api.CodeInvalidRequest, "pipeline: must be text"},
 		{"a fraction for a number", "application/json", `{"pipeline": "p", "priority": 1.5}`, api.CodeInvalidRequest, "priority: must be a whole number"},
 		{"a number beyond all", "application/json", `{"pipeline": "p", "run_timeout_ms": 9223372036854775808}`, api.CodeInvalidRequest, "run_timeout_ms"},
-		{"a time that is none", "application/json", `{"pipeline": "p", "not_before": "soon"}`, api.CodeInvalidRequest, "soon"},
+		{"a time that is none", "application/json", `{"pipeline": "p", "not_before": "soon"}`, api.CodeInvalidRequest, "not_before: wants a time such as 2026-11-25T10:00:00Z, got"},
 		{"a pipeline with a slash", "application/json", `{"pipeline": "../p"}`, api.CodeInvalidRequest, "not the name of a pipeline"},
 		{"a cookie with a space", "application/json", `{"pipeline": "p", "cookie": "a b"}`, api.CodeInvalidRequest, "cookie"},
 		{"a queue in capitals", "application/json", `{"pipeline": "p", "queue": "Q"}`, api.CodeInvalidRequest, "queue"},

@@ -52,7 +52,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
-	var in api.SubmitBatch
+	var in api.Submits
 	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
@@ -60,8 +60,9 @@ func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {
 	// one before it, so that they are committed together.
 	out := make([]api.SubmitResult, len(in.Runs))
 	var submits sync.WaitGroup
-	for i, one := range in.Runs {
-		if err := one.Validate(); err != nil {
+	for i := range in.Runs {
+		one, err := in.Submit(i)
+		if err != nil {
 			out[i].Problem = s.problem(r, err)
 			continue
 		}
