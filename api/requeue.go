@@ -1,6 +1,14 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Requeue asks for runs that ended without success to be run again: the
 // newest that are in one of the states, have all else that is given, and have
@@ -61,6 +69,30 @@ func (r Requeue) Validate() error {
 	c.labels("tags", r.Tags)
 	c.between("limit", int64(r.Limit), 0, MaxListed)
 	return c.err()
+}
+
+// UnmarshalJSON refuses fields that this version does not know, as no other body
+// does: without a filter that was asked for, more runs would be requeued.
+func (r *Requeue) UnmarshalJSON(raw []byte) error {
+	type body Requeue
+	if err := json.Unmarshal(raw, (*body)(r)); err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	var known []string
+	for f := range reflect.TypeFor[Requeue]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known = append(known, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+			return fmt.Errorf("%s: is no field of this body, whose fields are %s", strings.Trim(quote(name), `"`), strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // Ordered reports whether there is any time from since on and before until, of
