@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -24,6 +25,9 @@ type body interface{ Validate() error }
 func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return api.Errorf(api.CodeUnsupportedMedia, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return api.Errorf(api.CodeUnsupportedMedia, "the body must be JSON as it is, got Content-Encoding %q", encoding)
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {

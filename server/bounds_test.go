@@ -136,6 +136,9 @@ func TestBadBodiesOfWorkers(t *testing.T) {
 			t.Errorf("POST %s of a list answers %s", call, a.body)
 		}
 		w.refused(api.CodeUnsupportedMedia, "POST", call, `{}`, "Content-Type", "text/json")
+		if a := w.refused(api.CodeUnsupportedMedia, "POST", call, gzipped(t, `{}`), "Content-Encoding", "gzip"); !strings.Contains(a.body, `Content-Encoding \"gzip\"`) {
+			t.Errorf("POST %s of what is compressed answers %s", call, a.body)
+		}
 		if !strings.HasSuffix(call, "/cancel") { // which wants nothing
 			w.refused(api.CodeInvalidRequest, "POST", call, `{}`)
 		}
