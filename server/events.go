@@ -31,6 +31,12 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	kinds := r.URL.Query()["kind"]
+	for _, kind := range kinds {
+		if !api.ValidName(kind) {
+			return api.Errorf(api.CodeInvalidRequest, "kind: %q is not a kind of event", kind)
+		}
+	}
 	after, err := s.eventsAfter(r, id)
 	if err != nil {
 		return err
@@ -38,7 +44,7 @@ func (s *Server) runEvents(w http.ResponseWriter, r *http.Request) error {
 	if wantsJSON(r.Header.Get("Accept")) {
 		return s.eventPage(w, r, id, after)
 	}
-	return s.eventStream(w, r, id, after)
+	return s.eventStream(w, r, &stream{Server: s, w: w, cookie: id, after: after, kinds: kinds})
 }
 
 // eventsAfter is the number after which a reader wants events.
@@ -93,13 +99,13 @@ func viewEvent(e store.Event, before int64) api.Event {
 }
 
 // eventStream streams a run's history as server-sent events until it has ended.
-func (s *Server) eventStream(w http.ResponseWriter, r *http.Request, id string, after int64) error {
+func (s *Server) eventStream(w http.ResponseWriter, r *http.Request, stream *stream) error {
+	id := stream.cookie
 	changes, leave := s.hub.watch(id)
 	defer leave()
 	if _, err := s.store.Get(r.Context(), id); err != nil {
 		return err // while the answer can still be a problem
 	}
-	stream := &stream{Server: s, w: w, cookie: id, after: after, kinds: r.URL.Query()["kind"]}
 	if stream.wants(api.EventProgress) {
 		defer s.attend(id)()
 	}

@@ -160,6 +160,12 @@ func TestFollow(t *testing.T) {
 	step("state", "SUCCEEDED")
 	w.refused(api.CodeInvalidRequest, "GET", "/v1/runs/c/events", nil, "Last-Event-ID", "x")
 	w.refused(api.CodeInvalidRequest, "GET", "/v1/runs/c/events", nil, "Last-Event-ID", "-1")
+	for _, accept := range []string{"text/event-stream", "application/json"} {
+		a := w.refused(api.CodeInvalidRequest, "GET", "/v1/runs/c/events?kind=log&kind=BAD%20KIND", nil, "Accept", accept)
+		if !strings.Contains(a.body, `kind: \"BAD KIND\" is not a kind`) {
+			t.Errorf("the answer is %s, want the kind that is none", a.body)
+		}
+	}
 }
 
 // A worker cannot tell readers a run's state in the server's place.
