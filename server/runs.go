@@ -19,9 +19,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if key != "" && !api.ValidCookie(key) {
-		return api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only letters, digits and . _ : -, and begins with a letter or digit", key)
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
 	}
 	wait, err := preferredWait(r, api.MaxWaitSeconds)
 	if err != nil {
@@ -49,6 +49,19 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		return reply(w, http.StatusCreated, s.viewRun(run))
 	}
 	return reply(w, http.StatusOK, s.viewRun(run))
+}
+
+// idempotencyKey reads what a submit without a cookie is known by. It is taken
+// as it is sent: one in quotes, as drafts of the header have it, is another.
+func idempotencyKey(r *http.Request) (string, error) {
+	key := r.Header.Get("Idempotency-Key")
+	switch {
+	case len(key) > api.MaxCookieBytes:
+		return "", api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: is longer than %d bytes", api.MaxCookieBytes)
+	case strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }):
+		return "", api.Errorf(api.CodeInvalidRequest, "Idempotency-Key: %q may hold only printable ASCII", key)
+	}
+	return key, nil
 }
 
 func (s *Server) submitBatch(w http.ResponseWriter, r *http.Request) error {

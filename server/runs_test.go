@@ -145,7 +145,25 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	w.refused(api.CodeCookieCollision, "POST", "/v1/runs", api.Submit{Pipeline: "other"}, "Idempotency-Key", "k")
 	w.refused(api.CodeCookieCollision, "POST", "/v1/runs", api.Submit{Pipeline: "p", Cookie: "mine"}, "Idempotency-Key", "k")
-	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs", in, "Idempotency-Key", "no key")
+	for _, key := range []string{"a key", `"8e03978e-40d5-43dd-bc93-6894a57f9324"`, "{/%?=&'}", strings.Repeat("k", 128)} {
+		first := into[api.Run](t, w.want(http.StatusCreated, "POST", "/v1/runs", in, "Idempotency-Key", key))
+		again := into[api.Run](t, w.want(http.StatusOK, "POST", "/v1/runs", in, "Idempotency-Key", key))
+		if first.Cookie != again.Cookie {
+			t.Errorf("key %s: runs %s and %s, want one", key, first.Cookie, again.Cookie)
+		}
+		if a := w.refused(api.CodeCookieCollision, "POST", "/v1/runs", api.Submit{Pipeline: "other"}, "Idempotency-Key", key); !strings.Contains(a.body, "used before") {
+			t.Errorf("key %s: the problem is %s", key, a.body)
+		}
+	}
+	for key, says := range map[string]string{
+		strings.Repeat("k", 129): "is longer than 128 bytes",
+		"schlüssel":              "may hold only printable ASCII",
+		"a\tb":                   "may hold only printable ASCII",
+	} {
+		if a := w.refused(api.CodeInvalidRequest, "POST", "/v1/runs", in, "Idempotency-Key", key); !strings.Contains(a.body, "Idempotency-Key: ") || !strings.Contains(a.body, says) {
+			t.Errorf("key %q: the problem is %s, want %q in it", key, a.body, says)
+		}
+	}
 	w.want(http.StatusCreated, "POST", "/v1/runs", in, "Idempotency-Key", "k", "Authorization", bearer("two"))
 	w.want(http.StatusCreated, "POST", "/v1/runs", in)
 }
