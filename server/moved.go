@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/span"
 	"github.com/pullrun/pullrun/server/store"
 )
@@ -44,6 +45,9 @@ func traceOf(m *store.Moved) context.Context {
 // writeSpans writes the queue, lease and RUN spans from the times that the
 // store keeps, so that a server that restarts in between loses none.
 func (s *Server) writeSpans(m *store.Moved) {
+	if !otel.Enabled() {
+		return
+	}
 	run := span.Run{Cookie: m.Run.Cookie, Pipeline: m.Run.Pipeline, Queue: m.Run.Queue}
 	send := carrier(m.Run.Trace.Send)
 	if m.From == store.Offered && m.To == store.Running {
