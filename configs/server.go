@@ -62,11 +62,12 @@ type Traces struct {
 
 // ServerLimits bounds what a server takes.
 type ServerLimits struct {
-	Body   Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
-	Result Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
-	Queued int  `mapstructure:"queued" doc:"Most runs that may wait in one queue, whether for a worker, for a slot of their concurrency key or for their time. With several servers on one database it is approximate. Zero is no limit."`
-	Rate   int  `mapstructure:"rate" doc:"Most calls that a token may make in a second, other than those of a worker. Zero is no limit."`
-	Polls  int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
+	Body    Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
+	Result  Size `mapstructure:"result" doc:"Largest result of a run. The workers' limits.result should not exceed it."`
+	Queued  int  `mapstructure:"queued" doc:"Most runs that may wait in one queue, whether for a worker, for a slot of their concurrency key or for their time. With several servers on one database it is approximate. Zero is no limit."`
+	Rate    int  `mapstructure:"rate" doc:"Most calls that a token may make in a second, other than those of a worker. Zero is no limit."`
+	Polls   int  `mapstructure:"polls" doc:"Most polls that may be held at once, which is the number of workers."`
+	Readers int  `mapstructure:"readers" doc:"Most calls that may follow runs or wait for their end at once. Where there are tokens, one may have half of them. Each takes a connection and some 50 KiB of memory."`
 }
 
 // DefaultServer serves its own machine, over HTTP, from a file in the working
@@ -83,7 +84,7 @@ func DefaultServer() Server {
 		CancelTimeout:      30 * time.Second,
 		MaxAttempts:        3,
 		Dispatch:           Dispatch{Aging: time.Minute},
-		Limits:             ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000},
+		Limits:             ServerLimits{Body: MiB, Result: 8 * MiB, Queued: 100_000, Polls: 10_000, Readers: 4_000},
 		StoreReserve:       64 * MiB,
 		Retention:          defaultRetention(),
 		ShutdownTimeout:    10 * time.Second,
@@ -123,6 +124,7 @@ func (s Server) Validate() error {
 	atLeast(&c, "limits.queued", s.Limits.Queued, 0)
 	atLeast(&c, "limits.rate", s.Limits.Rate, 0)
 	atLeast(&c, "limits.polls", s.Limits.Polls, 1)
+	atLeast(&c, "limits.readers", s.Limits.Readers, 1)
 	if s.TraceURL != "" && !strings.Contains(s.TraceURL, "{trace}") {
 		c.add("trace_url", "wants {trace} where the trace's id belongs, got %q", s.TraceURL)
 	}

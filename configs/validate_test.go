@@ -157,6 +157,7 @@ renew: must be at least 1s, got 0s`},
 		{name: "limits let something through", change: func(s *Server) { s.Limits, s.MaxAttempts = ServerLimits{}, 0 }, want: `
 limits.body: must be at least 1KiB, got 0B
 limits.polls: must be at least 1, got 0
+limits.readers: must be at least 1, got 0
 limits.result: must be at least 1KiB, got 0B
 max_attempts: must be from 1 to 100, got 0`},
 		{name: "a link to traces has a place for the trace", change: func(s *Server) { s.TraceURL = "http://jaeger" },

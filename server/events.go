@@ -100,6 +100,11 @@ func viewEvent(e store.Event, before int64) api.Event {
 
 // eventStream streams a run's history as server-sent events until it has ended.
 func (s *Server) eventStream(w http.ResponseWriter, r *http.Request, stream *stream) error {
+	leaveReaders, err := s.admit(r)
+	if err != nil {
+		return err
+	}
+	defer leaveReaders()
 	id := stream.cookie
 	changes, leave := s.hub.watch(id)
 	defer leave()

@@ -41,6 +41,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	case wait > 0:
 		run, err = s.find(w, r, run.Cookie, wait)
 	}
+	if api.CodeOf(err) == api.CodeTooManyRequests && run.Cookie != "" {
+		err = nil // it is accepted; that it be waited for is a preference
+	}
 	if err != nil {
 		return err
 	}
@@ -158,8 +161,16 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request, cookie string, wai
 
 // await waits for the end of a run, which end announces. When
 // a signal may have been lost it is announced in vain. A run that has not ended
-// when the wait is over is returned as it is then.
+// when the wait is over is returned as it is then. So it is at once, with an
+// error, when too many wait.
 func (s *Server) await(w http.ResponseWriter, r *http.Request, run store.Run, end <-chan *store.Run, wait time.Duration) (store.Run, error) {
+	if !run.State.Terminal() {
+		leave, err := s.admit(r)
+		if err != nil {
+			return run, err
+		}
+		defer leave()
+	}
 	applied(w, wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()

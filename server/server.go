@@ -71,6 +71,9 @@ type Config struct {
 	MaxBody, MaxResult int64
 	// MaxPolls is how many polls may be parked at the same time.
 	MaxPolls int
+	// MaxReaders is how many calls may follow runs or wait for their end at the
+	// same time, half of them with one token. Zero is no limit.
+	MaxReaders int
 	// Rate is how many calls a token may make in a second, other than those
 	// of a worker. Zero is no limit.
 	Rate int
@@ -109,7 +112,8 @@ type Server struct {
 	hub      *hub
 	listener net.Listener
 	http     *http.Server
-	pings    atomic.Int32  // that wait
+	pings    atomic.Int32 // that wait
+	admitted admitted
 	running  atomic.Bool   // or has been
 	ending   chan struct{} // closed when Run is told to stop
 

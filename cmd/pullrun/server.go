@@ -107,7 +107,7 @@ func serverConfig(cfg configs.Server) server.Config {
 	return server.Config{
 		Listen: cfg.Listen, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Anonymous: cfg.Anonymous,
 		Credential: cfg.CredentialLifetime, Hold: cfg.Hold, Lease: cfg.Lease, Renew: cfg.Renew, MaxAttempts: cfg.MaxAttempts,
-		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, Rate: cfg.Limits.Rate,
+		MaxBody: int64(cfg.Limits.Body), MaxResult: int64(cfg.Limits.Result), MaxPolls: cfg.Limits.Polls, MaxReaders: cfg.Limits.Readers, Rate: cfg.Limits.Rate,
 		Retention:       retention(cfg.Retention),
 		ShutdownTimeout: cfg.ShutdownTimeout, TraceURL: cfg.TraceURL, IgnoreUnsampledParent: cfg.Traces.IgnoreUnsampledParent,
 		Version: version(), OpenAPI: pullrun.OpenAPI,

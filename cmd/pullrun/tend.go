@@ -11,7 +11,7 @@ import (
 // serverLive are the settings of a server that can be changed while it runs.
 // One that ends with a dot stands for all below it.
 var serverLive = []string{
-	"tokens", "hold", "lease", "renew", "max_attempts", "credential_lifetime", "traces.", "limits.body", "limits.result", "limits.rate", "limits.polls",
+	"tokens", "hold", "lease", "renew", "max_attempts", "credential_lifetime", "traces.", "limits.body", "limits.result", "limits.rate", "limits.polls", "limits.readers",
 	"retention.", "shutdown_timeout", "trace_url", "log.level",
 }
 
