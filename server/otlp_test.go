@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,13 @@ func forwarding(t *testing.T, queue int) (*oteltest.Receiver, func(*setup)) {
 			t.Fatal(err)
 		}
 		s.Forwarder = f
+		ctx, stop := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { f.Run(ctx) })
+		t.Cleanup(func() {
+			stop()
+			running.Wait()
+		})
 	}
 }
 

@@ -80,7 +80,7 @@ type Config struct {
 	// Retention is how long what has ended is kept.
 	Retention store.Retention
 	// Forwarder takes what workers export through the server. Nil forwards
-	// nothing. The server runs it.
+	// nothing. Whoever made it runs it, until the server has ended.
 	Forwarder *forward.Forwarder
 	// ShutdownTimeout is how long requests under way may take to finish when
 	// the server ends.
@@ -205,9 +205,6 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.store.Suspect() {
 		background.Go(func() { s.check(ctx, damaged) })
 	}
-	forwarding, stopForwarding := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopForwarding()
-	background.Go(func() { s.cfg().Forwarder.Run(forwarding) })
 	served := make(chan error, 1) // Serve sends once
 	go func() { served <- s.listen() }()
 
@@ -231,7 +228,6 @@ func (s *Server) Run(ctx context.Context) error {
 		failure = err
 	}
 	stop()
-	stopForwarding() // after the last request that may bring something
 	background.Wait()
 	if errors.Is(failure, http.ErrServerClosed) {
 		return nil

@@ -21,7 +21,8 @@ type watch struct {
 	traces   *tracing
 	logs     *otel.Logs    // nil unless exported, now or later
 	metrics  *otel.Metrics // nil unless measured
-	flush    func()        // exports the last spans; to be called when all else has ended
+	forwards *forwarding
+	flush    func() // exports the last spans; to be called when all else has ended
 }
 
 // newWatch makes the log and sets tracing up as OTEL_* says.
@@ -36,7 +37,7 @@ func newMeasuredWatch(ctx context.Context, t terminal, service string, cfg confi
 }
 
 func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.Log, secrets []configs.Secret) (w watch, err error) {
-	w = watch{level: new(slog.LevelVar), redactor: t.redactor}
+	w = watch{level: new(slog.LevelVar), redactor: t.redactor, forwards: new(forwarding)}
 	for _, s := range secrets {
 		w.redactor.Register(s.Reveal())
 	}
@@ -63,11 +64,12 @@ func openWatch(ctx context.Context, t terminal, opts otel.Options, cfg configs.L
 	return w, nil
 }
 
-// end exports the last spans, lines and figures, side by side, so that all together
-// take no longer than one.
+// end exports the last spans, lines and figures, and what workers have exported, side
+// by side, so that all together take no longer than one.
 func (w watch) end(ctx context.Context) {
 	var others sync.WaitGroup
 	defer others.Wait()
+	others.Go(w.forwards.end)
 	if w.logs != nil {
 		others.Go(func() {
 			if err := w.logs.Shutdown(ctx); err != nil {

@@ -4,3 +4,6 @@ package main
 
 // buildFlags build the program under test as the tests are.
 var buildFlags []string
+
+// raceFactor is how much longer things may take than they should, in halves.
+const raceFactor = 2

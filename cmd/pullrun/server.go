@@ -86,6 +86,7 @@ func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.
 	if config.Forwarder, err = forward.FromEnv(forward.DefaultQueue, w.log); err != nil {
 		return usageError(err)
 	}
+	w.forwards.begin(config.Forwarder)
 	if w.metrics != nil {
 		config.Metrics = w.metrics
 	}
