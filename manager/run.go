@@ -148,6 +148,9 @@ func (m *Manager) conclude(r *run, result api.Result) answer {
 	if r.feed != nil {
 		result.LastEvent = r.feed.End()
 	}
+	if m.draining && result.RC == api.RCWorkerWentAway {
+		m.begun-- // it is handed back, and not done
+	}
 	r.result, r.since = &result, time.Now()
 	close(r.ended)
 	return answer{run: r, packet: r.packet, result: result, trace: r.at}

@@ -117,3 +117,22 @@ func TestWhyAWorkerEnds(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerThatHandsItsRunBackHasNotDoneIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Cookie: "mine", Variables: g.variables("1")})
+	for _, bound := range [][]string{{"--once"}, {"--run", "mine"}} {
+		p := s.bounded(append(bound, "--drain-timeout", "100ms")...)
+		g.waits(t, 1)
+		p.signal(syscall.SIGTERM)
+		if code := p.ends(); code != exitDrained {
+			t.Errorf("%s ended with %d, want 9 for its run went back", bound[0], code)
+		}
+		if got, err := s.client.Get(t.Context(), run.Cookie, 0); err != nil || got.State != api.StateQueued {
+			t.Errorf("%s: the run is %s (%v), want QUEUED", bound[0], got.State, err)
+		}
+	}
+}
