@@ -236,3 +236,30 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	d.cut(t)
 	wantCookies(t, open(t, dir), "b", "c")
 }
+
+func TestWhatWaitsOnAFullDiskIsSentAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := &faulty{err: syscall.ENOSPC}
+	o, _ := openOn(t, dir, d)
+	put(t, o, entry("a", `1`), entry("b", `1`))
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.full = true
+	o, said := openOn(t, dir, d)
+	wantCookies(t, o, "a", "b")
+	if !o.Full() || !strings.Contains(said.String(), "its disk is full") {
+		t.Errorf("Full() = %v on a full disk, which the log says with %q", o.Full(), said)
+	}
+	d.full = false
+	o.Judged(key("a"))
+	if o.Full() {
+		t.Error("Full() although there is room again")
+	}
+	put(t, o, entry("c", `1`))
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantCookies(t, open(t, dir), "b", "c")
+}

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
@@ -78,6 +79,7 @@ type Outbox struct {
 	next  *batch // gathers what is to be written together
 	live  map[Key]record
 	bytes int64 // of live
+	tight bool  // what was read at the start could not be written anew
 	count int64 // of all that were ever in live, for their order
 }
 
@@ -99,7 +101,8 @@ type batch struct {
 func newBatch() *batch { return &batch{puts: make(map[Key][]byte), done: make(chan struct{})} }
 
 // Open opens the outbox in a directory, and reads what an earlier process left.
-// What it cannot read it sets aside, beside the log, and says so.
+// What it cannot read it sets aside, beside the log, and says so. Where results
+// wait on a disk that is full, the outbox opens, and is full.
 func Open(cfg Config, log *slog.Logger) (*Outbox, error) { return open(cfg, system{}, log) }
 
 func open(cfg Config, d disk, log *slog.Logger) (*Outbox, error) {
@@ -117,6 +120,11 @@ func open(cfg Config, d disk, log *slog.Logger) (*Outbox, error) {
 		// Written anew, it ends with a whole record, and what cannot be
 		// written is known before the first result is there.
 		err = o.rewrite(nil)
+	}
+	if errors.Is(err, syscall.ENOSPC) && len(o.live) > 0 {
+		// What waits can be sent all the same, and makes room by that.
+		o.log.Error("the outbox cannot be written, its disk is full; what waits in it is sent, and nothing is taken until there is room", "dir", cfg.Dir, "count", len(o.live), "err", err)
+		o.tight, err = true, nil
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the outbox %q: %w", cfg.Dir, err), unlock(lock))
@@ -158,11 +166,12 @@ func (o *Outbox) Entries() []Entry {
 	return entries
 }
 
-// Full reports whether there are as many bytes as there may be.
+// Full reports whether there are as many bytes as there may be, or as many as
+// the disk has room for.
 func (o *Outbox) Full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.bytes >= o.cfg.Max
+	return o.bytes >= o.cfg.Max || o.tight && len(o.live) > 0
 }
 
 // Close lets go of the directory. Whatever was put stays there. It may be

@@ -131,6 +131,9 @@ func (o *Outbox) rewrite(puts map[Key][]byte) error {
 		return err
 	}
 	o.file, o.size = f, int64(size)
+	o.mu.Lock()
+	o.tight = false
+	o.mu.Unlock()
 	return nil
 }
 
