@@ -69,10 +69,12 @@ func collectorFromEnv(s Signal) (*collector, error) {
 	return c, nil
 }
 
-// endpoint is the address that the signal is sent to, or "".
+// endpoint is the address that the signal is sent to, or "". A server whose own
+// metrics are scraped forwards those of its workers all the same, where it is
+// told to what address.
 func endpoint(s Signal) (string, error) {
 	exporter := env("OTEL_" + strings.ToUpper(string(s)) + "_EXPORTER")
-	if exporter != "" && exporter != "otlp" {
+	if exporter != "" && exporter != "otlp" && (s != Metrics || exporter != "prometheus") {
 		return "", nil
 	}
 	name := "OTEL_EXPORTER_OTLP_" + strings.ToUpper(string(s)) + "_ENDPOINT"

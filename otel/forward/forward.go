@@ -53,8 +53,9 @@ type Forwarder struct {
 // collector for: OTEL_EXPORTER_OTLP_ENDPOINT for traces, since most collectors
 // of one signal are for those, and for metrics and logs where
 // OTEL_METRICS_EXPORTER or OTEL_LOGS_EXPORTER is "otlp"; and the variables of
-// a signal, such as OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, for that one. It
-// forwards nothing where the environment names none, and where
+// a signal, such as OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, for that one, also
+// where OTEL_METRICS_EXPORTER says that this process is scraped, "prometheus".
+// It forwards nothing where the environment names none, and where
 // OTEL_SDK_DISABLED is "true". A queue of zero bytes stands for
 // [DefaultQueue]. It sends nothing before Run.
 func FromEnv(queue int, log *slog.Logger) (*Forwarder, error) {

@@ -239,6 +239,9 @@ func TestSignalsFollowTheEnvironment(t *testing.T) {
 		{"the address for all is for traces", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, "traces"},
 		{"metrics and logs are asked for", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp"}, "traces metrics logs"},
 		{"an address of a signal's own is enough", map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c/x"}, "metrics"},
+		{"who is scraped may forward", map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c/x", "OTEL_METRICS_EXPORTER": "prometheus"}, "metrics"},
+		{"who is scraped does not forward unasked", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_METRICS_EXPORTER": "prometheus"}, "traces"},
+		{"an exporter that is none is none", map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c/x", "OTEL_METRICS_EXPORTER": "none"}, ""},
 		{"an exporter of another kind is no collector", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "console"}, ""},
 		{"disabled is disabled", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, ""},
 	} {
