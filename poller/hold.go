@@ -37,7 +37,7 @@ func (h *hold) under(server time.Duration) time.Duration {
 // answered notes a poll that came back whole. Only one that was held for most
 // of what was asked says anything about the path.
 func (h *hold) answered(took, asked time.Duration) {
-	if took < asked*9/10 {
+	if asked == 0 || took < asked*9/10 {
 		return
 	}
 	h.mu.Lock()
@@ -75,6 +75,13 @@ func (h *hold) failed() {
 	if !h.proven {
 		h.limit = 0
 	}
+}
+
+// unreached reports whether a poll failed without having been held by anybody, so
+// that a shorter one would have failed as well.
+func unreached(took, hold time.Duration, err error) bool {
+	var op *net.OpError
+	return err != nil && (took < hold/8 || errors.As(err, &op) && op.Op == "dial")
 }
 
 // cutOff reports whether a call that reached the server, as far as its error

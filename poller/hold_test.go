@@ -47,8 +47,12 @@ func TestHoldAdapts(t *testing.T) {
 		{"where that does not help, it is an outage", cutting(4*time.Second, errCut),
 			[]time.Duration{full, full, full, half, half, half, quarter, quarter, quarter, least, least, least, full, full},
 			[]string{shorter + "12.5s", shorter + "6.25s", shorter + "5s", "WARN contact with the server is lost"}},
-		{"a server that cannot be reached is no cut", cutting(10*time.Second, &net.OpError{Op: "dial", Err: errCut}),
-			slices.Repeat([]time.Duration{full}, 8), []string{"WARN contact with the server is lost"}},
+		{"a server that cannot be reached is no cut, and then polls are not held", &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if err := pass(ctx, 10*time.Second); err != nil {
+				return nil, err
+			}
+			return nil, &net.OpError{Op: "dial", Err: errCut}
+		}}, []time.Duration{full, 0, 0, 0, 0, 0, 0, 0}, []string{"WARN contact with the server is lost"}},
 		{"waiting in vain is no cut", cutting(10*time.Second, context.DeadlineExceeded),
 			slices.Repeat([]time.Duration{full}, 8), []string{"WARN contact with the server is lost"}},
 		{"a server that says when to come back is no cut", cutting(10*time.Second, &api.Error{Code: api.CodeUnavailable, RetryAfter: time.Second}),
@@ -110,8 +114,12 @@ func TestRestartsDoNotShortenTheHold(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.end()
 		for n, p := range w.polls {
-			if hold(p.in) != holdTime {
-				t.Fatalf("poll %d asks for %s, want %s", n, hold(p.in), holdTime)
+			want := holdTime
+			if n%3 == 2 { // it is the first after a refusal
+				want = 0
+			}
+			if hold(p.in) != want {
+				t.Fatalf("poll %d asks for %s, want %s", n, hold(p.in), want)
 			}
 		}
 	})

@@ -277,19 +277,24 @@ func (p *Poller) serve(ctx context.Context, s *session) error {
 // poll is the loop of polls.
 func (p *Poller) poll(ctx context.Context, s *session) error {
 	var wait backoff
+	away := false // the server was not reached
 	for ctx.Err() == nil {
 		asked := p.hold.under(s.hold)
+		if away {
+			asked = 0 // so that the end of the outage is noticed when it comes
+		}
 		began := time.Now()
 		p.turns.within("poll", asked+holdMargin)
 		packets, err := p.server.Poll(ctx, s.worker, p.ask(s, asked))
 		took := time.Since(began)
+		away = unreached(took, p.hold.under(s.hold), err)
 		switch {
 		case err == nil:
 			p.contact.made(ctx, p.log, "poll", began)
 			p.hold.answered(took, asked)
 			p.counts.answered(len(packets))
 			p.deliver(s, packets)
-			if len(packets) > 0 || took > asked/2 {
+			if len(packets) > 0 || took >= asked/2 {
 				p.gather(ctx, packets)
 				wait = backoff{}
 				continue

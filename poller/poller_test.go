@@ -42,6 +42,22 @@ func TestOutages(t *testing.T) {
 		w.logged(t, "INFO registered", "WARN contact with the server is lost",
 			"INFO contact with the server is back took="+back.Sub(w.polls[0].at).Round(time.Millisecond).String())
 	})
+	bubble(t, "its end is noticed with the first call that is answered", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n < 3 {
+				return nil, errRefused
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(time.Minute)
+		w.end()
+		if first, next := w.polls[3], w.polls[4]; first.in.HoldMS != 0 || next.in.HoldMS != w.polls[0].in.HoldMS || next.at != first.at {
+			t.Errorf("the polls after the outage are held for %d ms, and for %d ms after %s, want 0, and %d at once",
+				first.in.HoldMS, next.in.HoldMS, next.at.Sub(first.at), w.polls[0].in.HoldMS)
+		}
+		w.logged(t, "INFO registered", "WARN contact with the server is lost",
+			"INFO contact with the server is back took="+w.polls[3].at.Sub(w.polls[0].at).Round(time.Millisecond).String())
+	})
 	bubble(t, "so is one before the first registration", func(t *testing.T) {
 		w := start(t, &server{register: func(n int, _ api.Register) (api.Registered, error) {
 			if n < 100 {
