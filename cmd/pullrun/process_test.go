@@ -293,9 +293,15 @@ func pipelinesDir(t *testing.T) string {
 // registered.
 func (s *site) worker(name string, args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", "--listen", "127.0.0.1:0", pipelinesDir(s.t)}, args)...)
+	p := s.lonely(name, args...)
 	p.says(`"msg":"registered"`)
 	return p
+}
+
+// lonely is worker while the server is away.
+func (s *site) lonely(name string, args ...string) *process {
+	s.t.Helper()
+	return start(s.t, s.env, slices.Concat([]string{"worker", "--name", name, "--log-level", "debug", "--log-format", "json", "--listen", "127.0.0.1:0", pipelinesDir(s.t)}, args)...)
 }
 
 func (s *site) submit(in api.Submit) api.Run {
