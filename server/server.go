@@ -264,8 +264,9 @@ func (s *Server) check(ctx context.Context, damaged chan<- error) {
 }
 
 func (s *Server) listen() error {
+	l := &accepting{Listener: s.listener, log: s.log}
 	if s.http.TLSConfig != nil {
-		return s.http.ServeTLS(s.listener, "", "")
+		return s.http.ServeTLS(l, "", "")
 	}
-	return s.http.Serve(s.listener)
+	return s.http.Serve(l)
 }
