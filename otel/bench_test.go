@@ -38,7 +38,7 @@ func tenSpans(ctx context.Context) {
 	ended := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: began, End: ended}, run, attempt)
 	span.WriteLease(span.Stored{Parent: send, Self: span.Lease(send, 1), Start: began, End: ended}, run, attempt, span.LeaseSettled)
-	span.WriteRun(span.Stored{Parent: send, Start: began, End: ended}, run, 1, done)
+	span.WriteRun(span.Stored{Parent: send, Start: began, End: ended}, run, span.Whole{Attempts: 1, Outcome: done})
 }
 
 func BenchmarkTenSpans(b *testing.B) {

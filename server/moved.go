@@ -50,6 +50,7 @@ func (s *Server) writeSpans(m *store.Moved) {
 	}
 	run := span.Run{Cookie: m.Run.Cookie, Pipeline: m.Run.Pipeline, Queue: m.Run.Queue}
 	send := carrier(m.Run.Trace.Send)
+	writeWait(m, send, run)
 	if m.From == store.Offered && m.To == store.Running {
 		span.WriteQueue(span.Stored{Parent: send, Start: m.Run.QueuedAt, End: m.Run.OfferedAt}, run,
 			span.Attempt{Number: m.Run.Attempts, Worker: m.Run.Worker})
@@ -67,7 +68,33 @@ func (s *Server) writeSpans(m *store.Moved) {
 	}
 	if m.To.Terminal() {
 		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
-			run, m.Run.Attempts, outcome(&m.Run))
+			run, span.Whole{Submitter: m.Run.Submitter, Attempts: m.Run.Attempts, Outcome: outcome(&m.Run)})
+	}
+}
+
+// writeWait writes the span of a wait that was not for a worker, or that no worker
+// has ended.
+func writeWait(m *store.Moved, send span.Carrier, run span.Run) {
+	if m.From == store.Running || m.Attempt != nil { // a worker had it
+		return
+	}
+	var ended *span.Outcome
+	if m.To.Terminal() {
+		o := outcome(&m.Run)
+		ended = &o
+	}
+	wait, next := span.Stored{Parent: send, Start: m.Since, End: m.At}, span.Attempt{Number: m.Run.Attempts + 1}
+	switch {
+	case m.From == store.Scheduled && m.Run.Attempts > 0:
+		span.WriteWait(wait, run, next, string(store.WaitsForRetry), ended)
+	case m.From == store.Scheduled:
+		wait.Start = m.Run.SubmittedAt
+		span.WriteWait(wait, run, next, string(store.WaitsForTime), ended)
+	case m.Blocked && !m.Run.Blocked:
+		span.WriteWait(wait, run, next, string(store.WaitsForSlot), ended)
+	}
+	if ended != nil && m.From != store.Scheduled {
+		span.WriteUnserved(wait, run, next, *ended)
 	}
 }
 

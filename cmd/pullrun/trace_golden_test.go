@@ -29,7 +29,7 @@ type shape struct {
 
 // variable are the parts of names that stand for a pipeline, a queue and so on.
 var variable = []struct{ prefix, name string }{
-	{"submit ", "PIPELINE"}, {"RUN ", "PIPELINE"}, {"send ", "QUEUE"}, {"queue ", "QUEUE"}, {"lease ", "QUEUE"},
+	{"submit ", "PIPELINE"}, {"RUN ", "PIPELINE"}, {"send ", "QUEUE"}, {"queue ", "QUEUE"}, {"wait ", "QUEUE"}, {"lease ", "QUEUE"},
 	{"process ", "QUEUE"}, {"settle ", "QUEUE"}, {"task ", "TASK"}, {"chip ", "CHIP"},
 }
 
@@ -204,6 +204,8 @@ var meanings = map[string]string{
 	"pullrun.loop.iterations":       "How often a loop went round.",
 	"pullrun.post.attempts":         "How many requests it took to bring the result home.",
 	"pullrun.spans.dropped":         "On a loop, how many of its turns have no spans; on `process`, how many tasks, chips and requests have none.",
+	"pullrun.submitter":             "The name of the token that the run was submitted with.",
+	"pullrun.wait.reason":           "`not_before` (its time), `retry_backoff` (after an attempt) or `concurrency_limit` (a slot of its key).",
 	"pullrun.synthetic":             "The server wrote the span in the place of a worker that was lost.",
 	"pullrun.task.kind":             "`chip`, `dispatch`, `code` and so on.",
 	"server.address":                "Where the request went.",

@@ -173,6 +173,102 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name: "waited for its time, and after an attempt",
+		play: func(s *tracedSite) string {
+			s.server()
+			s.worker("w")
+			at := time.Now().Add(time.Second)
+			run := s.submit(api.Submit{Pipeline: "boom", NotBefore: &at, Retry: &api.Retry{Max: 1, BackoffMS: 500, On: []api.RetryCode{api.RetryCode(api.RCProcessorException)}}})
+			return s.ended(run.Cookie, api.StateFailed).TraceID
+		},
+		check: func(all []oteltest.Span) error {
+			return errors.Join(
+				says(all, "RUN boom", "pullrun.submitter", "test"),
+				counts(all, "wait default", 2),
+				says(all, "wait default", "pullrun.wait.reason", "not_before"),
+				says(all, "wait default", "pullrun.wait.reason", "retry_backoff"),
+				inTurn(all, "send default", "wait default", "queue default", "lease default", "wait default", "queue default", "lease default"),
+			)
+		},
+	},
+	{
+		name: "waited for a slot of its key",
+		play: func(s *tracedSite) string {
+			s.server()
+			s.worker("w")
+			g := newGate(s.t)
+			key := api.Submit{Pipeline: "hang", Variables: g.variables("1"), Concurrency: &api.Concurrency{Key: "k"}}
+			s.submit(key)
+			g.waits(s.t, 1)
+			second := s.submit(key)
+			g.letGo()
+			return s.ended(second.Cookie, api.StateSucceeded).TraceID
+		},
+		check: func(all []oteltest.Span) error {
+			return errors.Join(
+				counts(all, "wait default", 1),
+				says(all, "wait default", "pullrun.wait.reason", "concurrency_limit"),
+				spans(all, "queue default", "wait default"),
+			)
+		},
+	},
+	{
+		name: "cancelled in its queue",
+		play: func(s *tracedSite) string {
+			s.server()
+			run := s.submit(api.Submit{Pipeline: "give"})
+			if _, err := s.client.Cancel(s.t.Context(), run.Cookie, "not needed"); err != nil {
+				s.t.Error(err)
+			}
+			return s.ended(run.Cookie, api.StateCancelled).TraceID
+		},
+		tree: `
+		POST /v1/runs (server, pullrun-server)
+		  send default (producer, pullrun-server)
+		    queue default (internal, pullrun-server)
+		  RUN give (server, pullrun-server)`,
+		check: func(all []oteltest.Span) error {
+			return errors.Join(
+				says(all, "queue default", "cicd.pipeline.result", "cancellation"),
+				spans(all, "RUN give", "queue default"),
+			)
+		},
+	},
+	{
+		name: "cancelled before its time",
+		play: func(s *tracedSite) string {
+			s.server()
+			at := time.Now().Add(time.Hour)
+			run := s.submit(api.Submit{Pipeline: "give", NotBefore: &at})
+			if _, err := s.client.Cancel(s.t.Context(), run.Cookie, "not needed"); err != nil {
+				s.t.Error(err)
+			}
+			return s.ended(run.Cookie, api.StateCancelled).TraceID
+		},
+		tree: `
+		POST /v1/runs (server, pullrun-server)
+		  send default (producer, pullrun-server)
+		    wait default (internal, pullrun-server)
+		  RUN give (server, pullrun-server)`,
+		check: func(all []oteltest.Span) error {
+			return says(all, "wait default", "cicd.pipeline.result", "cancellation")
+		},
+	},
+	{
+		name: "timed out in its queue",
+		play: func(s *tracedSite) string {
+			s.server()
+			run := s.submit(api.Submit{Pipeline: "give", QueueTimeoutMS: 200})
+			return s.ended(run.Cookie, api.StateTimedOut).TraceID
+		},
+		check: func(all []oteltest.Span) error {
+			return errors.Join(
+				says(all, "queue default", "cicd.pipeline.result", "timeout"),
+				statuses(all, "queue default", "TIMEOUT"),
+			)
+		},
+	},
+	{
 		name: "cancelled",
 		play: func(s *tracedSite) string {
 			s.server()
@@ -411,6 +507,20 @@ func spans(all []oteltest.Span, name string, others ...string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// inTurn wants the spans of these names to begin in this order.
+func inTurn(all []oteltest.Span, names ...string) error {
+	var got []string
+	for _, s := range slices.SortedStableFunc(slices.Values(all), func(a, b oteltest.Span) int { return a.Start.Compare(b.Start) }) {
+		if slices.Contains(names, s.Name) {
+			got = append(got, s.Name)
+		}
+	}
+	if !slices.Equal(got, names) {
+		return fmt.Errorf("%q begin one after the other, want %q", got, names)
+	}
+	return nil
 }
 
 // eventAt wants one event of the kind, on this span.

@@ -20,6 +20,12 @@ const (
 	// that died, or whose answer came too late.
 	SyntheticKey = attribute.Key("pullrun.synthetic")
 
+	// SubmitterKey is the name of the token that a run was submitted with.
+	SubmitterKey = attribute.Key("pullrun.submitter")
+
+	// WaitReasonKey is why a run was not in line for a worker yet.
+	WaitReasonKey = attribute.Key("pullrun.wait.reason")
+
 	// LastTaskKey is where a run was when its worker last said so, and
 	// LastTimeKey when that was: see [Last].
 	LastTaskKey = attribute.Key("pullrun.last.task")

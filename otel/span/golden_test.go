@@ -67,7 +67,7 @@ func story(ctx context.Context) {
 	settled := time.Now()
 	span.WriteQueue(span.Stored{Parent: send, Start: expired, End: redelivered}, run, second)
 	span.WriteLease(span.Stored{Parent: send, Self: lease, Start: redelivered, End: settled}, run, second, span.LeaseSettled)
-	span.WriteRun(span.Stored{Parent: request, Start: accepted, End: settled}, run, 2, failure)
+	span.WriteRun(span.Stored{Parent: request, Start: accepted, End: settled}, run, span.Whole{Submitter: "ci", Attempts: 2, Outcome: failure})
 	submit.End()
 }
 
@@ -166,7 +166,7 @@ func TestNamesDoNotGrowWithUse(t *testing.T) {
 			s.End()
 		}
 		w := span.Stored{Parent: parent, Start: time.Unix(1, 0), End: time.Unix(2, 0)}
-		span.WriteRun(w, r, i, span.Outcome{Result: span.Success})
+		span.WriteRun(w, r, span.Whole{Attempts: i, Outcome: span.Outcome{Result: span.Success}})
 		span.WriteQueue(w, r, a)
 		span.WriteLease(w, r, a, span.LeaseReleased)
 	}

@@ -12,6 +12,7 @@
 //	└ POST /v1/runs              server
 //	  ├ RUN PIPELINE             server, written once when the run ends
 //	  └ send QUEUE               server
+//	    ├ wait QUEUE             server, for its time, after an attempt, for a slot
 //	    ├ queue QUEUE            server, written once per attempt
 //	    ├ lease QUEUE            server, written once per attempt
 //	    └ process QUEUE          worker

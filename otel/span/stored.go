@@ -56,24 +56,53 @@ func (e LeaseEnd) lost() (errType, lease, attempt string) {
 	return "", "", ""
 }
 
+// Whole is what the span of a whole run says besides.
+type Whole struct {
+	Submitter string // the name of the token that the run was submitted with
+	Attempts  int
+	Outcome   Outcome
+}
+
 // WriteRun writes the span of a whole run, from its acceptance to its end.
-func WriteRun(w Stored, r Run, attempts int, o Outcome) {
+func WriteRun(w Stored, r Run, all Whole) {
 	s, ok := w.start("RUN "+r.Pipeline, trace.SpanKindServer)
 	if !ok {
 		return
 	}
-	s.SetAttributes(r.attributes(semconv.CICDPipelineActionNameRun, AttemptsKey.Int(attempts))...)
-	o.set(s, semconv.CICDPipelineResultKey)
+	s.SetAttributes(appendText(r.attributes(semconv.CICDPipelineActionNameRun, AttemptsKey.Int(all.Attempts)), SubmitterKey, all.Submitter)...)
+	all.Outcome.set(s, semconv.CICDPipelineResultKey)
 	s.End(trace.WithTimestamp(w.End))
 }
 
 // WriteQueue writes the span of one attempt's wait, from queued to delivered.
 func WriteQueue(w Stored, r Run, a Attempt) {
-	s, ok := w.start("queue "+r.Queue, trace.SpanKindInternal)
+	w.wait("queue ", r, a, nil)
+}
+
+// WriteUnserved writes the span of a wait that ended with the run, before a worker
+// had it.
+func WriteUnserved(w Stored, r Run, a Attempt, o Outcome) {
+	w.wait("queue ", r, a, &o)
+}
+
+// WriteWait writes the span of a wait before a run is in line for a worker: for
+// its time, after an attempt, for a slot of its key. The reason is one of few. The
+// outcome is nil unless the run ended meanwhile. A wait that takes no time is none.
+func WriteWait(w Stored, r Run, a Attempt, reason string, o *Outcome) {
+	if w.End.After(w.Start) {
+		w.wait("wait ", r, a, o, WaitReasonKey.String(reason))
+	}
+}
+
+func (w Stored) wait(verb string, r Run, a Attempt, o *Outcome, more ...attribute.KeyValue) {
+	s, ok := w.start(verb+r.Queue, trace.SpanKindInternal)
 	if !ok {
 		return
 	}
-	s.SetAttributes(r.attemptAttributes(a)...)
+	s.SetAttributes(r.attemptAttributes(a, more...)...)
+	if o != nil {
+		o.set(s, semconv.CICDPipelineResultKey)
+	}
 	s.End(trace.WithTimestamp(w.End))
 }
 

@@ -27,7 +27,7 @@ func stored(parent, self string, links ...span.Carrier) span.Stored {
 func TestStoredSpanHasItsTimesAndParent(t *testing.T) {
 	finish := oteltest.Record(t, "svc")
 	w := stored(sampled, "")
-	span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
+	span.WriteRun(w, run, span.Whole{Attempts: 1, Outcome: span.Outcome{Result: span.Success}})
 	span.WriteQueue(w, run, first)
 	span.WriteLease(w, run, first, span.LeaseReleased)
 	w.Self = span.Carrier{TraceParent: sibling}
@@ -52,7 +52,7 @@ func TestStoredSpanNeedsAParent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			finish := oteltest.Record(t, "svc")
 			w := stored(parent, sibling)
-			span.WriteRun(w, run, 1, span.Outcome{Result: span.Success})
+			span.WriteRun(w, run, span.Whole{Attempts: 1, Outcome: span.Outcome{Result: span.Success}})
 			span.WriteQueue(w, run, first)
 			span.WriteLease(w, run, first, span.LeaseSettled)
 			span.WriteTombstone(w, run, first, span.LeaseExpired, nowhere)

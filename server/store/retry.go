@@ -52,7 +52,7 @@ func (m *mover) lost() int { return m.Attempts - m.Retries }
 // schedule puts the run back until a wait is over.
 func (m *mover) schedule(wait time.Duration) {
 	m.requeue()
-	m.State, m.QueuedAt = Scheduled, time.Time{}
+	m.State, m.QueuedAt = Scheduled, m.now
 	m.ready = m.now.Add(wait)
 }
 

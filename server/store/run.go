@@ -75,7 +75,7 @@ type Run struct {
 	WorkerDigest string
 
 	SubmittedAt time.Time
-	QueuedAt    time.Time // when it last began to wait
+	QueuedAt    time.Time // when it last began to wait, in its queue or, after an attempt, to be put there
 	OfferedAt   time.Time // of the current lease, as are the next two
 	AcceptedAt  time.Time
 	ClaimedAt   time.Time
@@ -156,9 +156,14 @@ const (
 // after it was committed.
 type Moved struct {
 	From, To State
-	Worker   string   // who held the lease before the move, if anybody
-	Attempt  *Attempt // the attempt that the move ended, or nil
-	Run      Run      // as the move left it, with its result if it has ended, and without variables
+	At       time.Time
+	// Since is when it had begun to wait before the move, and Blocked whether it
+	// waited for a slot of its key.
+	Since   time.Time
+	Blocked bool
+	Worker  string   // who held the lease before the move, if anybody
+	Attempt *Attempt // the attempt that the move ended, or nil
+	Run     Run      // as the move left it, with its result if it has ended, and without variables
 }
 
 // Held is one run that a worker says it has. A worker names a run until its

@@ -89,7 +89,9 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 		if !after.State.Terminal() { // a result that it is tried again after
 			bare.Stacktrace, bare.Result = "", nil
 		}
-		t.moved = append(t.moved, Moved{From: r.State, To: after.State, Worker: r.Worker, Attempt: ended, Run: bare})
+		t.moved = append(t.moved, Moved{
+			From: r.State, To: after.State, At: t.now, Since: r.QueuedAt, Blocked: r.Blocked, Worker: r.Worker, Attempt: ended, Run: bare,
+		})
 	}
 	*r = after
 	if freed || waits {
