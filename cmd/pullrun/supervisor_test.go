@@ -84,3 +84,48 @@ func TestAWorkerWithoutAServerFeedsTheWatchdog(t *testing.T) {
 	n.hears("WATCHDOG=1")
 	n.hears("WATCHDOG=1")
 }
+
+func TestSystemdIsToldHowAServerStands(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	n := newNotifySocket(t)
+	s.extra = n.env
+	server := start(t, s.extra, "server", "--config", filepath.Join(s.dir, "server.yaml"))
+	n.hears("READY=1")
+	if _, err := s.client.Workers(t.Context()); err != nil {
+		t.Errorf("a call to a server that is ready: %v", err)
+	}
+	if got, want := n.hears("STATUS="), "STATUS=serving http://"+s.addr; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	n.hears("WATCHDOG=1") // again and again
+	n.hears("WATCHDOG=1")
+	server.signal(syscall.SIGHUP)
+	n.hears("RELOADING=1")
+	if got := n.hears("MONOTONIC_USEC="); got == "MONOTONIC_USEC=0" {
+		t.Errorf("%s, want the time", got)
+	}
+	n.hears("READY=1")
+	server.signal(syscall.SIGTERM)
+	n.hears("STOPPING=1")
+	if code := server.ends(); code != exitDone {
+		t.Errorf("the server ended with %d", code)
+	}
+}
+
+func TestSystemdIsNotToldThatAServerIsReadyWhichIsNot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	n := newNotifySocket(t)
+	args := []string{"server", "--listen", s.addr, "--anonymous", "--store", "sqlite://" + filepath.Join(t.TempDir(), "other.db")}
+	if code, _, log := call(t, n.env, args...); code == exitDone || !strings.Contains(log, "in use") {
+		t.Errorf("a server on a taken port ended with %d\n%s", code, log)
+	}
+	if err := n.conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil { // what was sent is there
+		t.Fatal(err)
+	}
+	if size, err := n.conn.Read(make([]byte, 4096)); err == nil {
+		t.Errorf("the service manager has heard %d bytes of it", size)
+	}
+}
