@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 
@@ -189,6 +190,11 @@ func readable(a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration, slog.KindTime:
 		a.Value = slog.StringValue(a.Value.String())
+	case slog.KindAny:
+		// The bridge knows no other kinds of text than string.
+		if v := reflect.ValueOf(a.Value.Any()); v.Kind() == reflect.String {
+			a.Value = slog.StringValue(v.String())
+		}
 	}
 	return a
 }

@@ -81,6 +81,8 @@ func (r *logReceiver) got() string {
 
 // The log is exported when that is asked for: what its level lets through, with
 // the ids of its spans and without secrets.
+type word string // a kind of text other than string
+
 func TestTheLogIsExported(t *testing.T) {
 	r := newLogReceiver(t)
 	t.Setenv("OTEL_LOGS_EXPORTER", "otlp")
@@ -95,14 +97,14 @@ func TestTheLogIsExported(t *testing.T) {
 	log := slog.New(redactor.LogHandler(logs.Handler(level))).With("component", "test")
 	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 	ctx := trace.ContextWithSpanContext(t.Context(), sc)
-	log.InfoContext(ctx, "run ended", "cookie", "c", "took", 1500*time.Millisecond, "err", fmt.Errorf("planted-secret is wrong"))
+	log.InfoContext(ctx, "run ended", "cookie", "c", "rc", word("OK"), "took", 1500*time.Millisecond, "err", fmt.Errorf("planted-secret is wrong"))
 	log.Debug("not told")
 	level.Set(slog.LevelDebug)
 	log.Debug("told")
 	if err := logs.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := "INFO run ended component=test cookie=c took=1.5s err=REDACTED is wrong in " + sc.TraceID().String() + "/" + sc.SpanID().String() + "\nDEBUG told component=test"
+	want := "INFO run ended component=test cookie=c rc=OK took=1.5s err=REDACTED is wrong in " + sc.TraceID().String() + "/" + sc.SpanID().String() + "\nDEBUG told component=test"
 	if got := r.got(); got != want {
 		t.Errorf("exported\n%s\nwant\n%s", got, want)
 	}

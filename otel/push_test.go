@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	otelapi "go.opentelemetry.io/otel"
+
 	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/otel/oteltest"
@@ -36,6 +38,19 @@ func TestMetricsAreExported(t *testing.T) {
 	}
 	if got.Resource["service.name"] != "svc" {
 		t.Errorf("the metric is of %v, want service svc", got.Resource)
+	}
+	shutdown, err := otel.Setup(ctx, otel.Options{Service: "svc"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := otelapi.Tracer("test").Start(ctx, "moment")
+	s.End()
+	if err := shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const instance = "service.instance.id" // joins what one process exports
+	if of := r.Spans()[0].Resource; of[instance] == "" || of[instance] != got.Resource[instance] {
+		t.Errorf("a span is of %v and a metric of %v, want one %s", of, got.Resource, instance)
 	}
 	holds(t, scrape(t, m), "pullrun_worker_slots_used 1")
 	if err := stop(); err != nil {

@@ -3,17 +3,22 @@ package otel
 import (
 	"context"
 	"fmt"
+	"sync"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
+// instance names this process in its traces, metrics and logs alike.
+var instance = sync.OnceValue(uuid.NewString)
+
 // newResource says who exports. The order is the precedence, the last wins:
-// WithService brings a service.instance.id, but also a service.name made of
+// WithService brings an id of its own at each call, and a service.name made of
 // the executable's, so ours comes after it, and the environment after ours.
 func newResource(ctx context.Context, opts Options, redactor *Redactor) (*resource.Resource, error) {
-	var ours []attribute.KeyValue
+	ours := []attribute.KeyValue{semconv.ServiceInstanceID(instance())}
 	if opts.Service != "" {
 		ours = append(ours, semconv.ServiceName(opts.Service))
 	}
