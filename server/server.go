@@ -217,6 +217,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case failure = <-served:
 		served <- failure
 	}
+	s.log.InfoContext(ctx, "stopping: requests are finished, and what is running goes on at the workers")
 	close(s.ending) // parked polls and waiting readers are answered now
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg().ShutdownTimeout)
 	defer cancel()
