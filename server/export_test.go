@@ -32,7 +32,7 @@ func (s *Server) Parked() int { return s.hub.waiting() }
 
 // Handle serves h as the server serves its calls.
 func (s *Server) Handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(route{handle: h}, w, r) })
+	return s.answer(h)
 }
 
 // Handler answers calls as Run has them answered.

@@ -76,10 +76,18 @@ func (s *Server) router() http.Handler {
 		s.fail(c.Response(), c.Request(), unrouted(err, c.Request()))
 	}
 	for _, rt := range s.routes() {
-		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(rt, w, r) })
+		answer := s.answer(rt.handle)
 		if !rt.quiet {
-			h = otel.Handler(h, s.traced(rt))
+			answer = otel.Handler(answer, s.traced(rt))
 		}
+		// The token comes before the span: who may not call cannot fill a collector.
+		h := s.answer(func(w http.ResponseWriter, r *http.Request) error {
+			r, err := s.authorize(rt.scope, r)
+			if err == nil {
+				answer.ServeHTTP(w, r)
+			}
+			return err
+		})
 		e.Add(rt.method, rt.path, func(c echo.Context) error {
 			r := c.Request()
 			for i, name := range c.ParamNames() {
@@ -118,25 +126,28 @@ func bounded(h http.Handler) http.Handler {
 	})
 }
 
-// serve is what every call has in common: the token, and one way for errors.
-func (s *Server) serve(rt route, w http.ResponseWriter, r *http.Request) {
-	began := &firstWrite{ResponseWriter: w}
-	defer func() {
-		if p := recover(); p != nil {
+// answer is the one way in which errors are answered.
+func (s *Server) answer(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := &firstWrite{ResponseWriter: w}
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { // it has been dealt with
+				panic(p)
+			}
 			e := s.problem(r, panicked(p))
 			if began.done {
 				panic(http.ErrAbortHandler) // half an answer must not look whole
 			}
 			replyProblem(w, e)
+		}()
+		if err := h(began, r); err != nil {
+			s.fail(w, r, err)
 		}
-	}()
-	r, err := s.authorize(rt.scope, r)
-	if err == nil {
-		err = rt.handle(began, r)
-	}
-	if err != nil {
-		s.fail(w, r, err)
-	}
+	})
 }
 
 // firstWrite knows whether an answer has begun.

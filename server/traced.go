@@ -14,9 +14,6 @@ func (s *Server) traced(rt route) otel.HandlerOptions {
 		return opts
 	}
 	opts.IgnoreUnsampled = s.cfg().IgnoreUnsampledParent
-	opts.Untrusted = func(r *http.Request) bool {
-		who, err := s.identify(r)
-		return err != nil || who.OwnTrace
-	}
+	opts.Untrusted = func(r *http.Request) bool { return caller(r).OwnTrace }
 	return opts
 }

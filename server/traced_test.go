@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,5 +210,29 @@ func TestAWorkersUnsampledResultIsNotRecorded(t *testing.T) {
 	w.want(http.StatusOK, "POST", wk.path("/results"), in, "Traceparent", callerNotSampled)
 	if all := finish(); len(all) > 0 {
 		t.Errorf("recorded:\n%s", oteltest.Tree(all))
+	}
+}
+
+// What is refused before it is looked at makes no spans, or a stranger could
+// fill the collector.
+func TestStrangersMakeNoSpans(t *testing.T) {
+	finish := oteltest.Record(t, "server")
+	w := newWorld(t, func(s *setup) {
+		tokens(s, "one", "other")
+		s.Tokens[1].Scopes = []server.Scope{server.ScopeRead}
+	})
+	for _, authorization := range []string{"", "Bearer secret-of-a-stranger", bearer("other")} {
+		a := w.call("POST", "/v1/runs", api.Submit{Cookie: "c", Pipeline: "p"}, "Authorization", authorization, "Traceparent", callerSampled)
+		if code := a.problem(); code != api.CodeUnauthorized && code != api.CodeForbidden {
+			t.Errorf("submit with %q = %s", authorization, a.body)
+		}
+		if got := a.header.Get(otel.TraceIDHeader); got != "" {
+			t.Errorf("Trace-Id: %s, want none", got)
+		}
+	}
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs", api.Submit{}, "Traceparent", callerSampled)
+	all := finish()
+	if want := strconv.Itoa(api.CodeInvalidRequest.Status()); len(all) != 1 || all[0].Attributes["http.response.status_code"] != want {
+		t.Errorf("recorded, want one span of the call that was let in:\n%s", oteltest.Tree(all))
 	}
 }
