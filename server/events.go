@@ -91,6 +91,7 @@ func (s *Server) eventPage(w http.ResponseWriter, r *http.Request, cookie string
 		out.Events[i] = viewEvent(e, out.Next)
 		out.Next = e.N
 	}
+	nameTrace(w, &run)
 	return reply(w, http.StatusOK, out)
 }
 
@@ -108,9 +109,11 @@ func (s *Server) eventStream(w http.ResponseWriter, r *http.Request, stream *str
 	id := stream.cookie
 	changes, leave := s.hub.watch(id)
 	defer leave()
-	if _, err := s.store.Get(r.Context(), id); err != nil {
+	run, err := s.store.Get(r.Context(), id)
+	if err != nil {
 		return err // while the answer can still be a problem
 	}
+	nameTrace(w, &run)
 	if stream.wants(api.EventProgress) {
 		defer s.attend(id)()
 	}

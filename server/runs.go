@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/server/store"
 )
 
@@ -121,7 +122,16 @@ func (s *Server) getRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	nameTrace(w, &run)
 	return reply(w, http.StatusOK, view)
+}
+
+// nameTrace names a run's trace in the answer to a call about it that is in no
+// trace itself.
+func nameTrace(w http.ResponseWriter, run *store.Run) {
+	if id := carrier(run.Trace.Send).TraceID(); id != "" {
+		w.Header().Set(otel.TraceIDHeader, id)
+	}
 }
 
 // viewWhole is viewRun with what has to be looked up.

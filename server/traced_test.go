@@ -236,3 +236,23 @@ func TestStrangersMakeNoSpans(t *testing.T) {
 		t.Errorf("recorded, want one span of the call that was let in:\n%s", oteltest.Tree(all))
 	}
 }
+
+// Calls about a run that make no spans name the run's trace, and none where there
+// is no run.
+func TestQuestionsAboutARunNameItsTrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.want(http.StatusCreated, "POST", "/v1/runs", api.Submit{Cookie: "c", Pipeline: "p"}, "Traceparent", callerSampled)
+	wk := w.register("w", 1)
+	wk.finish(wk.take())
+	for path, accept := range map[string]string{"": "", "/events": "text/event-stream", "/events?limit=1": "application/json"} {
+		a := w.want(http.StatusOK, "GET", "/v1/runs/c"+path, nil, "Accept", accept)
+		if got := a.header.Get(otel.TraceIDHeader); got != callersTrace {
+			t.Errorf("GET %s: Trace-Id %q, want the run's, %s", path, got, callersTrace)
+		}
+		a = w.refused(api.CodeCookieNotFound, "GET", "/v1/runs/d"+path, nil, "Accept", accept, "Traceparent", callerSampled)
+		if got := a.header.Get(otel.TraceIDHeader); got != "" {
+			t.Errorf("GET %s: Trace-Id %q of no run", path, got)
+		}
+	}
+}
