@@ -171,6 +171,7 @@ type Worker struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Pipelines    []PipelineInfo    `json:"pipelines,omitempty"`
 	Version      string            `json:"version,omitempty"`
+	Process      string            `json:"process,omitempty"` // new with each start of the worker
 	Draining     bool              `json:"draining"`
 	RegisteredAt time.Time         `json:"registered_at"`
 	SeenAt       time.Time         `json:"seen_at"`

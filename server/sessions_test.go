@@ -237,6 +237,43 @@ func TestDrainHandsOffersBack(t *testing.T) {
 	}
 }
 
+// A worker that reads its settings anew registers again, and is still to end if
+// somebody has asked it to. One that was started anew is another.
+func TestADrainOutlastsARegistration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	called := func(session string) func(*api.Register) {
+		return func(in *api.Register) { in.Session = session }
+	}
+	seen := func() api.Worker {
+		return into[api.WorkerList](t, w.want(200, "GET", "/v1/workers", nil)).Workers[0]
+	}
+	wk := w.register("w", 1, called("P.1"))
+	w.submit(api.Submit{Cookie: "c"})
+	lease := wk.take()
+	w.want(http.StatusAccepted, "POST", wk.path("/shutdown"), nil)
+	again := w.register("w", 1, called("P.2"), func(in *api.Register) { in.Holding = []api.Held{lease} })
+	if got := again.poll(lease); len(got) != 1 || got[0].PacketType != api.PacketShutdown {
+		t.Errorf("the poll of the next session = %+v, want SHUTDOWN", got)
+	}
+	if got := seen(); !got.Draining || got.Process != "P" {
+		t.Errorf("the worker is %+v, want process P, draining", got)
+	}
+
+	w.want(http.StatusNoContent, "DELETE", again.path("?session="+again.session), nil)
+	w.register("w", 1, called("P.3"), func(in *api.Register) { in.Holding = []api.Held{lease} })
+	if !seen().Draining {
+		t.Error("a worker that has left while it was busy is not draining after another registration")
+	}
+	next := w.register("w", 1, called("Q.1"))
+	if got := seen(); got.Draining || got.Process != "Q" {
+		t.Errorf("the worker is %+v, want process Q, which nobody has asked to end", got)
+	}
+	if got := next.take(); got.Cookie != "c" {
+		t.Errorf("the new process got %+v, want c", got)
+	}
+}
+
 func TestWorkersAndQueues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -260,7 +297,7 @@ func TestWorkersAndQueues(t *testing.T) {
 	first := list[1]
 	want := api.Worker{
 		ID: "w", Capacity: 3, Holding: 2, Queues: []string{"q", "r"}, Labels: map[string]string{"a": "b"},
-		Pipelines: []api.PipelineInfo{{Name: "p", Digest: "sha256:0"}}, Version: "v1",
+		Pipelines: []api.PipelineInfo{{Name: "p", Digest: "sha256:0"}}, Version: "v1", Process: first.Process,
 		RegisteredAt: first.RegisteredAt, SeenAt: first.SeenAt, ExpiresAt: first.SeenAt.Add(time.Minute),
 	}
 	if diff := cmp.Diff(want, first); diff != "" {

@@ -90,8 +90,8 @@ func (o drainOptions) run(ctx context.Context, r remote, worker string) error {
 	return errors.Join(err, said)
 }
 
-// untilItHasLeft waits until the session of the worker has ended. A later
-// session of its name is another worker.
+// untilItHasLeft waits until the worker has no session any more, or another of
+// its name has.
 func (o drainOptions) untilItHasLeft(ctx context.Context, r remote, before *api.Worker) error {
 	if o.timeout > 0 {
 		within, cancel := context.WithTimeoutCause(ctx, o.timeout, errNotLeft)
@@ -110,7 +110,7 @@ func (o drainOptions) untilItHasLeft(ctx context.Context, r remote, before *api.
 			return o.givenUp(ctx, before.ID)
 		case err != nil:
 			return err
-		case !now.RegisteredAt.Equal(before.RegisteredAt):
+		case another(now, before):
 			return nil
 		}
 		o.draw(now, time.Since(began))
@@ -120,6 +120,16 @@ func (o drainOptions) untilItHasLeft(ctx context.Context, r remote, before *api.
 			return o.givenUp(ctx, before.ID)
 		}
 	}
+}
+
+// another reports whether a worker is not the process of that name before, which
+// may have registered again. A server that does not tell processes apart tells
+// when they registered.
+func another(now, before *api.Worker) bool {
+	if now.Process != "" && before.Process != "" {
+		return now.Process != before.Process
+	}
+	return !now.RegisteredAt.Equal(before.RegisteredAt)
 }
 
 var errNotLeft = errors.New("the time to wait is over")

@@ -5,6 +5,9 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,4 +151,53 @@ func TestAServerReadsItsSettingsAnew(t *testing.T) {
 	if strings.Contains(srv.log(), added) {
 		t.Error("the token is in the log")
 	}
+}
+
+// A worker that reads its settings anew while it drains registers again. It has
+// not left by that.
+func TestAWorkerThatRegistersAgainHasNotLeft(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	settings := func(more string) string {
+		return s.write("worker.yaml", fmt.Sprintf("name: w\nserver: { url: http://%s, token: %s }\npipelines: { dirs: [%q] }\nlisten: 127.0.0.1:0\n%s",
+			s.addr, testToken, pipelinesDir(t), more))
+	}
+	w := start(t, nil, "worker", "--config", settings(""), "--log-format", "json")
+	w.says(`"msg":"registered"`)
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+	g.waits(t, 1)
+
+	looked := make(chan struct{}, 100)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.addr})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxy.ServeHTTP(w, r)
+		looked <- struct{}{}
+	}))
+	defer front.Close()
+	waiting := start(t, s.env, "workers", "drain", "w", "--wait", "--server-url", front.URL)
+	waiting.says("waiting until it has left")
+	w.says("the server asks this worker to end")
+	settings("labels: { zone: a }\n")
+	w.signal(syscall.SIGHUP)
+	s.seen("w", func(w api.Worker) bool { return w.Labels["zone"] == "a" && w.Draining })
+	for len(looked) > 0 { // what it has seen until now tells nothing
+		<-looked
+	}
+	for range 2 { // the first may have been answered before
+		select {
+		case <-looked:
+		case <-waiting.done:
+			t.Fatalf("drain --wait ended with %d while the worker has a run:\n%s", waiting.code(), waiting.log())
+		}
+	}
+	g.letGo()
+	if code := waiting.ends(); code != exitDone {
+		t.Errorf("drain --wait ended with %d, want 0", code)
+	}
+	if code := w.ends(); code != exitDone {
+		t.Errorf("the worker ended with %d, want 0", code)
+	}
+	s.ended(run.Cookie, api.StateSucceeded)
 }

@@ -237,9 +237,14 @@ func TestShutdownIsTold(t *testing.T) {
 	if out := w.beat("w"); !out.Shutdown {
 		t.Errorf("Heartbeat() = %+v, want shutdown", out)
 	}
+	w.register("w", 2) // the same process
+	if out := w.poll("w"); !out.Shutdown || len(out.Offers) != 0 {
+		t.Errorf("Poll() after another registration = %+v, want shutdown and no offers", out)
+	}
+	w.register("w", 2, func(n *store.NewSession) { n.Session = "another" })
 	w.register("w", 2)
 	if out := w.poll("w"); out.Shutdown || len(out.Offers) != 1 {
-		t.Errorf("Poll() of a new session = %+v, want an offer", out)
+		t.Errorf("Poll() of a new process = %+v, want an offer", out)
 	}
 	if err := w.Shutdown(t.Context(), w.now, "nobody", "ann"); !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("Shutdown(nobody) = %v, want ErrNoSession", err)

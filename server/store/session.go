@@ -33,7 +33,8 @@ type Registered struct {
 // and are taken away if not. A run that Holding names and whose lease has ended,
 // if nobody else has had it since, is offered to the worker again: its next poll
 // brings the new fence. A session of a process that has opened a later one is
-// refused with [ErrSuperseded].
+// refused with [ErrSuperseded], and one of a process that is to end is to end as
+// well.
 func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Registered, error) {
 	return writeFor(ctx, s.writer, now, []string{n.Worker}, func(t *tx) (Registered, error) { return t.register(n) })
 }
@@ -41,9 +42,14 @@ func (s *Store) Register(ctx context.Context, now time.Time, n NewSession) (Regi
 func (t *tx) register(n NewSession) (Registered, error) {
 	t.point("register")
 	var out Registered
-	_, err := t.row(`SELECT session FROM sessions WHERE worker = ?1 FOR UPDATE`, []any{&out.Superseded}, n.Worker)
+	var draining, shutdown int64
+	_, err := t.row(`SELECT session, draining_at, shutdown_at FROM sessions WHERE worker = ?1 FOR UPDATE`,
+		[]any{&out.Superseded, &draining, &shutdown}, n.Worker)
 	if err != nil {
 		return out, err
+	}
+	if Process(out.Superseded) != Process(n.Session) { // whoever was asked to end is gone
+		draining, shutdown = 0, 0
 	}
 	switch {
 	case out.Superseded == n.Session: // the same request again
@@ -52,7 +58,7 @@ func (t *tx) register(n NewSession) (Registered, error) {
 		return out, ErrSuperseded
 	}
 	delete(t.w.offerings, n.Worker)
-	if err := t.insertSession(n); err != nil {
+	if err := t.insertSession(n, draining, shutdown); err != nil {
 		return out, err
 	}
 	leases, err := t.leases(n.Worker)
@@ -84,12 +90,19 @@ func (t *tx) register(n NewSession) (Registered, error) {
 	return out, err
 }
 
+// Process is the part of a session's name that it shares with the other sessions
+// of its process: what is before the dot of PROCESS.N.
+func Process(session string) string {
+	process, _, _ := strings.Cut(session, ".")
+	return process
+}
+
 // follows reports whether a session is a later one of the process that opened
 // the other: both are called PROCESS.N.
 func follows(session, other string) bool {
-	process, n, ok := strings.Cut(session, ".")
-	otherProcess, otherN, otherOK := strings.Cut(other, ".")
-	if !ok || !otherOK || process != otherProcess {
+	_, n, ok := strings.Cut(session, ".")
+	_, otherN, otherOK := strings.Cut(other, ".")
+	if !ok || !otherOK || Process(session) != Process(other) {
 		return false
 	}
 	later, err := strconv.ParseUint(n, 10, 64)
@@ -97,7 +110,7 @@ func follows(session, other string) bool {
 	return err == nil && otherErr == nil && later > earlier
 }
 
-func (t *tx) insertSession(n NewSession) error {
+func (t *tx) insertSession(n NewSession, draining, shutdown int64) error {
 	labels, err := jsonObject(n.Labels)
 	if err != nil {
 		return err
@@ -113,14 +126,14 @@ func (t *tx) insertSession(n NewSession) error {
 	return t.exec(`
 		INSERT INTO sessions (worker, session, version, capacity, queues, labels, pipelines, lease,
 			registered_at, seen_at, expires_at, draining_at, shutdown_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 0, 0)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12)
 		ON CONFLICT (worker) DO UPDATE SET
 			session = excluded.session, version = excluded.version, capacity = excluded.capacity,
 			queues = excluded.queues, labels = excluded.labels, pipelines = excluded.pipelines,
 			lease = excluded.lease, registered_at = excluded.registered_at, seen_at = excluded.seen_at,
-			expires_at = excluded.expires_at, draining_at = 0, shutdown_at = 0`,
+			expires_at = excluded.expires_at, draining_at = excluded.draining_at, shutdown_at = excluded.shutdown_at`,
 		n.Worker, n.Session, n.Version, n.Capacity, queues, labels, pipelines, n.Lease.Microseconds(),
-		micros(t.now), micros(t.now.Add(n.Lease)))
+		micros(t.now), micros(t.now.Add(n.Lease)), draining, shutdown)
 }
 
 // Leave begins a worker's drain: offers that it has not accepted go back to the
