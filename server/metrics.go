@@ -110,9 +110,9 @@ func (s *Server) countEnd(m *store.Moved) {
 func cameBack(a *store.Attempt) string {
 	switch {
 	case a == nil:
-		return "offer_lapsed"
+		return meter.ReturnLapsed
 	case a.Outcome == store.Settled:
-		return "retry"
+		return meter.ReturnRetry
 	}
 	return string(a.Outcome)
 }

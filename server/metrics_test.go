@@ -86,6 +86,10 @@ func TestWhatHappensToRunsIsCounted(t *testing.T) {
 		`cicd_pipeline_run_duration_seconds_count{cicd_pipeline_name="bad",cicd_pipeline_result="failure",cicd_pipeline_run_state="executing",error_type="PROCESSOR_EXCEPTION"} 1`,
 		`pullrun_redeliveries_total{pullrun_queue="default",pullrun_redelivery_reason="released"} 1`,
 		`pullrun_forward_dropped_total{pullrun_signal="traces"} 0`,
+		// A queue that is empty is shown, and so is what has not happened.
+		`pullrun_queue_depth{pullrun_queue="other"} 0`,
+		`pullrun_dead_letters_total{pullrun_queue="default"} 0`,
+		`pullrun_redeliveries_total{pullrun_queue="other",pullrun_redelivery_reason="retry"} 0`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("the metrics have no %s", want)

@@ -61,7 +61,7 @@ func measureServer(t *testing.T) {
 	m.Ended("q", meter.End{Pipeline: "p", Result: "error", Error: "E"}, time.Second)
 	m.Dead("q")
 	m.LeaseExpired("q")
-	m.CameBack("q", "expired")
+	m.CameBack("q", meter.ReturnExpired)
 	m.Cancelled(meter.CancelStopped, time.Second)
 }
 
@@ -198,10 +198,11 @@ metrics there, which end in ` + "`_bucket`, `_sum` and `_count`" + `.
 
 The queues' figures are read from the store, at most once in five seconds. All servers of one database show the same, so
 take their maximum and not their sum. What is counted as it happens is counted by the server that it happened on; add
-that up. How to scale workers by the demand of a queue stands in [operating.md](operating.md).
+that up. A queue that a server has seen is shown from then on, empty or not. How to scale workers by the demand of a queue
+stands in [operating.md](operating.md).
 
 A label never holds a run, a URL or a text of a user. Of names that users choose (queues, pipelines, error types) the
-first 100 of a process are kept apart, and all others are ` + "`(other)`" + `.
+first 100 of a process are kept apart, and all others are ` + "`(other)`" + `, which adds them up: of ages it has the oldest.
 `
 
 const afterword = `

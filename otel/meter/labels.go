@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -38,6 +40,13 @@ func (f *few) of(value string) string {
 	}
 	f.known[value] = true
 	return value
+}
+
+// all are the values that are kept apart.
+func (f *few) all() []string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return slices.Collect(maps.Keys(f.known))
 }
 
 // labels keeps the labels of each series of a metric, since making them costs

@@ -1,18 +1,13 @@
 package meter
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
-
-// mostQueues is how many queues are shown by themselves.
-const mostQueues = 100
 
 // A Queue is one reading of a queue.
 type Queue struct {
@@ -85,11 +80,13 @@ func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error)
 		}),
 	}
 	var err error
-	m.stop, err = s.observe(s.serverGauges(read))
+	m.stop, err = s.observe(m.gauges(s, read))
 	return m, err
 }
 
-func (s *set) serverGauges(read func(context.Context) (Server, error)) func(context.Context, metric.Observer) error {
+// gauges read the figures that others hold. The counters of what is rare begin at
+// 0 with their queue: to Prometheus the first figure of a counter is no increase.
+func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error)) func(context.Context, metric.Observer) error {
 	depth := s.gauge("pullrun.queue.depth", "{run}", "Runs that wait for a worker.")
 	blocked := s.gauge("pullrun.queue.blocked", "{run}", "Runs that wait for a slot of their concurrency key.")
 	scheduled := s.gauge("pullrun.queue.scheduled", "{run}", "Runs that wait for their time.")
@@ -102,13 +99,18 @@ func (s *set) serverGauges(read func(context.Context) (Server, error)) func(cont
 		if err != nil {
 			return err
 		}
-		for _, q := range largest(r.Queues) {
-			name := with(QueueKey, q.Name)
+		for queue, q := range m.byName(r.Queues) {
+			name := with(QueueKey, queue)
 			o.ObserveInt64(depth, int64(q.Queued), name)
 			o.ObserveInt64(blocked, int64(q.Blocked), name)
 			o.ObserveInt64(scheduled, int64(q.Scheduled), name)
 			o.ObserveInt64(leased, int64(q.Leased), name)
 			o.ObserveFloat64(oldest, q.Oldest.Seconds(), name)
+			m.dead.Add(ctx, 0, m.queue.get(queue).add...)
+			m.expirations.Add(ctx, 0, m.queue.get(queue).add...)
+			for _, reason := range returnReasons {
+				m.redeliveries.Add(ctx, 0, m.returns.get(redelivery{queue, reason}).add...)
+			}
 		}
 		o.ObserveInt64(parked, int64(r.Parked))
 		for signal, n := range r.Dropped {
@@ -148,7 +150,17 @@ func (m *ServerMeter) LeaseExpired(queue string) {
 	m.expirations.Add(context.Background(), 1, m.queue.get(m.names.of(queue)).add...)
 }
 
-// CameBack counts a run that went back to its queue. The reason is one of few.
+// Why runs go back to their queue.
+const (
+	ReturnExpired  = "expired" // the worker was not heard of
+	ReturnReleased = "released"
+	ReturnRetry    = "retry"        // the result was one after which the run is tried again
+	ReturnLapsed   = "offer_lapsed" // nobody took it up
+)
+
+var returnReasons = []string{ReturnExpired, ReturnReleased, ReturnRetry, ReturnLapsed}
+
+// CameBack counts a run that went back to its queue, for one of these reasons.
 func (m *ServerMeter) CameBack(queue, reason string) {
 	m.redeliveries.Add(context.Background(), 1, m.returns.get(redelivery{m.names.of(queue), reason}).add...)
 }
@@ -168,22 +180,22 @@ func (m *ServerMeter) Cancelled(step string, after time.Duration) {
 // Stop ends the readings.
 func (m *ServerMeter) Stop() error { return m.stop() }
 
-// largest are the queues with most runs, and one more that stands for the
-// others.
-func largest(queues []Queue) []Queue {
-	if len(queues) <= mostQueues {
-		return queues
+// byName adds the queues up under the names that the counters have for them. A
+// queue that was seen once is there from then on, empty as well.
+func (m *ServerMeter) byName(queues []Queue) map[string]Queue {
+	out := make(map[string]Queue)
+	for _, name := range m.names.all() {
+		out[name] = Queue{}
 	}
-	queues = slices.Clone(queues)
-	size := func(q Queue) int { return q.Queued + q.Blocked + q.Scheduled + q.Leased }
-	slices.SortFunc(queues, func(a, b Queue) int { return cmp.Or(size(b)-size(a), cmp.Compare(a.Name, b.Name)) })
-	rest := Queue{Name: Other}
-	for _, q := range queues[mostQueues:] {
-		rest.Queued += q.Queued
-		rest.Blocked += q.Blocked
-		rest.Scheduled += q.Scheduled
-		rest.Leased += q.Leased
-		rest.Oldest = max(rest.Oldest, q.Oldest)
+	for _, q := range queues {
+		name := m.names.of(q.Name)
+		sum := out[name]
+		sum.Queued += q.Queued
+		sum.Blocked += q.Blocked
+		sum.Scheduled += q.Scheduled
+		sum.Leased += q.Leased
+		sum.Oldest = max(sum.Oldest, q.Oldest)
+		out[name] = sum
 	}
-	return append(queues[:mostQueues], rest)
+	return out
 }
