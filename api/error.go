@@ -29,6 +29,7 @@ const (
 	CodeUnsupportedMedia  Code = "UNSUPPORTED_MEDIA_TYPE"
 	CodeTooManyRequests   Code = "TOO_MANY_REQUESTS"
 	CodeQueueFull         Code = "QUEUE_FULL"
+	CodeTooManyCombos     Code = "TOO_MANY_COMBINATIONS"
 	CodeStoreFull         Code = "STORE_FULL"
 	CodeUnavailable       Code = "UNAVAILABLE"
 	CodeInternal          Code = "INTERNAL"
@@ -53,6 +54,7 @@ var statuses = map[Code]int{
 	CodeUnsupportedMedia:  http.StatusUnsupportedMediaType,
 	CodeTooManyRequests:   http.StatusTooManyRequests,
 	CodeQueueFull:         http.StatusTooManyRequests,
+	CodeTooManyCombos:     http.StatusTooManyRequests,
 	CodeStoreFull:         http.StatusInsufficientStorage,
 	CodeUnavailable:       http.StatusServiceUnavailable,
 	CodeInternal:          http.StatusInternalServerError,

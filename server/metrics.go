@@ -30,31 +30,33 @@ type counted struct {
 	mu     sync.Mutex // held while they are counted, so that all who ask share it
 	at     time.Time  // guarded by mu, as is what follows
 	queues []store.Queue
+	routes int
 }
 
-func (c *counted) get(ctx context.Context, st *store.Store) ([]store.Queue, error) {
+func (c *counted) get(ctx context.Context, st *store.Store) (queues []store.Queue, routes int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.at.IsZero() && time.Since(c.at) < countEvery {
-		return c.queues, nil
+		return c.queues, c.routes, nil
 	}
-	queues, err := st.Queues(ctx, st.Now())
-	if err != nil {
-		return nil, err
+	if queues, err = st.Queues(ctx, st.Now()); err == nil {
+		routes, err = st.LiveRoutes(ctx)
 	}
-	c.at, c.queues = time.Now(), queues
-	return queues, nil
+	if err == nil {
+		c.at, c.queues, c.routes = time.Now(), queues, routes
+	}
+	return queues, routes, err
 }
 
 // reading is what a scrape shows.
 func (s *Server) reading(ctx context.Context) (meter.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout/2)
 	defer cancel()
-	queues, err := s.counted.get(ctx, s.store)
+	queues, routes, err := s.counted.get(ctx, s.store)
 	if err != nil {
 		return meter.Server{}, err
 	}
-	out := meter.Server{Parked: s.hub.waiting(), Dropped: make(map[string]int64)}
+	out := meter.Server{Parked: s.hub.waiting(), Routes: routes, Dropped: make(map[string]int64)}
 	for _, signal := range forward.Signals {
 		out.Dropped[string(signal)] = s.cfg().Forwarder.Dropped(signal)
 	}

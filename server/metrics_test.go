@@ -28,7 +28,7 @@ func TestMetrics(t *testing.T) {
 	w.eventually("the lease is over", func() bool { return w.logged("worker has gone away, its leases are over") > 0 })
 	text := w.want(http.StatusOK, "GET", "/metrics", nil).body
 	for _, want := range []string{
-		`pullrun_queue_depth{pullrun_queue="deep"} 3`, `pullrun_queue_oldest_age_seconds{pullrun_queue="deep"}`, "pullrun_polls_waiting 0",
+		`pullrun_queue_depth{pullrun_queue="deep"} 3`, `pullrun_queue_oldest_age_seconds{pullrun_queue="deep"}`, "pullrun_polls_waiting 0", "pullrun_routes_live 1\n",
 		`pullrun_cancel_duration_seconds_count{pullrun_cancel_step="delivered"} 1`, `pullrun_cancel_duration_seconds_count{pullrun_cancel_step="stopped"} 1`,
 		`pullrun_lease_expirations_total{pullrun_queue="default"} 1`, `pullrun_dead_letters_total{pullrun_queue="default"} 1`,
 		`pullrun_runs_ended_total{cicd_pipeline_result="error",pullrun_queue="default"} 1`, "process_open_fds",

@@ -17,7 +17,7 @@ import (
 // retryAfter is what a caller is asked to wait when nothing better is known.
 const retryAfter = time.Second
 
-// queueFullRetry is when a submit that a queue had no room for may come again.
+// queueFullRetry is when a submit may come again for which there was no room.
 const queueFullRetry = 5 * time.Second
 
 // fail answers a call with its error. It is the only place that turns errors
@@ -72,10 +72,10 @@ func asProblem(r *http.Request, err error) *api.Error {
 		return api.Errorf(api.CodeSessionNotFound, "worker %q has no such session: register again", r.PathValue("id"))
 	case errors.Is(err, store.ErrSuperseded):
 		return api.Errorf(api.CodeSessionSuperseded, "another worker has registered as %q", r.PathValue("id"))
-	case errors.Is(err, store.ErrQueueFull), errors.Is(err, store.ErrTooManyRoutes):
-		e = api.Errorf(api.CodeQueueFull, "%w", err)
-		e.RetryAfter = queueFullRetry
-		return e
+	case errors.Is(err, store.ErrQueueFull):
+		return noRoom(api.CodeQueueFull, err)
+	case errors.Is(err, store.ErrTooManyRoutes):
+		return noRoom(api.CodeTooManyCombos, err)
 	case errors.Is(err, store.ErrFull):
 		return api.Errorf(api.CodeStoreFull, "the server's disk is full")
 	case errors.Is(err, store.ErrNoBackup):
@@ -84,6 +84,13 @@ func asProblem(r *http.Request, err error) *api.Error {
 		return api.Errorf(api.CodeUnavailable, "the server's store cannot be reached or written now: try again")
 	}
 	return api.Errorf(api.CodeInternal, "internal error; the server's log has it")
+}
+
+// noRoom refuses a submit until runs have made room for it.
+func noRoom(code api.Code, err error) *api.Error {
+	e := api.Errorf(code, "%w", err)
+	e.RetryAfter = queueFullRetry
+	return e
 }
 
 // panicked is the error of a handler that has panicked, which is a bug of

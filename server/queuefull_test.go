@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
@@ -34,4 +36,24 @@ func TestQueueIsFull(t *testing.T) {
 	w.want(http.StatusOK, "POST", "/v1/runs", first)
 	w.register("w", 1).take()
 	w.submit(api.Submit{Pipeline: "p", Cookie: "e"})
+}
+
+// A submit that asks for one combination too many is refused, one that asks for a
+// known one is not.
+func TestTooManyCombinations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for call := range 10 {
+		batch := api.SubmitBatch{}
+		for i := range 1000 {
+			cookie := fmt.Sprint("r", call, "-", i)
+			batch.Runs = append(batch.Runs, api.Submit{Pipeline: "p", Cookie: cookie, Queue: cookie})
+		}
+		w.want(http.StatusOK, "POST", "/v1/runs/batch", batch)
+	}
+	full := w.refused(api.CodeTooManyCombos, "POST", "/v1/runs", api.Submit{Pipeline: "p", Queue: "another"})
+	if full.status != http.StatusTooManyRequests || full.header.Get("Retry-After") != "5" || !strings.Contains(full.body, "ask for 10000") {
+		t.Errorf("submit of one more = %d %s, Retry-After %q; want 429, how many there are, and 5", full.status, full.body, full.header.Get("Retry-After"))
+	}
+	w.submit(api.Submit{Pipeline: "p", Cookie: "known", Queue: "r0-1"})
 }

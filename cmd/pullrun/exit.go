@@ -115,7 +115,7 @@ func exitCode(err error) int {
 		return exitNotFound
 	case api.CodeInvalidRequest, api.CodeBodyTooLarge:
 		return exitUsage
-	case api.CodeUnavailable, api.CodeTooManyRequests, api.CodeQueueFull, api.CodeStoreFull:
+	case api.CodeUnavailable, api.CodeTooManyRequests, api.CodeQueueFull, api.CodeTooManyCombos, api.CodeStoreFull:
 		return exitUnreachable
 	}
 	if errors.As(err, &network) || errors.Is(err, syscall.ECONNREFUSED) {

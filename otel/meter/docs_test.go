@@ -196,7 +196,7 @@ A worker that has no collector of its own exports [through its server](worker.md
 In Prometheus the dots of a label's name are underscores: ` + "`pullrun.queue`" + ` is ` + "`pullrun_queue`" + `. A histogram is three
 metrics there, which end in ` + "`_bucket`, `_sum` and `_count`" + `.
 
-The queues' figures are read from the store, at most once in five seconds. All servers of one database show the same, so
+The figures of queues and routes are read from the store, at most once in five seconds. All servers of one database show the same, so
 take their maximum and not their sum. What is counted as it happens is counted by the server that it happened on; add
 that up. A queue that a server has seen is shown from then on, empty or not. How to scale workers by the demand of a queue
 stands in [operating.md](operating.md).

@@ -20,6 +20,7 @@ type Queue struct {
 type Server struct {
 	Queues  []Queue
 	Parked  int              // polls
+	Routes  int              // that runs ask for which have not ended
 	Dropped map[string]int64 // of what workers export through it, by signal
 }
 
@@ -93,6 +94,7 @@ func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error))
 	leased := s.gauge("pullrun.queue.leased", "{run}", "Runs that a worker has.")
 	oldest := s.seconds("pullrun.queue.oldest.age", "How long the longest waiting run has waited for a worker.")
 	parked := s.gauge("pullrun.polls.waiting", "{poll}", "Polls that are held here.")
+	routes := s.gauge("pullrun.routes.live", "{route}", "Combinations of queue, pipeline, digest, labels and priority of the runs that have not ended. 10,000 are the most.")
 	dropped := s.counter("pullrun.forward.dropped", "{item}", "Spans, data points and log records of workers that did not reach the server's collector.")
 	return func(ctx context.Context, o metric.Observer) error {
 		r, err := read(ctx)
@@ -113,6 +115,7 @@ func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error))
 			}
 		}
 		o.ObserveInt64(parked, int64(r.Parked))
+		o.ObserveInt64(routes, int64(r.Routes))
 		for signal, n := range r.Dropped {
 			o.ObserveInt64(dropped, n, with(SignalKey, signal))
 		}

@@ -32,8 +32,11 @@ func (b *backlog) forget() { b.waiting = nil }
 
 // add notes that n more runs wait in a queue.
 func (b *backlog) add(queue string, n int) {
-	if b.waiting != nil && n != 0 {
-		b.waiting[queue] += n
+	if b.waiting == nil || n == 0 {
+		return
+	}
+	if b.waiting[queue] += n; b.waiting[queue] == 0 {
+		delete(b.waiting, queue)
 	}
 }
 

@@ -45,8 +45,8 @@ var (
 	ErrNoSlot = errors.New("no slot of the concurrency key is free")
 	// ErrQueueFull says that as many runs wait in the queue as may.
 	ErrQueueFull = errors.New("queue is full")
-	// ErrTooManyRoutes says that queues, pipelines, digests, labels and priorities are
-	// combined in more ways than the store keeps apart.
+	// ErrTooManyRoutes says that the runs that have not ended combine queues,
+	// pipelines, digests, labels and priorities in as many ways as they may.
 	ErrTooManyRoutes = errors.New("too many combinations of queue, pipeline, digest, labels and priority")
 
 	// ErrNoSession says that the worker has no session, or no longer: its lease

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 )
@@ -11,13 +13,34 @@ import (
 // maxRoutes bounds what a claim has to look through, and the memory for it.
 const maxRoutes = 10_000
 
-const (
-	// routeUsed is how exact a row's used_at is.
-	routeUsed = time.Hour
-	// routesKnown is how long the writer's copy is trusted when it says that
-	// there are too many.
-	routesKnown = time.Minute
-)
+// routeUsed is how exact a row's used_at is.
+const routeUsed = time.Hour
+
+// liveRoutes selects the routes of runs that have not ended, each part by an index
+// whose predicate it repeats. Where there may be many runs that wait it goes from
+// one route to the next by the index. Runs that have ended cost nothing.
+const liveRoutes = `
+	WITH RECURSIVE queued (route) AS (
+		SELECT CAST(0 AS BIGINT)
+		UNION ALL
+		SELECT (SELECT min(r.route) FROM runs r WHERE r.state = 1 AND r.blocked = 0 AND r.route > q.route)
+			FROM queued q WHERE q.route IS NOT NULL
+	), scheduled (route) AS (
+		SELECT CAST(0 AS BIGINT)
+		UNION ALL
+		SELECT (SELECT min(r.route) FROM runs r WHERE r.state = 0 AND r.route > s.route)
+			FROM scheduled s WHERE s.route IS NOT NULL
+	)
+	SELECT route FROM queued WHERE route > 0
+	UNION SELECT route FROM scheduled WHERE route > 0
+	UNION SELECT route FROM runs WHERE concurrency_key <> '' AND state < 4 AND blocked = 1
+	UNION SELECT route FROM runs WHERE state IN (2, 3)`
+
+// LiveRoutes counts the combinations of queue, pipeline, digest, labels and
+// priority that runs ask for which have not ended.
+func (s *Store) LiveRoutes(ctx context.Context) (n int, _ error) {
+	return n, s.query(ctx, `SELECT count(*) FROM (`+liveRoutes+`) AS live`, func(row scanner) error { return row.Scan(&n) })
+}
 
 // routeKey is what a run asks for. Labels are canonical JSON.
 type routeKey struct {
@@ -49,11 +72,14 @@ type route struct {
 	turn  int               // when the route had its last turn
 }
 
-// routes is the writer's copy of the table. next lets a claim start where the
-// last one stopped instead of walking over what has left the queue since.
+// routes is the writer's copy of those rows of the table that runs have which have
+// not ended, and of some that such runs had. next lets a claim start where the last
+// one stopped instead of walking over what has left the queue since.
 type routes struct {
+	limit   int
 	loaded  bool
-	at      time.Time // when it was loaded
+	missing []any     // numbers of some that are not in the copy and have runs
+	again   time.Time // when to see how many are live, if the copy is full
 	byID    map[int64]*route
 	byKey   map[routeKey]*route
 	byQueue map[string][]*route
@@ -61,38 +87,72 @@ type routes struct {
 }
 
 func newRoutes() *routes {
-	rs := &routes{turns: turns{queues: map[string]int{}}}
+	rs := &routes{limit: maxRoutes, turns: turns{queues: map[string]int{}}}
 	rs.forget()
 	return rs
 }
 
 // forget drops everything, after a transaction that did not happen.
 func (rs *routes) forget() {
-	rs.loaded = false
+	rs.loaded, rs.missing = false, nil
 	rs.byID, rs.byKey, rs.byQueue = map[int64]*route{}, map[routeKey]*route{}, map[string][]*route{}
 }
 
+// load reads the live routes, or of a copy that has been read what it misses.
 func (rs *routes) load(t *tx) error {
-	if rs.loaded {
+	if !rs.loaded {
+		began := time.Now()
+		if err := rs.read(t, `(`+liveRoutes+`)`); err != nil {
+			return err
+		}
+		rs.loaded, rs.again = true, t.now.Add(max(recountEvery, recountShare*time.Since(began)))
+		maps.DeleteFunc(rs.turns.queues, func(queue string, _ int) bool { return rs.byQueue[queue] == nil })
+	}
+	if len(rs.missing) == 0 {
 		return nil
 	}
-	rs.forget()
-	err := t.rows(`SELECT id, queue, pipeline, digest, labels, labels, priority, used_at FROM routes`, func(row scanner) error {
+	ids := list(&rs.missing)
+	err := rs.read(t, ids, rs.missing...)
+	if err == nil {
+		rs.missing = nil
+	}
+	return err
+}
+
+// read adds the routes with the given numbers that are not in the copy.
+func (rs *routes) read(t *tx, ids string, args ...any) error {
+	return t.rows(`SELECT id, queue, pipeline, digest, labels, labels, priority, used_at FROM routes WHERE id IN `+ids, func(row scanner) error {
 		r := &route{}
 		if err := row.Scan(&r.id, &r.queue, &r.pipeline, &r.digest, &r.labels, object{&r.need}, &r.priority, stamp{&r.used}); err != nil {
 			return err
 		}
-		rs.add(r)
+		if rs.byID[r.id] == nil {
+			rs.add(r)
+		}
 		return nil
-	})
-	rs.loaded, rs.at = err == nil, t.now
-	return err
+	}, args...)
 }
 
 func (rs *routes) add(r *route) {
 	rs.byID[r.id] = r
 	rs.byKey[r.routeKey] = r
 	rs.byQueue[r.queue] = append(rs.byQueue[r.queue], r)
+}
+
+// room returns ErrTooManyRoutes if as many routes are live as may be. Of a full
+// copy it drops what is not, and takes no more of the writer's time for that than
+// counting the backlog does.
+func (rs *routes) room(t *tx) error {
+	if len(rs.byID) >= rs.limit && !t.now.Before(rs.again) {
+		rs.forget()
+		if err := rs.load(t); err != nil {
+			return err
+		}
+	}
+	if len(rs.byID) >= rs.limit {
+		return fmt.Errorf("%w: runs that have not ended ask for %d, which is the most", ErrTooManyRoutes, rs.limit)
+	}
+	return nil
 }
 
 // find returns the route of key, making it if it is new.
@@ -105,14 +165,8 @@ func (rs *routes) find(t *tx, key routeKey, labels map[string]string) (*route, e
 			return r, err
 		}
 	}
-	if len(rs.byID) >= maxRoutes && t.now.Sub(rs.at) > routesKnown { // another server may have purged some
-		rs.forget()
-		if err := rs.load(t); err != nil {
-			return nil, err
-		}
-	}
-	if len(rs.byID) >= maxRoutes {
-		return nil, ErrTooManyRoutes
+	if err := rs.room(t); err != nil {
+		return nil, err
 	}
 	r := &route{routeKey: key, need: labels, next: noRun, used: t.now}
 	t.wrote = true
@@ -150,8 +204,15 @@ func (r *route) inUse(now time.Time) bool { return now.Sub(r.used) < routeUsed }
 
 // wake notes that a run was queued, and since when, if that is known.
 func (rs *routes) wake(id, seq int64, since time.Time) {
-	if r, ok := rs.byID[id]; ok && seq < r.next {
+	r, ok := rs.byID[id]
+	switch {
+	case ok && seq < r.next:
 		r.next, r.since = seq, since
+	case ok || !rs.loaded:
+	case len(rs.missing) < maxList:
+		rs.missing = append(rs.missing, id)
+	default: // too many to name
+		rs.forget()
 	}
 }
 

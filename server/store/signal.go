@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 )
@@ -153,6 +151,9 @@ func (s *Store) routeKey(ctx context.Context, known map[int64]routeKey, id int64
 	if key, ok := known[id]; ok {
 		return key, nil
 	}
+	if len(known) >= maxRoutes { // most are of runs that have ended
+		clear(known)
+	}
 	var key routeKey
 	err := s.query(ctx, `SELECT queue, pipeline, digest, labels, priority FROM routes WHERE id = ?1`, func(row scanner) error {
 		return row.Scan(&key.queue, &key.pipeline, &key.digest, &key.labels, &key.priority)
@@ -201,8 +202,7 @@ func (r *rumours) doubt() {
 func (r *rumours) tell(rs *routes) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	unknown := func(id int64) bool { return rs.byID[id] == nil }
-	if r.all || slices.ContainsFunc(slices.Collect(maps.Keys(r.seqs)), unknown) {
+	if r.all {
 		rs.forget()
 	}
 	for id, seq := range r.seqs {

@@ -11,7 +11,7 @@ import (
 // of the same submitter with the same Idempotency-Key and digest, it returns
 // that, with created false; with another digest it returns ErrCookieCollision or
 // ErrKeyCollision. It returns ErrNoSlot for a run that is not to wait for one,
-// and ErrQueueFull if there are MaxQueued that wait.
+// ErrQueueFull if there are MaxQueued that wait, and ErrTooManyRoutes.
 func (s *Store) Submit(ctx context.Context, now time.Time, n NewRun) (_ Submitted, created bool, _ error) {
 	return s.BeginSubmit(ctx, now, n)()
 }
@@ -69,7 +69,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 	r := start(n, t.now)
 	route, err := t.w.routes.find(t, keyOf(&n, labels), n.Labels)
 	if err != nil {
-		return Run{}, false, err
+		return t.refuse(n, err)
 	}
 	r.route = route.id
 	inserted, err := t.insert(&r)
@@ -109,7 +109,7 @@ func (t *tx) furnish(r *Run) error {
 // refuse answers a submit for which there is no room, unless it has been
 // answered before.
 func (t *tx) refuse(n NewRun, reason error) (Run, bool, error) {
-	if !errors.Is(reason, ErrNoSlot) && !errors.Is(reason, ErrQueueFull) {
+	if !errors.Is(reason, ErrNoSlot) && !errors.Is(reason, ErrQueueFull) && !errors.Is(reason, ErrTooManyRoutes) {
 		return Run{}, false, reason
 	}
 	r, found, err := t.known(n)

@@ -291,22 +291,3 @@ func TestCloseUnderLoad(t *testing.T) {
 		t.Errorf("List() = %d runs, %v, want the %d that were acknowledged", len(runs), err, done)
 	}
 }
-
-func TestTooManyRoutes(t *testing.T) {
-	t.Parallel()
-	s, _ := openTest(t, Options{})
-	_, err := write(t.Context(), s.writer, scriptStart, func(t *tx) (int, error) {
-		for i := range maxRoutes {
-			if _, err := t.w.routes.find(t, routeKey{queue: "q", priority: i, labels: "{}"}, nil); err != nil {
-				return 0, err
-			}
-		}
-		return 0, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("a")); !errors.Is(err, ErrTooManyRoutes) {
-		t.Errorf("Submit() = %v, want ErrTooManyRoutes", err)
-	}
-}
