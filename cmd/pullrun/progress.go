@@ -17,20 +17,23 @@ import (
 
 // The ways to show how a run that is waited for gets on.
 const (
-	progressAuto  = "auto"  // live on a terminal, none elsewhere
-	progressPlain = "plain" // a line for each change
+	progressAuto  = "auto"  // live on a terminal, plain elsewhere
+	progressPlain = "plain" // lines, not too many of them
 	progressNone  = "none"
 )
 
-// progressEvery is how often the live line is drawn, explainEvery how often the
-// server is asked why a run waits.
+// progressEvery is how often the live line is drawn, plainEvery how often a line
+// is written of a run that has got on within a task, and explainEvery how often
+// the server is asked why a run waits.
 const (
 	progressEvery = 100 * time.Millisecond
+	plainEvery    = 3 * time.Second
 	explainEvery  = 2 * time.Second
 )
 
 // progress says how a run that is waited for gets on: in one line that is kept
-// up to date, in a line for each change, or not at all.
+// up to date, in lines, or not at all. Of a run that is over in a moment there is
+// no line.
 type progress struct {
 	t     terminal
 	live  bool
@@ -41,18 +44,22 @@ type progress struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	view sight
-	said string // the plain line that was written last
+	said sight // as view was when the last plain line was written
 }
 
 // newProgress starts to show how a run gets on, until clear is called.
 func newProgress(ctx context.Context, t terminal, how string, c *client.Client, run api.Run) *progress {
+	live := how == progressAuto && t.interactive() && os.Getenv("TERM") != "dumb"
 	p := &progress{
-		t: t, plain: how == progressPlain, live: how == progressAuto && t.interactive() && os.Getenv("TERM") != "dumb",
+		t: t, live: live, plain: !live && how != progressNone,
 		view: sight{run: run, began: time.Now()},
 	}
 	ctx, p.stop = context.WithCancel(ctx)
 	if p.live {
 		p.loops.Go(func() { every(ctx, progressEvery, p.draw) })
+	}
+	if p.plain {
+		p.loops.Go(func() { every(ctx, plainEvery, p.tick) })
 	}
 	if p.shown() {
 		p.loops.Go(func() { every(ctx, explainEvery, func() { p.explain(ctx, c) }) })
@@ -105,14 +112,30 @@ func (p *progress) explain(ctx context.Context, c *client.Client) {
 	})
 }
 
-// see notes what is known now, and says so if that is by lines.
+// see notes what is known now. That another task is at work is worth a line at once.
 func (p *progress) see(what func(*sight)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	what(&p.view)
-	if line := p.view.plain(); p.plain && line != "" && line != p.said {
-		p.said = line
-		fmt.Fprintf(p.t.err, "%s %s\n", time.Now().Format(time.TimeOnly), line)
+	if len(p.view.at.Tasks) > 0 && p.view.tasks() != p.said.tasks() {
+		p.say()
+	}
+}
+
+// tick writes a line about anything else that is new.
+func (p *progress) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.view.place() != p.said.place() {
+		p.say()
+	}
+}
+
+// say writes a line, where that is the way. It is called with mu held.
+func (p *progress) say() {
+	if p.said = p.view; p.plain {
+		now := time.Now()
+		fmt.Fprintf(p.t.err, "%s %s\n", now.Format(time.TimeOnly), printable(p.view.text(now)))
 	}
 }
 
@@ -161,37 +184,33 @@ func (s *sight) waits() bool {
 }
 
 // line is all of it, in so many columns.
-func (s *sight) line(now time.Time, columns int) string {
-	line := fmt.Sprintf("%s %s %s%s", s.run.Pipeline, strings.ToLower(string(s.run.State)), took(now.Sub(s.began).Truncate(progressEvery)), s.where())
+func (s *sight) line(now time.Time, columns int) string { return fit(s.text(now), columns) }
+
+// text is all of it.
+func (s *sight) text(now time.Time) string {
+	text := fmt.Sprintf("%s %s %s%s", s.run.Pipeline, strings.ToLower(string(s.run.State)), took(now.Sub(s.began).Truncate(progressEvery)), s.where())
 	if tasks := s.at.Tasks; len(tasks) > 0 {
 		// By the worker's clock until then, and by ours since.
 		since := s.at.At.Sub(tasks[len(tasks)-1].Since) + now.Sub(s.heard)
-		line += fmt.Sprintf(" · %s %s", s.at.Path(), took(since.Truncate(progressEvery)))
+		text += fmt.Sprintf(" · %s %s", s.at.Path(), took(since.Truncate(progressEvery)))
 	} else if s.why != "" {
-		line += " · " + s.why
+		text += " · " + s.why
 	}
-	return fit(line, columns)
+	return text
 }
 
-// plain is what has to have changed to be worth a line. It is empty of what is
-// over in a moment, or told otherwise.
-func (s *sight) plain() string {
-	if s.run.State == api.StateOffered || s.run.State.Final() {
-		return ""
-	}
-	line := fmt.Sprintf("%s %s%s", s.run.Pipeline, strings.ToLower(string(s.run.State)), s.where())
+// place is all of it but the times.
+func (s *sight) place() string {
+	return string(s.run.State) + s.where() + cmp.Or(s.at.Path(), s.why)
+}
+
+// tasks are the tasks at work, whatever the turns of their loops.
+func (s *sight) tasks() string {
 	var names []string
 	for _, t := range s.at.Tasks {
 		names = append(names, t.Label())
 	}
-	return printable(line + colon(cmp.Or(strings.Join(names, " > "), s.why)))
-}
-
-func colon(text string) string {
-	if text == "" {
-		return ""
-	}
-	return ": " + text
+	return s.where() + strings.Join(names, " > ")
 }
 
 // where says which worker has the run, and for the how many-th time.

@@ -29,8 +29,9 @@ JSON on standard output. What is said about it goes to standard error, so
 
   pullrun run url_check | jq .
 
-works. On a terminal a line shows where the run is, or why it waits. The exit
-code says how the run ended: see "pullrun exit-codes". Ctrl-C stops waiting and
+works. On a terminal a line shows where the run is, or why it waits; elsewhere
+a line is written now and then. The exit code says how the run ended: see
+"pullrun exit-codes". Ctrl-C stops waiting and
 lets the run go on: "pullrun cancel" stops the run, and "pullrun logs -f" goes
 on watching it.
 
@@ -64,7 +65,7 @@ however often it is submitted.`,
 	f.IntVar(&o.concurrency.Limit, "concurrency-limit", 1, "how many runs of the key that are, from 1 to 1000")
 	f.StringVar(&o.policy, "concurrency-policy", "queue", "what to do when they are there already: queue, reject or cancel_older")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait for the result once the run is accepted; 0 is for ever")
-	f.StringVar(&o.progress, "progress", progressAuto, "how to show how the run gets on: auto, which is a line that changes on a terminal and nothing elsewhere, plain, which is a line for each change, or none")
+	f.StringVar(&o.progress, "progress", progressAuto, "how to show how the run gets on: auto, which is a line that changes on a terminal and plain elsewhere, plain, which is a line when the task changes and every few seconds within, or none")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](f)
 	return c
