@@ -10,6 +10,7 @@ type Waiting struct {
 	Holders  []string          `json:"holders,omitempty"`        // runs that have a slot of its concurrency key
 	Missing  map[string]string `json:"missing_labels,omitempty"` // that the best worker of its queue lacks
 	Digests  []string          `json:"digests,omitempty"`        // that workers have its pipeline with, other than its own
+	Paused   map[string]string `json:"paused,omitempty"`         // why workers are, by name
 	Workers  int               `json:"workers,omitempty"`        // that could take the run, but for the reason
 	Slots    int               `json:"slots,omitempty"`          // runs that these workers can work on at once
 	Position int               `json:"position,omitempty"`       // its place in line, from 1
@@ -28,6 +29,7 @@ const (
 	WaitingNoPipeline  WaitingReason = "no_worker_with_pipeline" // none of these has its pipeline
 	WaitingNoDigest    WaitingReason = "no_worker_with_digest"   // none of these has it with the digest that it asks for
 	WaitingDraining    WaitingReason = "workers_draining"        // these take nothing more
+	WaitingPaused      WaitingReason = "workers_paused"          // these take nothing for the time being
 	WaitingBusy        WaitingReason = "workers_busy"            // these have no room
 	WaitingOfferedSoon WaitingReason = "offered_soon"            // there is room
 	WaitingOffered     WaitingReason = "offered"                 // a worker was sent it and has not answered

@@ -92,6 +92,9 @@ type Poll struct {
 	Holding []Held `json:"holding"`
 	// Draining says that the worker takes no more runs.
 	Draining bool `json:"draining,omitempty"`
+	// Paused is why the worker takes no runs for the time being, for people.
+	// Empty when it takes some.
+	Paused string `json:"paused,omitempty"`
 	// MaxRuns is the most RUN packets that the answer may carry. Nil is as many
 	// as there are free slots.
 	MaxRuns *int `json:"max_runs,omitempty"`
@@ -106,6 +109,7 @@ func (p Poll) Validate() error {
 	c.session(p.Session)
 	c.atLeast("hold_ms", p.HoldMS, 0)
 	c.holding(p.Holding)
+	c.text("paused", p.Paused)
 	if p.MaxRuns != nil {
 		c.atLeast("max_runs", int64(*p.MaxRuns), 0)
 	}
@@ -173,6 +177,7 @@ type Worker struct {
 	Version      string            `json:"version,omitempty"`
 	Process      string            `json:"process,omitempty"` // new with each start of the worker
 	Draining     bool              `json:"draining"`
+	Paused       string            `json:"paused,omitempty"` // why it takes nothing for the time being
 	RegisteredAt time.Time         `json:"registered_at"`
 	SeenAt       time.Time         `json:"seen_at"`
 	ExpiresAt    time.Time         `json:"expires_at"` // when its leases end unless it is heard of again

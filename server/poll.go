@@ -77,7 +77,7 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 		most = min(most, *in.MaxRuns)
 	}
 	out, err := s.store.Poll(r.Context(), s.store.Now(), store.PollIn{
-		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Max: most, Only: in.Run,
+		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Paused: in.Paused, Max: most, Only: in.Run,
 	})
 	if err != nil {
 		return nil, 0, onlyRun(in.Run, err)

@@ -274,6 +274,53 @@ func TestADrainOutlastsARegistration(t *testing.T) {
 	}
 }
 
+// A worker that is paused gets no runs, and what it did not get goes to others. It
+// can be asked to end all the same.
+func TestAWorkerThatIsPaused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 2)
+	seen := func() api.Worker {
+		return into[api.WorkerList](t, w.want(200, "GET", "/v1/workers", nil)).Workers[0]
+	}
+	w.submit(api.Submit{Cookie: "c"})
+	if got := wk.poll(); len(got) != 1 {
+		t.Fatalf("poll = %+v, want one RUN", got)
+	}
+	wk.pauses("memory is short\x00") // the offer was lost on its way
+	w.state(api.StateQueued, "c")
+	if got := seen(); got.Paused != "memory is short\uFFFD" || got.Draining {
+		t.Errorf("the worker is %+v, want it paused and not draining", got)
+	}
+
+	in := wk.asks(time.Hour, nil)
+	in.Paused = "memory is short"
+	parked := wk.hold(wk.request(t.Context(), "POST", wk.path("/poll"), in))
+	w.parked(1)
+	other := w.register("other", 1)
+	waits := other.park()
+	if got := runs(t, waits.packets()); len(got) != 1 || got[0] != "c" {
+		t.Errorf("the other worker got %v, want c", got)
+	}
+	w.submit(api.Submit{Cookie: "d"})
+	if got := w.Parked(); got != 1 {
+		t.Errorf("%d polls are parked, want that of the worker that is paused", got)
+	}
+	w.want(http.StatusAccepted, "POST", wk.path("/shutdown"), nil)
+	if got := parked.packets(); len(got) != 1 || got[0].PacketType != api.PacketShutdown {
+		t.Errorf("the poll of a worker that is paused = %+v, want SHUTDOWN", got)
+	}
+
+	wk = w.register("w", 1)
+	if got := seen(); got.Paused != "" {
+		t.Errorf("the worker is %+v, want its new session to say anew whether it is paused", got)
+	}
+	wk.pauses("memory is short")
+	if got := wk.take(); got.Cookie != "d" || seen().Paused != "" {
+		t.Errorf("the worker got %+v and is %+v, want d, and it paused no more", got, seen())
+	}
+}
+
 func TestWorkersAndQueues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

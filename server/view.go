@@ -139,7 +139,7 @@ func viewQueue(q store.Queue) api.QueueStats {
 func viewWorker(w store.Worker) api.Worker {
 	out := api.Worker{
 		ID: w.Worker, Capacity: w.Capacity, Holding: w.Leased, Queues: w.Queues, Labels: w.Labels, Version: w.Version, Process: store.Process(w.Session),
-		Draining: !w.DrainingAt.IsZero() || !w.ShutdownAt.IsZero(), RegisteredAt: w.RegisteredAt, SeenAt: w.SeenAt, ExpiresAt: w.ExpiresAt,
+		Draining: !w.DrainingAt.IsZero() || !w.ShutdownAt.IsZero(), Paused: w.Paused, RegisteredAt: w.RegisteredAt, SeenAt: w.SeenAt, ExpiresAt: w.ExpiresAt,
 	}
 	for _, p := range w.Pipelines {
 		out.Pipelines = append(out.Pipelines, api.PipelineInfo{Name: p.Name, Digest: p.Digest})

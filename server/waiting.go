@@ -19,7 +19,7 @@ func viewWaiting(r *store.Run, w *store.Waiting) *api.Waiting {
 	}
 	return &api.Waiting{
 		Reason: api.WaitingReason(w.Reason), Message: waitingMessage(r, w), Until: optional(w.Until), Holders: w.Holders,
-		Missing: w.Missing, Digests: w.Digests, Workers: w.Workers, Slots: w.Slots, Position: w.Position,
+		Missing: w.Missing, Digests: w.Digests, Paused: w.Paused, Workers: w.Workers, Slots: w.Slots, Position: w.Position,
 	}
 }
 
@@ -42,6 +42,8 @@ func waitingMessage(r *store.Run, w *store.Waiting) string {
 		return fmt.Sprintf("no worker that takes such runs from queue %q has pipeline %q with digest %s%s", r.Queue, r.Pipeline, shortDigest(r.PipelineDigest), others(w.Digests))
 	case store.WaitsForDrained:
 		return plural(w.Workers, "the only worker that could take it is draining", "all %d workers that could take it are draining")
+	case store.WaitsForPaused:
+		return plural(w.Workers, "the only worker that could take it is paused", "all %d workers that could take it are paused") + ": " + pausedText(w.Paused)
 	case store.WaitsForWorkers:
 		return fmt.Sprintf("%s; it is number %d in line",
 			plural(w.Slots, "the only slot for it is taken", "all %d slots for it are taken"), w.Position)
@@ -78,6 +80,15 @@ func plural(n int, one, many string) string {
 		return one
 	}
 	return fmt.Sprintf(many, n)
+}
+
+// pausedText says which workers are paused, and why.
+func pausedText(paused map[string]string) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(paused)) {
+		out = append(out, fmt.Sprintf("%s (%s)", name, paused[name]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func labelText(labels map[string]string) string {

@@ -61,6 +61,18 @@ func TestWaiting(t *testing.T) {
 	w.submit(api.Submit{Cookie: "behind", Queue: "q", Labels: fit})
 	w.submit(api.Submit{Cookie: "elsewhere", Labels: fit, Priority: 1})
 	step("c", api.Waiting{Reason: api.WaitingBusy, Workers: 1, Slots: 1, Position: 2, Message: "the only slot for it is taken; it is number 2 in line"})
+	wk.pauses("memory is short", held(got[0]))
+	paused := api.Waiting{
+		Reason: api.WaitingPaused, Workers: 1, Paused: map[string]string{"one": "memory is short"},
+		Message: "the only worker that could take it is paused: one (memory is short)",
+	}
+	step("c", paused)
+	two := w.register("two", 1, in(fit))
+	two.pauses("the outbox is full")
+	paused.Workers, paused.Paused["two"] = 2, "the outbox is full"
+	paused.Message = "all 2 workers that could take it are paused: one (memory is short), two (the outbox is full)"
+	step("c", paused)
+	w.want(http.StatusNoContent, "DELETE", two.path("?session="+two.session), nil)
 	w.want(http.StatusAccepted, "POST", wk.path("/shutdown"), nil)
 	step("c", api.Waiting{Reason: api.WaitingDraining, Workers: 1, Message: "the only worker that could take it is draining"})
 	if list := into[api.RunList](t, w.want(200, "GET", "/v1/runs", nil)); list.Runs[0].Waiting != nil {

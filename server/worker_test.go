@@ -40,6 +40,16 @@ func (wk *worker) poll(held ...api.Held) []api.Packet {
 	return packets(wk.t, wk.call("POST", wk.path("/poll"), wk.asks(0, held)))
 }
 
+// pauses says why the worker takes nothing for the time being, and gets nothing.
+func (wk *worker) pauses(why string, held ...api.Held) {
+	wk.t.Helper()
+	in := wk.asks(0, held)
+	in.Paused = why
+	if got := packets(wk.t, wk.call("POST", wk.path("/poll"), in)); len(got) > 0 {
+		wk.t.Errorf("the poll of a worker that is paused = %+v, want nothing", got)
+	}
+}
+
 func (wk *worker) asks(hold time.Duration, held []api.Held) api.Poll {
 	if held == nil {
 		held = []api.Held{}

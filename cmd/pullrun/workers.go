@@ -44,8 +44,11 @@ them can run, with the digest that "pullrun run --digest" takes.`,
 				fmt.Fprintln(table, "WORKER\tSLOTS\tQUEUES\tPIPELINES\tVERSION\tSEEN\tSTATE")
 				for _, w := range workers {
 					state := "working"
-					if w.Draining {
+					switch {
+					case w.Draining:
 						state = "draining"
+					case w.Paused != "":
+						state = "paused: " + w.Paused
 					}
 					fmt.Fprintf(table, "%s\t%d/%d\t%s\t%d\t%s\t%s ago\t%s\n", w.ID, w.Holding, w.Capacity,
 						strings.Join(w.Queues, ","), len(w.Pipelines), w.Version, took(time.Since(w.SeenAt)), state)

@@ -13,6 +13,7 @@ type PollIn struct {
 	Session  string
 	Holding  []Held // every run that the worker has
 	Draining bool   // wants nothing more; offers that it did not get go back
+	Paused   string // why it wants nothing for the time being, for people; such offers go back as well
 	Max      int    // the most offers to make; those that are made again count, and are made in any case
 	Only     string // cookie of the only run that the worker wants; empty is any
 }
@@ -62,10 +63,14 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 	if err != nil {
 		return out, err
 	}
+	if err := t.pause(s, in.Paused); err != nil {
+		return out, err
+	}
 	held := newHolding(in.Holding)
 	if err := t.fetch(held.moving(leases)); err != nil {
 		return out, err
 	}
+	wants := !in.Draining && in.Paused == ""
 	leased := 0
 	for _, l := range leases {
 		h, named := held.take(l)
@@ -73,7 +78,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		case named:
 			_, err = t.name(l, h)
 			out.Cancels = append(out.Cancels, l.cancels(h)...)
-		case l.state == Offered && in.Draining:
+		case l.state == Offered && !wants:
 			_, _, err = t.moveLease(l, event{kind: evExpire})
 			leased--
 		case l.state == Offered:
@@ -92,7 +97,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 	}
 	out.Shutdown = !s.shutdownAt.IsZero()
 	out.Free = max(0, s.capacity-leased)
-	if !out.Shutdown && !in.Draining && s.draining.IsZero() {
+	if wants && !out.Shutdown && s.draining.IsZero() {
 		fresh, err := t.claimFor(s, in.Only, max(0, min(out.Free, in.Max-len(out.Offers))))
 		if err != nil {
 			return out, err

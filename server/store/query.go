@@ -239,6 +239,7 @@ type Worker struct {
 	ExpiresAt    time.Time
 	DrainingAt   time.Time
 	ShutdownAt   time.Time
+	Paused       string
 	Lost         bool // its lease has run out and the sweep has not ended it yet
 }
 
@@ -246,13 +247,13 @@ type Worker struct {
 func (s *Store) Workers(ctx context.Context, now time.Time) ([]Worker, error) {
 	var out []Worker
 	err := s.query(ctx, `SELECT s.worker, s.session, s.version, s.capacity, s.queues, s.labels, s.pipelines, s.lease,
-			s.registered_at, s.seen_at, s.expires_at, s.draining_at, s.shutdown_at,
+			s.registered_at, s.seen_at, s.expires_at, s.draining_at, s.shutdown_at, s.paused,
 			(SELECT count(*) FROM runs r WHERE r.worker = s.worker AND r.state IN (2, 3))
 		FROM sessions s ORDER BY s.worker`, func(row scanner) error {
 		var w Worker
 		err := row.Scan(&w.Worker, &w.Session, &w.Version, &w.Capacity, object{&w.Queues}, object{&w.Labels},
 			object{&w.Pipelines}, length{&w.Lease}, stamp{&w.RegisteredAt}, stamp{&w.SeenAt}, stamp{&w.ExpiresAt},
-			stamp{&w.DrainingAt}, stamp{&w.ShutdownAt}, &w.Leased)
+			stamp{&w.DrainingAt}, stamp{&w.ShutdownAt}, &w.Paused, &w.Leased)
 		w.Lost = !now.Before(w.ExpiresAt)
 		out = append(out, w)
 		return err

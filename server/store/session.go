@@ -131,7 +131,8 @@ func (t *tx) insertSession(n NewSession, draining, shutdown int64) error {
 			session = excluded.session, version = excluded.version, capacity = excluded.capacity,
 			queues = excluded.queues, labels = excluded.labels, pipelines = excluded.pipelines,
 			lease = excluded.lease, registered_at = excluded.registered_at, seen_at = excluded.seen_at,
-			expires_at = excluded.expires_at, draining_at = excluded.draining_at, shutdown_at = excluded.shutdown_at`,
+			expires_at = excluded.expires_at, draining_at = excluded.draining_at, shutdown_at = excluded.shutdown_at,
+			paused = ''`,
 		n.Worker, n.Session, n.Version, n.Capacity, queues, labels, pipelines, n.Lease.Microseconds(),
 		micros(t.now), micros(t.now.Add(n.Lease)), draining, shutdown)
 }
@@ -191,6 +192,7 @@ type session struct {
 	lease                time.Duration
 	expires              time.Time
 	draining, shutdownAt time.Time
+	paused               string
 }
 
 // contact finds the session, locks it, so that two calls of one worker never
@@ -200,10 +202,10 @@ type session struct {
 func (t *tx) contact(worker, id string) (*session, []lease, error) {
 	s := &session{worker: worker}
 	found := false
-	err := t.ask(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at FROM sessions WHERE worker = ?1 FOR UPDATE`,
+	err := t.ask(`SELECT session, capacity, lease, expires_at, draining_at, shutdown_at, paused FROM sessions WHERE worker = ?1 FOR UPDATE`,
 		func(row scanner) error {
 			found = true
-			return row.Scan(&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt})
+			return row.Scan(&s.id, &s.capacity, length{&s.lease}, stamp{&s.expires}, stamp{&s.draining}, stamp{&s.shutdownAt}, &s.paused)
 		}, worker)
 	if err != nil {
 		return nil, nil, err
@@ -222,6 +224,14 @@ func (t *tx) contact(worker, id string) (*session, []lease, error) {
 			micros(t.now), micros(fresh), worker)
 	}
 	return s, leases, err
+}
+
+// pause notes why the worker takes nothing for the time being, if that has changed.
+func (t *tx) pause(s *session, why string) error {
+	if why = plain(why); why == s.paused {
+		return nil
+	}
+	return t.exec(`UPDATE sessions SET paused = ?1 WHERE worker = ?2`, why, s.worker)
 }
 
 // offering returns what the session offers, which never changes.

@@ -18,6 +18,7 @@ const (
 	WaitsForPipeline WaitReason = "no_worker_with_pipeline" // that it is of
 	WaitsForDigest   WaitReason = "no_worker_with_digest"   // that its pipeline is to have
 	WaitsForDrained  WaitReason = "workers_draining"        // all that could take it
+	WaitsForPaused   WaitReason = "workers_paused"          // all that could take it
 	WaitsForWorkers  WaitReason = "workers_busy"            // all that could take it
 	WaitsForOffer    WaitReason = "offered_soon"            // there is room
 	WaitsForAnswer   WaitReason = "offered"                 // a worker was sent it
@@ -30,6 +31,7 @@ type Waiting struct {
 	Holders  []string          // runs that have a slot of its key, the oldest first; at most maxHolders
 	Missing  map[string]string // labels that the worker lacks that has most of them
 	Digests  []string          // that workers have its pipeline with instead; at most maxDigests
+	Paused   map[string]string // why workers are that could take the run; at most maxPaused
 	Workers  int               // that could take the run
 	Slots    int               // of those workers
 	Position int               // of the run, from 1, among those that wait for the same; at most maxPosition
@@ -40,6 +42,7 @@ const (
 	maxHolders  = 10
 	maxPosition = 1000
 	maxDigests  = 10
+	maxPaused   = 10
 )
 
 // Waiting works out what a run waits for, or returns nil if it does not wait.
@@ -122,6 +125,9 @@ func waitingForWorker(r *Run, workers []Worker) *Waiting {
 			w.addDigest(held[r.Pipeline])
 		case WaitsForDrained:
 			w.Workers++
+		case WaitsForPaused:
+			w.Workers++
+			w.addPaused(one)
 		case WaitsForWorkers:
 			w.Workers++
 			w.Slots += one.Capacity
@@ -141,8 +147,18 @@ func (w *Waiting) addDigest(digest string) {
 	}
 }
 
+// addPaused notes why a worker is paused.
+func (w *Waiting) addPaused(one *Worker) {
+	if w.Paused == nil {
+		w.Paused = make(map[string]string)
+	}
+	if len(w.Paused) < maxPaused {
+		w.Paused[one.Worker] = one.Paused
+	}
+}
+
 // obstacle is what keeps a worker of its queue from taking a run: it has to have
-// its labels and its pipeline, go on working, and have room.
+// its labels and its pipeline, go on working, take runs now, and have room.
 func (w *Worker) obstacle(r *Run, held Catalog) WaitReason {
 	switch {
 	case len(w.lacks(r.Labels)) > 0:
@@ -153,12 +169,16 @@ func (w *Worker) obstacle(r *Run, held Catalog) WaitReason {
 		return WaitsForDigest
 	case !w.DrainingAt.IsZero() || !w.ShutdownAt.IsZero():
 		return WaitsForDrained
+	case w.Paused != "":
+		return WaitsForPaused
 	}
 	return WaitsForWorkers
 }
 
 // nearness orders what keeps a worker from taking a run by how little it is.
-var nearness = map[WaitReason]int{WaitsForQueue: 0, WaitsForLabels: 1, WaitsForPipeline: 2, WaitsForDigest: 3, WaitsForDrained: 4, WaitsForWorkers: 5}
+var nearness = map[WaitReason]int{
+	WaitsForQueue: 0, WaitsForLabels: 1, WaitsForPipeline: 2, WaitsForDigest: 3, WaitsForDrained: 4, WaitsForPaused: 5, WaitsForWorkers: 6,
+}
 
 func (w *Worker) takesFrom(queue string) bool { return slices.Contains(w.Queues, queue) }
 
