@@ -38,6 +38,10 @@ const (
 	MaxEventsListed   = 1_000 // in one page, or from the end
 	MaxProgressTasks  = 16    // levels of a run's progress
 	MaxEventNumber    = 1<<32 - 1
+	// MaxNesting is how deep variables and results may be nested. What is sent
+	// on stands deeper than it came, and a reader beyond its own limit could
+	// never take it: a worker would be offered such a run for ever.
+	MaxNesting = 500
 )
 
 // Defaults of a submitted run.

@@ -44,6 +44,39 @@ func Unmarshal(raw []byte, v any) error {
 	return nil
 }
 
+// Marshal is v as JSON whose texts keep <, > and & as they are, so that a result
+// is as large on its way as its worker has found it.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Nesting is how deep JSON is nested, which has been found valid before.
+func Nesting(raw []byte) int {
+	depth, most := 0, 0
+	text := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			depth++
+			most = max(most, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return most
+}
+
 // mistimed names the field whose time is none, which encoding/json does not.
 func mistimed(raw []byte, t reflect.Type, err error) error {
 	field, text := badTime(raw, t)

@@ -70,7 +70,7 @@ type RunLimits struct {
 	Depth     int           `mapstructure:"depth" doc:"How deep task sets and pipelines may be nested, in a file or by dispatching each other."`
 	Memory    Size          `mapstructure:"memory" doc:"Most memory that one evaluation of an expression or a piece of code may newly take, as estimated beforehand."`
 	Variables Size          `mapstructure:"variables" doc:"Most that the variables of a run may hold at once, as estimated."`
-	Result    Size          `mapstructure:"result" doc:"Largest result, as JSON. Should not exceed the server's limits.result, which refuses what is larger."`
+	Result    Size          `mapstructure:"result" doc:"Largest result, as JSON. Where the server's limits.result is less, that holds."`
 
 	MachineMemory int `mapstructure:"machine_memory" doc:"How much of the machine's memory may be in use, in percent, before the worker takes nothing more: of its cgroup's limit where there is one. What is running goes on. Zero does not look."`
 }

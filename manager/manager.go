@@ -81,8 +81,8 @@ type Config struct {
 	// once. Zero is no limit.
 	MaxRuns int
 	// MaxResult is the size, in bytes, beyond which a pipeline's result is
-	// replaced by an error that says so. It must agree with the server's
-	// limit.
+	// replaced by an error that says so, as one is that the server does not
+	// take: see [Manager.Takes].
 	MaxResult int
 	// Outbox keeps the results of runs. A slot is free when its result is
 	// there. Nil keeps results in memory alone.
@@ -120,6 +120,7 @@ type Manager struct {
 	report Reporter
 	log    *slog.Logger
 	limits atomic.Pointer[Limits]
+	takes  atomic.Int64 // bytes of a result, the server; not above zero while that is not known
 
 	spans   span.Keep       // of what runs do
 	running context.Context // of every run
@@ -228,6 +229,10 @@ func (m *Manager) Judged() <-chan struct{} {
 // Adjust changes the limits. Runs in hand go on, also those beyond a capacity
 // that has become less.
 func (m *Manager) Adjust(l Limits) { m.limits.Store(&l) }
+
+// Takes notes the size, in bytes, of the largest result that the server takes,
+// as it says when the worker registers.
+func (m *Manager) Takes(result int64) { m.takes.Store(result) }
 
 // InUse is how many slots are taken now.
 func (m *Manager) InUse() int {

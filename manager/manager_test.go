@@ -54,7 +54,7 @@ func TestPacketsAreAnswered(t *testing.T) {
 		{"CANCEL before its RUN", []api.Packet{cancel("a"), run("a", "wait"), with(run("b", "echo"), func(p *api.Packet) { p.Fence = 2 })},
 			[]string{"a/1 COOKIE_NOT_FOUND this worker does not hold the run", "a/1 CANCELLED cancelled before it arrived", "b/2 OK {}"}, nil},
 		{"a result that is too large is an error", []api.Packet{with(run("a", "echo"), func(p *api.Packet) { p.Variables = json.RawMessage(`{"x": "` + strings.Repeat("x", 93) + `"}`) })},
-			[]string{"a/1 PROCESSOR_EXCEPTION the result has 102 bytes, the limit is 100"}, nil},
+			[]string{"a/1 PROCESSOR_EXCEPTION the result has 102 bytes, the limit of this worker is 100 (limits.result)"}, nil},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			s := &server{}
@@ -74,6 +74,46 @@ func TestPacketsAreAnswered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A result is measured by the smaller of what the worker gives and what its
+// server takes, as that is when the run ends.
+func TestTheServersLimitOfResultsHoldsToo(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		s := &server{}
+		m := start(t, standard, s)
+		for i, tt := range []struct {
+			takes int64
+			bytes int
+			want  string
+		}{
+			{0, 100, ""},
+			{0, 101, "the result has 101 bytes, the limit of this worker is 100 (limits.result)"},
+			{99, 99, ""},
+			{99, 100, "the result has 100 bytes, the limit of the server is 99 (limits.result)"},
+			{200, 101, "the result has 101 bytes, the limit of this worker is 100 (limits.result)"},
+			{-1, 100, ""},
+		} {
+			m.Takes(tt.takes)
+			p := run(fmt.Sprint(i), "echo")
+			p.Variables = json.RawMessage(`{"x":"` + strings.Repeat("x", tt.bytes-8) + `"}`)
+			m.Handle(p)
+			synctest.Wait()
+			got := s.batches[i][0]
+			if got.Error != tt.want || (got.RC == api.RCOK) != (tt.want == "") || (got.Result == nil) != (tt.want != "") {
+				t.Errorf("with a server that takes %d, %d bytes = %s %q, want %q", tt.takes, tt.bytes, got.RC, got.Error, tt.want)
+			}
+		}
+	})
+	bubble(t, "nesting", func(t *testing.T) {
+		s := &server{}
+		m := manager.New(manager.Config{Worker: "w", Capacity: 1}, pipelines{"deep": func(_ context.Context, in engine.Input) (engine.Output, error) {
+			return engine.Output{Result: json.RawMessage(strings.Repeat("[", 501) + strings.Repeat("]", 501))}, nil
+		}}, s.report, slog.New(slog.DiscardHandler))
+		m.Handle(run("a", "deep"))
+		s.expect(t, "a/1 PROCESSOR_EXCEPTION the result is nested deeper than 500 levels")
+	})
 }
 
 func TestFailuresCarryTheirStack(t *testing.T) {

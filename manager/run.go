@@ -224,9 +224,8 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 	result := api.Result{Cookie: p.Cookie}
 	if err == nil {
 		result.RC, result.Result = api.RCOK, m.withoutSecrets(out.Result)
-		if n, max := len(result.Result), m.limits.Load().MaxResult; max > 0 && n > max {
-			result.RC, result.Result = api.RCProcessorException, nil
-			result.Error = fmt.Sprintf("the result has %d bytes, the limit is %d", n, max)
+		if why := m.excess(result.Result); why != "" {
+			result.RC, result.Result, result.Error = api.RCProcessorException, nil, why
 		}
 		return result
 	}
@@ -251,6 +250,23 @@ func (m *Manager) resultOf(ctx context.Context, p api.Packet, out engine.Output,
 		result.Error, result.Stacktrace = r.String(result.Error), r.String(result.Stacktrace)
 	}
 	return result
+}
+
+// excess says in which way a result is beyond what this worker or its server
+// takes, or nothing. The server would end the run as failed, and the worker
+// would tell of a success.
+func (m *Manager) excess(result json.RawMessage) string {
+	n, limit, whose := int64(len(result)), int64(m.limits.Load().MaxResult), "this worker"
+	if server := m.takes.Load(); server > 0 && (limit <= 0 || server < limit) {
+		limit, whose = server, "the server"
+	}
+	switch {
+	case limit > 0 && n > limit:
+		return fmt.Sprintf("the result has %d bytes, the limit of %s is %d (limits.result)", n, whose, limit)
+	case api.Nesting(result) > api.MaxNesting:
+		return fmt.Sprintf("the result is nested deeper than %d levels", api.MaxNesting)
+	}
+	return ""
 }
 
 // withoutSecrets is a pipeline's result as the server gets it.

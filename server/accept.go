@@ -134,8 +134,8 @@ func digestOf(in api.Submit) (string, error) {
 		in.NotBefore = &utc
 	}
 	if len(in.Variables) > 0 {
-		if nested(in.Variables) > maxNesting {
-			return "", api.Errorf(api.CodeInvalidRequest, "variables: are nested deeper than %d levels", maxNesting)
+		if api.Nesting(in.Variables) > api.MaxNesting {
+			return "", api.Errorf(api.CodeInvalidRequest, "variables: are nested deeper than %d levels", api.MaxNesting)
 		}
 		d := json.NewDecoder(bytes.NewReader(in.Variables))
 		d.UseNumber()

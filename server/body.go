@@ -124,32 +124,6 @@ func textEnd(raw []byte, from int) int {
 	}
 }
 
-// maxNesting is how deep variables and results may be nested. What is sent on
-// stands deeper than it came, and a reader beyond its own limit could never
-// take it: a worker would be offered such a run for ever.
-const maxNesting = 500
-
-// nested is how deep JSON is nested. It has been found valid before.
-func nested(raw []byte) int {
-	depth, most := 0, 0
-	text := false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case text && c == '\\':
-			i++
-		case c == '"':
-			text = !text
-		case text:
-		case c == '{' || c == '[':
-			depth++
-			most = max(most, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return most
-}
-
 // extend gives an answer that waits another d until it must be written.
 func extend(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + callTimeout)) // not every connection has deadlines

@@ -120,8 +120,8 @@ func (s *Server) resultIn(worker string, res api.Result) store.Result {
 	refusal := ""
 	if n := int64(len(res.Result) + len(res.Error) + len(res.Stacktrace)); n > s.cfg().MaxResult {
 		refusal = fmt.Sprintf("the result has %d bytes, the limit is %d", n, s.cfg().MaxResult)
-	} else if nested(res.Result) > maxNesting {
-		refusal = fmt.Sprintf("the result is nested deeper than %d levels", maxNesting)
+	} else if api.Nesting(res.Result) > api.MaxNesting {
+		refusal = fmt.Sprintf("the result is nested deeper than %d levels", api.MaxNesting)
 	}
 	if out.Release {
 		out.Reason = out.Error

@@ -18,7 +18,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -185,7 +184,7 @@ func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, 
 	}
 	var body any // nil is no body
 	if in.body != nil {
-		raw, err := json.Marshal(in.body)
+		raw, err := api.Marshal(in.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode %T: %w", in.body, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+
+	"github.com/pullrun/pullrun/api"
 )
 
 // A record is a header of three numbers (little endian, 32 bits each), which are
@@ -29,7 +31,7 @@ var (
 )
 
 func encode(c content) ([]byte, error) {
-	text, err := json.Marshal(c)
+	text, err := api.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
