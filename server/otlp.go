@@ -26,6 +26,9 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayExport(r.Context(), caller(r), worker); err != nil {
+		return err
+	}
 	signal := forward.Signal(r.PathValue("signal"))
 	body, gzipped, err := readExport(w, r)
 	if err != nil {

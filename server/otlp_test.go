@@ -108,6 +108,7 @@ func TestWhatAWorkerExportsIsShownAsTheWorkers(t *testing.T) {
 func TestExportsThatTheServerDoesNotTake(t *testing.T) {
 	_, edit := forwarding(t, 0)
 	w := newWorld(t, edit)
+	w.register("edge-1", 1)
 	traces := "/v1/workers/edge-1/otlp/v1/traces"
 	zipped := append(slices.Clip(protobuf), "Content-Encoding", "gzip")
 	for _, tt := range []struct {
@@ -147,6 +148,7 @@ func TestACollectorThatHangsIsNotWaitedFor(t *testing.T) {
 	r, edit := forwarding(t, 2<<10)
 	r.Hang()
 	w := newWorld(t, edit)
+	w.register("edge-1", 1)
 	body := exported(t, "s", strings.Repeat("x", 1000))
 	w.eventually("an export finds the queue full", func() bool {
 		a := w.want(http.StatusOK, "POST", "/v1/workers/edge-1/otlp/v1/traces", body, protobuf...)
@@ -156,4 +158,36 @@ func TestACollectorThatHangsIsNotWaitedFor(t *testing.T) {
 		}
 		return answer.GetPartialSuccess().GetRejectedSpans() == 1
 	})
+}
+
+// Under what name a token may export that is good for any worker. The server has
+// no collector here, which it says to those that may.
+func TestExportsNeedASession(t *testing.T) {
+	t.Parallel()
+	const may, mayNot = api.CodeNotFound, api.CodeUnavailable
+	export := func(w *world, want api.Code, worker string, header ...string) {
+		t.Helper()
+		w.refused(want, "POST", "/v1/workers/"+worker+"/otlp/v1/traces", exported(t, "s", "a"), append(header, protobuf...)...)
+	}
+	simulated(t, func(w *world) {
+		export(w, mayNot, "edge-1")
+		wk := w.register("edge-1", 1)
+		export(w, may, "edge-1")
+		export(w, mayNot, "edge-2")
+		export(w, may, "edge-3", "Authorization", "Bearer "+w.enrol(w.enrolment(), "edge-3"))
+		w.want(http.StatusNoContent, "DELETE", wk.path("?session="+wk.session), nil)
+		export(w, may, "edge-1") // its last spans
+		time.Sleep(6 * time.Minute)
+		export(w, mayNot, "edge-1")
+
+		w.register("edge-2", 1)
+		other := w.again() // which knows of the worker by the store
+		defer other.end()
+		export(other, may, "edge-2")
+		time.Sleep(3 * time.Minute) // its lease is over
+		export(other, may, "edge-2")
+		if n := other.logged("call failed"); n != 0 {
+			t.Errorf("the server has logged %d calls as failed", n)
+		}
+	}, func(s *setup) { tokens(s, "admin") })
 }

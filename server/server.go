@@ -101,21 +101,22 @@ type Config struct {
 
 // A Server serves one store.
 type Server struct {
-	config   atomic.Pointer[Config] // see Adjust
-	store    *store.Store
-	log      *slog.Logger
-	tokens   *authenticator
-	pace     atomic.Pointer[pace]
-	meter    *meter.ServerMeter
-	counted  counted
-	turned   atomic.Pointer[time.Time] // when sweep last came round
-	hub      *hub
-	listener net.Listener
-	http     *http.Server
-	pings    atomic.Int32 // that wait
-	admitted admitted
-	running  atomic.Bool   // or has been
-	ending   chan struct{} // closed when Run is told to stop
+	config    atomic.Pointer[Config] // see Adjust
+	store     *store.Store
+	log       *slog.Logger
+	tokens    *authenticator
+	pace      atomic.Pointer[pace]
+	meter     *meter.ServerMeter
+	counted   counted
+	turned    atomic.Pointer[time.Time] // when sweep last came round
+	hub       *hub
+	listener  net.Listener
+	http      *http.Server
+	pings     atomic.Int32 // that wait
+	admitted  admitted
+	exporters exporters
+	running   atomic.Bool   // or has been
+	ending    chan struct{} // closed when Run is told to stop
 
 	recording chan struct{} // holds a token while a worker's events are recorded
 	decoding  gate          // of large bodies

@@ -37,6 +37,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.exporters.note(in.Name)
 	s.hub.announce(in.Name, offerOf(session, in.Queues, in.Labels, pipelinesIn(in.Pipelines)))
 	s.tell(in.Name) // a poll of the session before learns that it is over
 	s.moved(out.Moved)
@@ -149,6 +150,7 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.exporters.note(worker)
 	s.forget(worker) // before its runs are queued, which must not wake it
 	s.moved(moved)
 	w.WriteHeader(http.StatusNoContent)

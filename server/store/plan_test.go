@@ -179,6 +179,7 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, _, err := s.History(ctx, "tagged"); return err },
 		func() error { _, err := s.Events(ctx, "tagged", 0, 1); return err },
 		func() error { _, err := s.Workers(ctx, scriptStart); return err },
+		func() error { _, err := s.HasSession(ctx, scriptStart, "w"); return err },
 		func() error { _, err := s.Queues(ctx, scriptStart); return err },
 		func() error { _, err := s.Queue(ctx, scriptStart, "q"); return err },
 		func() error { _, _, err := s.List(ctx, Filter{States: []State{Failed, Dead}}, 0, 1); return err },

@@ -243,6 +243,15 @@ type Worker struct {
 	Lost         bool // its lease has run out and the sweep has not ended it yet
 }
 
+// HasSession reports whether a worker has a session whose lease has not run out.
+func (s *Store) HasSession(ctx context.Context, now time.Time, worker string) (live bool, err error) {
+	err = s.query(ctx, `SELECT 1 FROM sessions WHERE worker = ?1 AND expires_at > ?2`, func(scanner) error {
+		live = true
+		return nil
+	}, worker, micros(now))
+	return live, err
+}
+
 // Workers returns all sessions by worker name.
 func (s *Store) Workers(ctx context.Context, now time.Time) ([]Worker, error) {
 	var out []Worker

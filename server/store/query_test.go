@@ -99,6 +99,15 @@ func TestWorkersAndQueues(t *testing.T) {
 	if workers, err := w.Workers(t.Context(), w.now); err != nil || !workers[0].Lost {
 		t.Errorf("Workers() after the lease = %+v, %v, want them lost", workers, err)
 	}
+	for _, tt := range []struct {
+		worker string
+		at     time.Time
+		want   bool
+	}{{"w", w.now.Add(-time.Second), true}, {"w", w.now, false}, {"x", t0, false}} {
+		if got, err := w.HasSession(t.Context(), tt.at, tt.worker); got != tt.want || err != nil {
+			t.Errorf("HasSession(%s) at %s = %t, %v, want %t", tt.worker, tt.at, got, err, tt.want)
+		}
+	}
 	queues, err := w.Queues(t.Context(), w.now)
 	if err != nil {
 		t.Fatal(err)
