@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,12 +11,12 @@ import (
 )
 
 // A result that the server does not take fails its run where it arises: the run,
-// the worker's log and its metrics agree.
+// the worker's log and its metrics agree, also when the server's limit changes.
 func TestAResultLargerThanTheServerTakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.extra = []string{"PULLRUN_LIMITS_RESULT=4KiB"}
-	s.server()
+	server := s.server()
 	addr := freeAddr(t, "127.0.0.1")
 	w := s.worker("w", "--listen", addr)
 	give := func(cookie string, bytes int) api.Submit { // whose result has so many
@@ -29,8 +31,21 @@ func TestAResultLargerThanTheServerTakes(t *testing.T) {
 	}
 	w.says(`"err":"` + want + `"`)
 
+	server.kill()
+	for _, suffix := range []string{"", "-wal", "-shm"} { // so that the worker registers again
+		if err := os.Remove(filepath.Join(s.dir, "pullrun.db"+suffix)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	s.extra = []string{"PULLRUN_LIMITS_RESULT=2KiB"}
+	s.server()
+	w.saysTimes(2, `"msg":"registered"`)
+	s.submit(give("later", 2049))
+	if got := s.ended("later", api.StateFailed); !strings.Contains(got.Error, "2049 bytes, the limit of the server is 2048") {
+		t.Errorf("after the server's limit has changed the run ended with %q", got.Error)
+	}
 	_, text := scraped(t, "http://"+addr+"/metrics")
-	for result, want := range map[string]string{"success": "1", "failure": "1"} {
+	for result, want := range map[string]string{"success": "1", "failure": "2"} {
 		if got := regexp.MustCompile(`pullrun_attempt_duration_seconds_count\{.*cicd_pipeline_result="` + result + `".*\} (\d+)`).FindStringSubmatch(text); got == nil || got[1] != want {
 			t.Errorf("the worker counts %q, want %s of %s", got, want, result)
 		}
