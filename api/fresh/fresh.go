@@ -8,7 +8,9 @@
 package fresh
 
 import (
+	"bytes"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,26 +23,28 @@ type Value[T any] struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	value  T
-	stamps []stamp // of the files as they were last read
+	files  [][]byte // as they were last read
+	stamps []stamp  // of these; nil if they cannot tell that nothing has changed since
+	gone   bool     // the files could not be read the last time
 }
 
 // A stamp tells one state of a file from the next.
 type stamp struct {
 	size    int64
-	changed time.Time
+	changed int64 // nanoseconds
 }
+
+// settled is the age of a file from which on another time would show that it
+// has been written again. Until then it may have the same: file systems count in
+// steps, which on Linux are milliseconds and on some media two seconds.
+const settled = 3 * time.Second
 
 // New reads the files and parses what they hold.
 func New[T any](parse func(files [][]byte) (T, error), paths ...string) (*Value[T], error) {
 	v := &Value[T]{paths: paths, parse: parse}
-	stamps, err := v.stat()
-	if err != nil {
+	if _, err := v.Get(); err != nil {
 		return nil, err
 	}
-	if v.value, err = v.read(); err != nil {
-		return nil, err
-	}
-	v.stamps = stamps
 	return v, nil
 }
 
@@ -50,56 +54,53 @@ func New[T any](parse func(files [][]byte) (T, error), paths ...string) (*Value[
 func (v *Value[T]) Get() (T, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	stamps, err := v.stat()
-	if err != nil {
-		stamps = nil // there is no file
-	}
-	if equal(stamps, v.stamps) {
+	stamps := v.stat()
+	if stamps != nil && slices.Equal(stamps, v.stamps) {
 		return v.value, nil
 	}
-	v.stamps = stamps
+	files, err := v.read()
 	if err != nil {
+		known := v.gone
+		v.gone, v.stamps = true, nil
+		if known {
+			err = nil
+		}
 		return v.value, err
 	}
-	value, err := v.read()
+	known := v.files != nil && slices.EqualFunc(files, v.files, bytes.Equal)
+	v.gone, v.files, v.stamps = false, files, stamps
+	if known {
+		return v.value, nil
+	}
+	value, err := v.parse(files)
 	if err == nil {
 		v.value = value
 	}
 	return v.value, err
 }
 
-func (v *Value[T]) stat() ([]stamp, error) {
+// stat returns nothing when a file is not there, or was written so lately that
+// its stamp may be that of the next state as well.
+func (v *Value[T]) stat() []stamp {
 	stamps := make([]stamp, len(v.paths))
+	now := time.Now()
 	for i, path := range v.paths {
 		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
+		if err != nil || now.Sub(info.ModTime()) < settled {
+			return nil
 		}
-		stamps[i] = stamp{info.Size(), info.ModTime()}
+		stamps[i] = stamp{info.Size(), info.ModTime().UnixNano()}
 	}
-	return stamps, nil
+	return stamps
 }
 
-func (v *Value[T]) read() (T, error) {
+func (v *Value[T]) read() ([][]byte, error) {
 	files := make([][]byte, len(v.paths))
 	for i, path := range v.paths {
 		var err error
 		if files[i], err = os.ReadFile(path); err != nil {
-			var none T
-			return none, err
+			return nil, err
 		}
 	}
-	return v.parse(files)
-}
-
-func equal(a, b []stamp) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].size != b[i].size || !a[i].changed.Equal(b[i].changed) {
-			return false
-		}
-	}
-	return true
+	return files, nil
 }

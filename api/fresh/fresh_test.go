@@ -27,7 +27,7 @@ func TestValue(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	clock := time.Now()
+	clock := time.Now().Add(-time.Minute) // what is older is not read again
 	write := func(path, text string) {
 		t.Helper()
 		clock = clock.Add(time.Second)
@@ -69,4 +69,29 @@ func TestValue(t *testing.T) {
 	want("and that once", "dc", nil)
 	write(b, "e")
 	want("and read when it is back", "de", nil)
+}
+
+// File systems count time in steps: what is written twice within one has the same
+// time, and may have the same size.
+func TestAChangeWithinOneStepOfTheClock(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a")
+	for _, age := range []time.Duration{0, time.Second} {
+		at := time.Now().Add(-age)
+		write := func(text string) {
+			t.Helper()
+			if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, at, at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("a")
+		v, err := fresh.New(join, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("b")
+		if got, err := v.Get(); got != "b" || err != nil {
+			t.Errorf("Get() %v after both = %q, %v, want \"b\"", age, got, err)
+		}
+	}
 }
