@@ -32,6 +32,7 @@ func hear(log *slog.Logger, redactor *Redactor) *complaints {
 	if log != nil {
 		to = slog.New(redactor.LogHandler(log.Handler()))
 	}
+	ignoreNonsense(to)
 	c := &complaints{log: to}
 	otelapi.SetErrorHandler(c)
 	otelapi.SetLogger(newSDKLog(to))

@@ -2,23 +2,19 @@ package otel
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 )
 
-// The levels at which the SDK says things to its logger, of which a higher one
-// matters less. See SetLogger of the API.
-const (
-	sdkWarn = 1
-	sdkInfo = 4
-)
+// sdkWarn is the level of warnings in the SDK's logger, where a higher one matters
+// less. See SetLogger of the API.
+const sdkWarn = 1
 
-// sdkSays is what the SDK says of itself, on its way to our log: errors,
-// warnings, and that a variable's value makes no sense, each of them at most
-// once a minute. What it says of every tracer and meter that it makes is left out.
+// sdkSays is what the SDK says of itself, on its way to our log: errors and
+// warnings, each of them at most once a minute. What it says of every tracer and
+// meter that it makes is left out.
 type sdkSays struct {
 	log *slog.Logger
 
@@ -34,10 +30,10 @@ func newSDKLog(log *slog.Logger) logr.Logger {
 // Init implements [logr.LogSink], as do the others.
 func (s *sdkSays) Init(logr.RuntimeInfo) {}
 
-func (s *sdkSays) Enabled(level int) bool { return level <= sdkInfo }
+func (s *sdkSays) Enabled(level int) bool { return level <= sdkWarn }
 
-func (s *sdkSays) Info(level int, msg string, about ...any) {
-	if (level <= sdkWarn || strings.HasPrefix(msg, "Got invalid value")) && s.due(msg) {
+func (s *sdkSays) Info(_ int, msg string, about ...any) {
+	if s.due(msg) {
 		s.log.Warn(msg, about...)
 	}
 }

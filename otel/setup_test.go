@@ -97,11 +97,6 @@ func TestSetupRefuses(t *testing.T) {
 			env:      map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:hunter2@host:4318"},
 			variable: "OTEL_EXPORTER_OTLP_HEADERS",
 		},
-		{
-			name:     "a resource attribute without a value",
-			env:      map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_RESOURCE_ATTRIBUTES": "team"},
-			variable: "team",
-		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, value := range tt.env {
@@ -110,6 +105,54 @@ func TestSetupRefuses(t *testing.T) {
 			_, err := otel.Setup(t.Context(), otel.Options{Service: "svc"})
 			if err == nil || !strings.Contains(err.Error(), tt.variable) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("Setup() = %v, want an error that names %s and no password", err, tt.variable)
+			}
+		})
+	}
+}
+
+// Settings that make no sense, but for where to export to, are ignored, and named
+// once without what they hold.
+func TestNonsenseIsIgnored(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		value string
+		with  string // another variable
+	}{
+		{"OTEL_TRACES_SAMPLER", "hunter2", ""},
+		{"OTEL_TRACES_SAMPLER_ARG", "hunter2", "OTEL_TRACES_SAMPLER=traceidratio"},
+		{"OTEL_TRACES_SAMPLER_ARG", "1.5", "OTEL_TRACES_SAMPLER=parentbased_traceidratio"},
+		{"OTEL_RESOURCE_ATTRIBUTES", "hunter2", ""},
+		{"OTEL_RESOURCE_ATTRIBUTES", "a=b,note=hunter2%zz", ""},
+		{"OTEL_BSP_SCHEDULE_DELAY", "hunter2", ""},
+		{"OTEL_BSP_SCHEDULE_DELAY", "-4711", ""},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "hunter2", ""},
+		{"OTEL_METRIC_EXPORT_INTERVAL", "hunter2", ""},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "hunter2", ""},
+		{"OTEL_SPAN_EVENT_COUNT_LIMIT", "hunter2", ""},
+	} {
+		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
+			r := oteltest.NewReceiver(t)
+			t.Setenv(tt.name, tt.value)
+			if name, value, ok := strings.Cut(tt.with, "="); ok {
+				t.Setenv(name, value)
+			}
+			var log lines
+			m, err := otel.SetupMetrics(t.Context(), otel.Options{Log: log.logger()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Shutdown(t.Context())
+			shutdown := setup(t, otel.Options{Log: log.logger()}, towards(r))
+			_, s := tracer().Start(t.Context(), "one")
+			s.End()
+			if err := shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if len(r.Spans()) != 1 {
+				t.Errorf("%d spans are exported, want one", len(r.Spans()))
+			}
+			if log.count() != 1 || !strings.Contains(log.String(), "setting="+tt.name+"\n") || strings.Contains(log.String(), tt.value) {
+				t.Errorf("the log is\n%s\nwant one line that names %s and not its value", &log, tt.name)
 			}
 		})
 	}

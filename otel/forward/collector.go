@@ -47,11 +47,9 @@ func collectorFromEnv(s Signal) (*collector, error) {
 	if err := c.readHeaders(s); err != nil {
 		return nil, err
 	}
-	if ms := signalEnv(s, "TIMEOUT"); ms != "" {
-		n, err := strconv.Atoi(ms)
-		if err != nil || n <= 0 {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_TIMEOUT: want milliseconds such as 10000, got %q", ms)
-		}
+	// One that makes no sense is ignored; package otel, which sets up the
+	// process's own exports, says so.
+	if n, err := strconv.Atoi(signalEnv(s, "TIMEOUT")); err == nil && n > 0 {
 		c.timeout = time.Duration(n) * time.Millisecond
 	}
 	trust, err := trustFromEnv(s)
