@@ -15,7 +15,8 @@ type contact struct {
 	at      time.Time       // the beginning of the last call that was answered
 	heard   time.Time       // when that was
 	failing map[string]bool // kinds of calls whose last one failed
-	lostAt  time.Time       // when the first of them did
+	lostAt  time.Time       // when the first of them did; zero while there is contact
+	silence time.Time       // since when there was no answer by then
 }
 
 // made notes a call that was answered and began at the given time.
@@ -29,26 +30,30 @@ func (c *contact) made(ctx context.Context, log *slog.Logger, call string, began
 	c.rests(ctx, log, call)
 }
 
-// rests notes that a kind of call does not fail any more.
+// rests notes that a kind of call does not fail any more. Contact is back when
+// none does, and something has been heard since it was lost: a call that is not
+// made any more says nothing about the server.
 func (c *contact) rests(ctx context.Context, log *slog.Logger, call string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.failing[call] {
+	delete(c.failing, call)
+	if c.lostAt.IsZero() || len(c.failing) > 0 || c.heard.Before(c.lostAt) {
 		return
 	}
-	delete(c.failing, call)
-	if len(c.failing) == 0 {
-		log.InfoContext(ctx, "contact with the server is back", "took", time.Since(c.lostAt).Round(time.Millisecond))
-	}
+	log.InfoContext(ctx, "contact with the server is back", "took", time.Since(c.silence).Round(time.Millisecond))
+	c.lostAt = time.Time{}
 }
 
 // lost notes a call that failed and reports whether it is the first.
 func (c *contact) lost(call string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := len(c.failing) == 0
+	first := c.lostAt.IsZero()
 	if first {
-		c.failing, c.lostAt = make(map[string]bool), time.Now()
+		c.failing, c.lostAt, c.silence = make(map[string]bool), time.Now(), c.heard
+		if c.heard.IsZero() {
+			c.silence = c.lostAt
+		}
 	}
 	c.failing[call] = true
 	return first
@@ -57,16 +62,13 @@ func (c *contact) lost(call string) bool {
 func (c *contact) isLost() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.failing) > 0
+	return !c.lostAt.IsZero()
 }
 
 func (c *contact) heardAndLost() (heard, lost time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.failing) > 0 {
-		lost = c.lostAt
-	}
-	return c.heard, lost
+	return c.heard, c.lostAt
 }
 
 func (c *contact) last() time.Time {

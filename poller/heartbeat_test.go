@@ -78,11 +78,24 @@ func TestHeartbeats(t *testing.T) {
 		w.worker.mu.Lock()
 		w.held = nil
 		w.worker.mu.Unlock()
-		time.Sleep(20 * time.Second)
+		time.Sleep(time.Minute)
 		w.end()
 		if len(w.lines) != 3 || !strings.HasPrefix(w.lines[2], "INFO contact with the server is back") {
 			t.Errorf("logged %q, want the end of the outage", w.lines)
 		}
+	})
+	bubble(t, "that are not sent any more are no end of an outage", func(t *testing.T) {
+		w := start(t, &server{
+			heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) { return api.Beat{}, errRefused },
+			poll:      func(ctx context.Context, _ int, _ api.Poll) ([]api.Packet, error) { return nil, pass(ctx, time.Hour) },
+		}, heldRun)
+		time.Sleep(20 * time.Second)
+		w.worker.mu.Lock()
+		w.held = nil
+		w.worker.mu.Unlock()
+		time.Sleep(time.Minute)
+		w.end()
+		w.logged(t, "INFO registered", "WARN contact with the server is lost")
 	})
 	bubble(t, "that fail are sent again soon, and are two lines", func(t *testing.T) {
 		w := start(t, &server{heartbeat: func(_ context.Context, n int, _ api.Heartbeat) (api.Beat, error) {
@@ -99,7 +112,7 @@ func TestHeartbeats(t *testing.T) {
 			t.Errorf("%d heartbeats and %d lost leases, want 5 and none", len(w.beats), len(w.lost))
 		}
 		w.logged(t, "INFO registered", "WARN contact with the server is lost",
-			"INFO contact with the server is back took="+w.beats[4].at.Sub(w.beats[0].at).Round(time.Millisecond).String())
+			"INFO contact with the server is back took="+w.beats[4].at.Sub(w.polls[0].at).Round(time.Millisecond).String())
 	})
 }
 
