@@ -96,6 +96,15 @@ func (p *Poller) expire(ctx context.Context, s *session, held []api.Held, silenc
 	return last
 }
 
+// LeasesEnd is when the leases that are held must be taken as lost, unless they
+// are renewed. It is zero before the first registration.
+func (p *Poller) LeasesEnd() time.Time {
+	if s := p.session.Load(); s != nil {
+		return p.deadline(s)
+	}
+	return time.Time{}
+}
+
 // deadline is when the leases must be taken as lost: a margin before the
 // server would take them back, counted on the monotonic clock from before the
 // last request that it answered.

@@ -87,14 +87,14 @@ type Poller struct {
 	process string // names this poller among all there ever were
 	opens   int    // registrations that were sent; Run's alone
 
-	register atomic.Pointer[api.Register]
-	again    chan struct{} // asks for a new session; has room for one
-	session  atomic.Pointer[session]
-	draining atomic.Bool
-	contact  contact
-	hold     hold
-	counts   counts
-	turns    turns
+	presented atomic.Pointer[presentation] // the latest
+	again     chan struct{}                // tells of a new one; has room for one
+	session   atomic.Pointer[session]
+	draining  atomic.Bool
+	contact   contact
+	hold      hold
+	counts    counts
+	turns     turns
 }
 
 // New makes a poller. It does nothing before Run.
@@ -115,7 +115,7 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 		cfg.Room = func() int { return -1 }
 	}
 	p := &Poller{process: rand.Text(), cfg: cfg, server: server, handler: handler, log: log.With("component", "poller"), again: make(chan struct{}, 1)}
-	p.register.Store(&cfg.Register)
+	p.presented.Store(&presentation{Register: cfg.Register})
 	return p
 }
 
@@ -124,6 +124,7 @@ type session struct {
 	worker, id   string
 	lease, renew time.Duration
 	hold         time.Duration
+	presented    *presentation // what the server knows of the worker
 	beat         chan struct{} // asks for a heartbeat now; has room for one
 }
 
@@ -178,36 +179,13 @@ func (p *Poller) Run(ctx context.Context) error {
 	}
 }
 
-// Drain tells the server that the worker takes no more runs, and every later
-// session too. The leases that are held stay, and are renewed until Run ends.
-func (p *Poller) Drain(ctx context.Context) error {
-	p.draining.Store(true)
-	if s := p.session.Load(); s != nil {
-		// Leave takes back every offer that no poll has named. This one names
-		// those that have just arrived, and would be run twice otherwise.
-		packets, err := p.server.Poll(ctx, s.worker, api.Poll{Session: s.id, Holding: p.handler.Holding(), Draining: true})
-		if err == nil { // if not, Leave says why
-			p.deliver(s, packets)
-		}
-	}
-	return p.Leave(ctx)
-}
-
-// Leave tells the server that the current session takes no more runs. Once the
-// session holds nothing, it is over.
-func (p *Poller) Leave(ctx context.Context) error {
-	worker, id := p.Session()
-	if worker == "" {
-		return nil
-	}
-	return p.server.Leave(ctx, worker, id)
-}
-
-// open opens a session, waiting out every outage.
+// open opens a session, waiting out every outage. Where the server refuses what
+// was announced, it is the session before.
 func (p *Poller) open(ctx context.Context) (*session, error) {
 	var wait backoff
 	for {
-		in := *p.register.Load()
+		presented := p.presented.Load()
+		in := presented.Register
 		in.Holding = p.handler.Holding()
 		// One that is delivered late, after the next, must not supersede that.
 		p.opens++
@@ -217,7 +195,11 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 		out, err := p.server.Register(ctx, in)
 		if err == nil {
 			p.contact.made(ctx, p.log, "register", began)
-			return p.opened(ctx, out), nil
+			defer presented.judge(nil)
+			return p.opened(ctx, presented, out), nil
+		}
+		if s := p.session.Load(); refused(err) && s != nil && s.presented != presented {
+			return p.keep(s, presented, err), nil
 		}
 		if ctx.Err() != nil || refused(err) {
 			return nil, err
@@ -230,9 +212,9 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 	}
 }
 
-func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
+func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Registered) *session {
 	s := &session{
-		worker: r.WorkerID, id: r.Session, beat: make(chan struct{}, 1),
+		worker: r.WorkerID, id: r.Session, presented: presented, beat: make(chan struct{}, 1),
 		lease: within(r.LeaseMS),
 		renew: within(r.RenewMS),
 		hold:  within(r.HoldMS),
@@ -244,7 +226,7 @@ func (p *Poller) opened(ctx context.Context, r api.Registered) *session {
 	if len(r.Lost) > 0 {
 		p.handler.Leases(r.Lost, nil)
 	}
-	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", p.register.Load().Capacity, "pipelines", len(p.register.Load().Pipelines), "hold", s.hold, "lease", s.lease)
+	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", presented.Capacity, "pipelines", len(presented.Pipelines), "hold", s.hold, "lease", s.lease)
 	p.cfg.Opened(r)
 	return s
 }

@@ -296,6 +296,24 @@ func TestDrain(t *testing.T) {
 			t.Errorf("the first poll of the drain is %+v, want one that names c/1 and is not held", w.polls[before].in)
 		}
 	})
+	bubble(t, "a server that never answers is not waited for", func(t *testing.T) {
+		silent := func(ctx context.Context) error { return pass(ctx, time.Hour) }
+		w := start(t, &server{
+			poll:  func(ctx context.Context, _ int, _ api.Poll) ([]api.Packet, error) { return nil, silent(ctx) },
+			leave: silent,
+		}, heldRun)
+		synctest.Wait()
+		for name, call := range map[string]struct {
+			of   func(context.Context) error
+			most time.Duration
+		}{"Drain": {w.p.Drain, 6 * time.Second}, "Leave": {w.p.Leave, 3 * time.Second}} {
+			began := time.Now()
+			if err := call.of(t.Context()); err == nil || time.Since(began) > call.most {
+				t.Errorf("%s() = %v after %s, want an error after %s at most", name, err, time.Since(began), call.most)
+			}
+		}
+		w.end()
+	})
 	bubble(t, "before the first session there is nothing to leave", func(t *testing.T) {
 		s := &server{}
 		p := poller.New(poller.Config{}, s, &worker{}, slog.New(&journal{}))

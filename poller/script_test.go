@@ -35,6 +35,7 @@ type server struct {
 	register  func(n int, in api.Register) (api.Registered, error)
 	poll      func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error)
 	heartbeat func(ctx context.Context, n int, in api.Heartbeat) (api.Beat, error)
+	leave     func(ctx context.Context) error
 
 	mu        sync.Mutex
 	registers []api.Register
@@ -111,10 +112,13 @@ func (s *server) Heartbeat(ctx context.Context, worker string, in api.Heartbeat)
 	return api.Beat{}, nil
 }
 
-func (s *server) Leave(_ context.Context, worker, session string) error {
+func (s *server) Leave(ctx context.Context, worker, session string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.left = append(s.left, worker+" "+session)
+	s.mu.Unlock()
+	if s.leave != nil {
+		return s.leave(ctx)
+	}
 	return nil
 }
 

@@ -2,6 +2,8 @@ package poller_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -93,12 +95,15 @@ func TestStalled(t *testing.T) {
 	})
 }
 
-func TestAnnounceOpensASessionThatTakesTheLeasesAlong(t *testing.T) {
+func TestAnnounce(t *testing.T) {
 	t.Parallel()
-	bubble(t, "at once", func(t *testing.T) {
+	another := api.Register{Name: "another", Capacity: 9, Queues: []string{"q"}}
+	bubble(t, "opens a session that takes the leases along, at once", func(t *testing.T) {
 		w := start(t, &server{}, heldRun)
 		time.Sleep(time.Second)
-		w.p.Announce(api.Register{Name: "another", Capacity: 9, Queues: []string{"q"}})
+		if err := w.p.Announce(t.Context(), another); err != nil {
+			t.Errorf("Announce() = %v", err)
+		}
 		synctest.Wait()
 		if len(w.registers) != 2 {
 			t.Fatalf("%d registrations, want 2", len(w.registers))
@@ -113,5 +118,75 @@ func TestAnnounceOpensASessionThatTakesTheLeasesAlong(t *testing.T) {
 			t.Errorf("Run() = %v, lost %v", err, w.lost)
 		}
 		w.logged(t, "INFO registered", "INFO registered")
+	})
+	for _, code := range []api.Code{api.CodeForbidden, api.CodeUnauthorized, api.CodeInvalidRequest} {
+		bubble(t, string(code)+" keeps the session, and what it said of the worker", func(t *testing.T) {
+			w := start(t, &server{
+				register: func(n int, r api.Register) (api.Registered, error) {
+					if r.Capacity == 9 {
+						return api.Registered{}, api.Errorf(code, "no")
+					}
+					return registered(n), nil
+				},
+				poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+					if n == 10 { // the server has forgotten the session
+						return nil, api.Errorf(api.CodeSessionNotFound, "who?")
+					}
+					return nothing(ctx, in)
+				},
+			}, heldRun)
+			time.Sleep(time.Second)
+			if err := w.p.Announce(t.Context(), another); api.CodeOf(err) != code {
+				t.Errorf("Announce() = %v, want %s", err, code)
+			}
+			time.Sleep(10 * time.Minute)
+			ended := w.end()
+			if len(w.registers) != 3 || w.registers[2].Capacity != 4 {
+				t.Fatalf("registrations %+v, want a third that is as the first", w.registers)
+			}
+			if ended != nil || len(w.lost) > 0 || len(w.beats) < 30 {
+				t.Errorf("Run() = %v, lost %v and sent %d heartbeats, want the leases to be renewed", ended, w.lost, len(w.beats))
+			}
+		})
+	}
+	bubble(t, "waits out an outage, or is given up", func(t *testing.T) {
+		w := start(t, &server{register: func(n int, r api.Register) (api.Registered, error) {
+			if n > 0 && n < 20 {
+				return api.Registered{}, errRefused
+			}
+			return registered(n), nil
+		}})
+		time.Sleep(time.Second)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := w.p.Announce(short, another); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Announce() = %v in an outage, want that its time was over", err)
+		}
+		err := w.p.Announce(t.Context(), another)
+		w.end()
+		if err != nil || len(w.registers) != 21 {
+			t.Errorf("Announce() = %v after %d registrations, want none after 21", err, len(w.registers))
+		}
+	})
+}
+
+func TestLeasesEnd(t *testing.T) {
+	t.Parallel()
+	bubble(t, "a margin before the server takes the leases back", func(t *testing.T) {
+		began := time.Now()
+		w := start(t, &server{heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) {
+			return api.Beat{}, api.Errorf(api.CodeUnauthorized, "who?")
+		}}, heldRun)
+		if err := <-w.done; err == nil {
+			t.Error("Run() = nil, want the refusal")
+		}
+		if got, want := w.p.LeasesEnd(), began.Add(leaseTime-5*time.Second); !got.Equal(want) {
+			t.Errorf("LeasesEnd() = %s, want %s", got, want)
+		}
+	})
+	bubble(t, "is not known before the first registration", func(t *testing.T) {
+		if got := poller.New(poller.Config{}, &server{}, &worker{}, slog.New(&journal{})).LeasesEnd(); !got.IsZero() {
+			t.Errorf("LeasesEnd() = %s", got)
+		}
 	})
 }

@@ -52,6 +52,7 @@ type devOptions struct {
 }
 
 func (o devOptions) run(ctx context.Context) (err error) {
+	ends := caughtEnds()
 	srv, wrk, err := o.settings()
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, clean()) }()
 
-	drain, now, stop := twoSignals(ctx, w.log)
+	drain, now, stop := twoSignals(ctx, ends, w.log)
 	defer stop()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()

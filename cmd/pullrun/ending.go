@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/pullrun/pullrun/api"
 )
 
 // An ending is why a worker takes nothing more.
@@ -29,9 +27,8 @@ func (e ending) err(room int) error {
 	return withCode(e.code, errSaid)
 }
 
-// lives returns why the worker is to end, when it is. polled is the poller's end,
-// and is left there.
-func (w *workplace) lives(drain context.Context, polled chan error) ending {
+// lives returns why the worker is to end, when it is.
+func (w *workplace) lives(drain context.Context, polling *pollerEnd) ending {
 	uptime := after(w.settings().MaxUptime)
 	for {
 		look := after(w.nextLook())
@@ -44,9 +41,11 @@ func (w *workplace) lives(drain context.Context, polled chan error) ending {
 			return ending{reason: "max_uptime is over", code: exitDrained}
 		case <-w.manager.Through():
 			return ending{reason: "it has done its runs", code: exitDone}
-		case err := <-polled:
-			polled <- nil
-			return refusal(err)
+		case <-polling.over:
+			if err := polling.refusal(); err != nil {
+				return ending{refused: err}
+			}
+			return ending{reason: "the run has ended already", code: exitDone}
 		case <-look:
 		}
 		if limit := w.settings().ContactTimeout; limit > 0 && w.poller.LostFor() >= limit {
@@ -56,14 +55,6 @@ func (w *workplace) lives(drain context.Context, polled chan error) ending {
 			return ending{reason: "there was nothing to do", code: exitIdle}
 		}
 	}
-}
-
-// refusal is the ending of a worker that the server does not have.
-func refusal(err error) ending {
-	if api.CodeOf(err) == api.CodeRunEnded {
-		return ending{reason: "the run has ended already", code: exitDone}
-	}
-	return ending{refused: err}
 }
 
 // nextLook is when a limit on idleness or on silence may next be reached. Zero is

@@ -6,29 +6,26 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"syscall"
 
 	"github.com/pullrun/pullrun/configs"
 )
 
-// onHangup calls again for each SIGHUP, one at a time, until ctx ends.
-func onHangup(ctx context.Context, again func()) (stop func()) {
+// onHangup calls again for each of the signals, one at a time, until ctx ends.
+func onHangup(ctx context.Context, hangups chan os.Signal, again func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 1) // the runtime sends; one that waits stands for all
-	signal.Notify(signals, syscall.SIGHUP)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for {
 			select {
-			case <-signals:
-				again()
+			case <-hangups:
+				again(ctx)
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
 	return func() {
-		signal.Stop(signals)
+		signal.Stop(hangups)
 		cancel()
 		watching.Wait()
 	}

@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"maps"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,8 +33,9 @@ func lives(list []string) func(key string) bool {
 }
 
 // reload reads the settings and the pipelines anew. What is wrong with any of
-// them is said, and changes nothing. Runs in hand go on as they began.
-func (w *workplace) reload(load workerLoader, sources configs.Sources) configs.Sources {
+// them is said, and changes nothing, and neither does what the server refuses. Runs
+// in hand go on as they began.
+func (w *workplace) reload(ctx context.Context, load workerLoader, sources configs.Sources) configs.Sources {
 	fresh, from, err := load()
 	if err != nil {
 		w.log.Error("settings are wrong, all are kept as they were", "err", err)
@@ -47,20 +49,27 @@ func (w *workplace) reload(load workerLoader, sources configs.Sources) configs.S
 		w.log.Error("pipelines are wrong, all settings and pipelines are kept as they were", "err", err)
 		return sources
 	}
+	before, pipelines := w.settings(), w.pipelines.set.Load()
+	if err := w.adopt(ctx, next, set); err != nil {
+		if ctx.Err() == nil {
+			w.enforce(before, pipelines)
+			w.log.Error("the server refuses what this worker would be, all settings and pipelines are kept as they were", "err", err)
+		}
+		return sources
+	}
 	now, later := changes(sources, from, func(key string) bool {
 		return live(key) && (w.identity.keeper == nil || !strings.HasPrefix(key, "server.token"))
 	})
 	tellChanges(w.log, now, later)
-	w.adopt(next, set)
 	return keepOld(from, sources, later)
 }
 
 // reloading reloads a worker for each SIGHUP.
-func reloading(load workerLoader, sources configs.Sources) func(context.Context, *workplace) (stop func()) {
+func reloading(hangups chan os.Signal, load workerLoader, sources configs.Sources) func(context.Context, *workplace) (stop func()) {
 	return func(ctx context.Context, w *workplace) func() {
-		return onHangup(ctx, func() {
+		return onHangup(ctx, hangups, func(ctx context.Context) {
 			defer w.service.reloading()()
-			sources = w.reload(load, sources)
+			sources = w.reload(ctx, load, sources)
 		})
 	}
 }
@@ -78,19 +87,27 @@ func keepOld(fresh, old configs.Sources, later []change) configs.Sources {
 }
 
 // adopt puts settings and pipelines in force, and tells the server what it has
-// to know of them. It is called by one goroutine at a time.
-func (w *workplace) adopt(next configs.Worker, set *pipelineSet) {
-	before, known := w.settings(), w.pipelines.offered()
-	if w.identity.keeper == nil {
-		w.identity.token.replace(next.Server.Token, next.Server.TokenFile)
+// to know of them. It returns why the server refuses that, or why ctx ended. It is
+// called by one goroutine at a time.
+func (w *workplace) adopt(ctx context.Context, next configs.Worker, set *pipelineSet) error {
+	before, token := w.settings(), w.identity.show()
+	was := register(w.name, before, w.pipelines.offered())
+	w.enforce(next, set)
+	is := register(w.name, next, w.pipelines.offered())
+	if reflect.DeepEqual(was, is) && w.identity.show() == token {
+		return nil
 	}
+	return w.poller.Announce(ctx, is)
+}
+
+// enforce puts settings and pipelines in force.
+func (w *workplace) enforce(next configs.Worker, set *pipelineSet) {
 	w.pipelines.set.Store(set)
 	w.cfg.Store(&next)
 	w.manager.Adjust(limitsFor(next))
 	w.setLevel(next.Log.Level)
-	if offered := w.pipelines.offered(); before.Capacity != next.Capacity || !slices.Equal(before.Queues, next.Queues) ||
-		!maps.Equal(before.Labels, next.Labels) || !slices.Equal(known, offered) {
-		w.poller.Announce(register(w.name, next, offered))
+	if w.identity.keeper == nil {
+		w.identity.token.replace(next.Server.Token, next.Server.TokenFile)
 	}
 }
 

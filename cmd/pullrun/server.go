@@ -40,6 +40,9 @@ SIGHUP reads the settings anew, and the log says what has changed and what
 wants a restart. Where something is wrong, nothing changes.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			hangups := caughtHangups()
 			load := func() (configs.Server, configs.Sources, error) {
 				return configs.Load[configs.Server](configs.LoadOptions{File: file, Search: serverFiles, Flags: cmd.Flags()})
 			}
@@ -47,14 +50,12 @@ wants a restart. Where something is wrong, nothing changes.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
 			w, err := newMeasuredWatch(ctx, t, "pullrun-server", cfg.Log, configs.SecretsOf(cfg)...)
 			if err != nil {
 				return err
 			}
 			defer w.flush()
-			return serve(ctx, cfg, w, tending(ctx, w, sources, load))
+			return serve(ctx, cfg, w, tending(ctx, w, hangups, sources, load))
 		},
 	}
 	configFlag(c, &file)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"sync"
 
 	"github.com/pullrun/pullrun/configs"
@@ -17,7 +18,7 @@ var serverLive = []string{
 
 // tending tells the service manager how a server stands, and reloads it for
 // each SIGHUP.
-func tending(ctx context.Context, w watch, sources configs.Sources, load func() (configs.Server, configs.Sources, error)) func(*server.Server, *tokenFiles) (stop func()) {
+func tending(ctx context.Context, w watch, hangups chan os.Signal, sources configs.Sources, load func() (configs.Server, configs.Sources, error)) func(*server.Server, *tokenFiles) (stop func()) {
 	return func(s *server.Server, tokens *tokenFiles) func() {
 		service := newSupervisor(w.log)
 		var attending sync.WaitGroup
@@ -25,7 +26,7 @@ func tending(ctx context.Context, w watch, sources configs.Sources, load func() 
 		attending.Go(func() {
 			service.attend(ctx, func() (string, []string) { return "serving " + s.URL(), s.Stalled() })
 		})
-		unhang := onHangup(ctx, func() {
+		unhang := onHangup(ctx, hangups, func(context.Context) {
 			defer service.reloading()()
 			sources = reloadServer(w, s, tokens, sources, load)
 		})

@@ -177,31 +177,36 @@ func (w *workplace) startTelling(now context.Context) (stop func()) {
 // live polls until something ends that, and drains. It hands back what is left
 // when now ends.
 func (w *workplace) live(drain, now context.Context) error {
-	polling, stopPolling := context.WithCancel(context.WithoutCancel(now))
+	ctx, stopPolling := context.WithCancel(context.WithoutCancel(now))
 	defer stopPolling()
-	polled := make(chan error, 1) // the poller's end
-	go func() { polled <- w.poll(polling) }()
+	polling := &pollerEnd{over: make(chan struct{})}
+	go func() {
+		defer close(polling.over)
+		polling.err = w.poll(ctx)
+	}()
 	stopTelling := w.startTelling(now)
 
-	why := w.lives(drain, polled)
+	why := w.lives(drain, polling)
+	w.service.tell("STOPPING=1", "STATUS=draining")
 	var left error
 	switch {
-	case why.refused != nil:
-		left = w.finish(now, w.settings().DrainTimeout)
+	case why.refused != nil: // there is nobody to tell, and the first signal is the last
+		left = w.finish(drain, w.settings().DrainTimeout, polling)
 	case why.code == exitUnreachable:
-		left = w.finish(now, 0)
+		left = w.finish(now, 0, polling)
 	default:
-		w.announce(now)
-		left = w.finish(now, w.settings().DrainTimeout)
-		_ = w.poller.Leave(context.WithoutCancel(now)) // the lease ends by itself otherwise
+		leave := w.announce(now)
+		left = w.finish(now, w.settings().DrainTimeout, polling)
+		leave()
 	}
 	if left != nil {
 		w.log.Warn("drained, but not whole", "err", left)
 	}
 	stopTelling()
 	stopPolling()
-	if err := <-polled; why.refused == nil {
-		why.refused = err
+	<-polling.over
+	if why.refused == nil {
+		why.refused = polling.refusal()
 	}
 	if why.refused == nil {
 		w.log.Info("worker has ended", "reason", why.reason)
@@ -230,20 +235,4 @@ func (w *workplace) poll(ctx context.Context) error {
 	err := w.poller.Run(ctx)
 	stop()
 	return w.identity.explain(errors.Join(err, <-kept))
-}
-
-// announce tells the server that this worker takes nothing more.
-func (w *workplace) announce(now context.Context) {
-	w.service.tell("STOPPING=1", "STATUS=draining")
-	w.manager.Refuse()
-	if err := w.poller.Drain(now); err != nil {
-		w.log.Warn("the server could not be told that this worker is draining", "err", err)
-	}
-}
-
-// finish waits for what is in hand, and hands back what does not end in time.
-func (w *workplace) finish(now context.Context, patience time.Duration) error {
-	within, cancel := context.WithTimeout(now, patience)
-	defer cancel()
-	return w.manager.Drain(within)
 }

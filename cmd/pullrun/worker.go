@@ -44,6 +44,7 @@ code says which:
   pullrun worker --once --idle-timeout 30s /srv/pipelines
   pullrun worker --run 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11 /srv/pipelines`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
+			ends, hangups := caughtEnds(), caughtHangups()
 			load := func() (configs.Worker, configs.Sources, error) {
 				cfg, sources, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
 				if len(dirs) > 0 {
@@ -70,9 +71,9 @@ code says which:
 			if err != nil {
 				return err
 			}
-			drain, now, stop := twoSignals(cmd.Context(), w.log)
+			drain, now, stop := twoSignals(cmd.Context(), ends, w.log)
 			defer stop()
-			return work(drain, now, cfg, run, pipelines, w, reloading(load, sources))
+			return work(drain, now, cfg, run, pipelines, w, reloading(hangups, load, sources))
 		},
 	}
 	configFlag(c, &file)
