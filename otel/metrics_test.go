@@ -87,7 +87,7 @@ func TestAServerIsMeasured(t *testing.T) {
 	s.LeaseExpired("q001")
 	text := scrape(t, m)
 	holds(t, text, `pullrun_queue_depth{pullrun_queue="q149"} 149`, `pullrun_queue_oldest_age_seconds{pullrun_queue="q149"} 149`,
-		`pullrun_queue_leased{pullrun_queue="(other)"} 50`, `pullrun_queue_oldest_age_seconds{pullrun_queue="(other)"} 49`,
+		`pullrun_queue_leased{pullrun_queue="(other)"} 50`, `pullrun_queue_oldest_age_seconds{pullrun_queue="(other)"} 50`, `pullrun_queue_depth{pullrun_queue="q001"} 1`,
 		`pullrun_lease_expirations_total{pullrun_queue="q001"} 2`, "pullrun_polls_waiting 3")
 	if n := strings.Count(text, "\npullrun_queue_depth{"); n != 101 {
 		t.Errorf("%d queues are shown, want 100 and the others", n)

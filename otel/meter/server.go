@@ -1,7 +1,9 @@
 package meter
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -184,12 +186,16 @@ func (m *ServerMeter) Cancelled(step string, after time.Duration) {
 func (m *ServerMeter) Stop() error { return m.stop() }
 
 // byName adds the queues up under the names that the counters have for them. A
-// queue that was seen once is there from then on, empty as well.
+// queue that was seen once is there from then on, empty as well. Of those that are
+// seen for the first time the largest come first.
 func (m *ServerMeter) byName(queues []Queue) map[string]Queue {
 	out := make(map[string]Queue)
 	for _, name := range m.names.all() {
 		out[name] = Queue{}
 	}
+	queues = slices.Clone(queues)
+	size := func(q Queue) int { return q.Queued + q.Blocked + q.Scheduled + q.Leased }
+	slices.SortFunc(queues, func(a, b Queue) int { return cmp.Or(size(b)-size(a), cmp.Compare(a.Name, b.Name)) })
 	for _, q := range queues {
 		name := m.names.of(q.Name)
 		sum := out[name]
