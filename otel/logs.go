@@ -187,13 +187,22 @@ func (h exportHandler) WithGroup(name string) slog.Handler {
 }
 
 func readable(a slog.Attr) slog.Attr {
+	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {
 	case slog.KindDuration, slog.KindTime:
 		a.Value = slog.StringValue(a.Value.String())
+	case slog.KindGroup:
+		members := make([]slog.Attr, len(a.Value.Group()))
+		for i, member := range a.Value.Group() {
+			members[i] = readable(member)
+		}
+		a.Value = slog.GroupValue(members...)
 	case slog.KindAny:
-		// The bridge knows no other kinds of text than string.
-		if v := reflect.ValueOf(a.Value.Any()); v.Kind() == reflect.String {
-			a.Value = slog.StringValue(v.String())
+		// The bridge knows no other kinds of text than string. What is made of it
+		// here is what was looked through for secrets: see [Redactor.LogHandler].
+		v := a.Value.Any()
+		if _, says := v.(fmt.Stringer); says || reflect.ValueOf(v).Kind() == reflect.String {
+			a.Value = slog.StringValue(fmt.Sprint(v))
 		}
 	}
 	return a

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +62,9 @@ func newLogReceiver(t *testing.T) *logReceiver {
 					line := l.SeverityText + " " + l.Body.GetStringValue()
 					for _, a := range l.Attributes {
 						line += fmt.Sprintf(" %s=%s", a.Key, a.Value.GetStringValue())
+						for _, member := range a.Value.GetKvlistValue().GetValues() {
+							line += fmt.Sprintf("(%s=%s)", member.Key, member.Value.GetStringValue())
+						}
 					}
 					if len(l.TraceId) > 0 {
 						line += fmt.Sprintf(" in %x/%x", l.TraceId, l.SpanId)
@@ -97,14 +102,15 @@ func TestTheLogIsExported(t *testing.T) {
 	log := slog.New(redactor.LogHandler(logs.Handler(level))).With("component", "test")
 	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 	ctx := trace.ContextWithSpanContext(t.Context(), sc)
-	log.InfoContext(ctx, "run ended", "cookie", "c", "rc", word("OK"), "took", 1500*time.Millisecond, "err", fmt.Errorf("planted-secret is wrong"))
+	log.InfoContext(ctx, "run ended", "cookie", "c", "rc", word("OK"), "took", 1500*time.Millisecond, "err", fmt.Errorf("planted-secret is wrong"),
+		"addr", netip.MustParseAddr("::1"), "by", (*net.IPNet)(nil), slog.Group("text", "from", word("a"), "to", time.Second))
 	log.Debug("not told")
 	level.Set(slog.LevelDebug)
 	log.Debug("told")
 	if err := logs.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := "INFO run ended component=test cookie=c rc=OK took=1.5s err=REDACTED is wrong in " + sc.TraceID().String() + "/" + sc.SpanID().String() + "\nDEBUG told component=test"
+	want := "INFO run ended component=test cookie=c rc=OK took=1.5s err=REDACTED is wrong addr=::1 by=<nil> text=(from=a)(to=1s) in " + sc.TraceID().String() + "/" + sc.SpanID().String() + "\nDEBUG told component=test"
 	if got := r.got(); got != want {
 		t.Errorf("exported\n%s\nwant\n%s", got, want)
 	}
