@@ -64,7 +64,7 @@ func TestCAFile(t *testing.T) {
 	})
 	for file, want := range map[string]string{
 		empty:                 `CA file: "` + empty + `" holds no certificate in PEM form`,
-		caFile + ".not-there": "CA file: stat " + caFile + ".not-there: no such file or directory",
+		caFile + ".not-there": "CA file: open " + caFile + ".not-there: no such file or directory",
 	} {
 		_, err := client.New(client.Config{URL: url, Transport: client.Transport{CAFile: file}})
 		if err == nil || err.Error() != want {
