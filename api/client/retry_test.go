@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"testing"
@@ -216,8 +217,8 @@ func TestEachAttemptHasItsDeadline(t *testing.T) {
 				c := s.client(t, client.Config{Retries: 2, Timeout: 3 * time.Second, RetryMin: 1, RetryMax: 1})
 				began := time.Now()
 				err := submit(t.Context(), c)
-				if !has(err, "no answer within 3s") {
-					t.Errorf("Submit() = %v, want no answer within 3s", err)
+				if timeout := net.Error(nil); !has(err, "no answer within 3s") || !errors.As(err, &timeout) || !timeout.Timeout() {
+					t.Errorf("Submit() = %v, want no answer within 3s, as a net.Error", err)
 				}
 				if took := time.Since(began).Round(time.Second); took != 9*time.Second || len(s.seen()) != 3 {
 					t.Errorf("%d attempts took %s, want 3 in 9s", len(s.seen()), took)

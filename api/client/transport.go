@@ -99,6 +99,13 @@ func withAttemptTimeout(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, attemptTimeout{}, d)
 }
 
+// noAnswer is the error of an attempt that took too long. It is a [net.Error].
+type noAnswer time.Duration
+
+func (e noAnswer) Error() string { return fmt.Sprintf("no answer within %s", time.Duration(e)) }
+func (noAnswer) Timeout() bool   { return true }
+func (noAnswer) Temporary() bool { return true }
+
 // bounded gives each attempt its own deadline, from the first byte that is
 // sent to the last that is read.
 type bounded struct{ next http.RoundTripper }
@@ -108,7 +115,7 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if d <= 0 {
 		return b.next.RoundTrip(req)
 	}
-	ctx, cancel := context.WithTimeoutCause(req.Context(), d, fmt.Errorf("no answer within %s", d))
+	ctx, cancel := context.WithTimeoutCause(req.Context(), d, noAnswer(d))
 	resp, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		if ctx.Err() != nil {

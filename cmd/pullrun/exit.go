@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +41,7 @@ var exitCodes = []struct {
 }{
 	{exitDone, "done: the run succeeded, the worker has drained or has done all of its max_runs, the files are valid"},
 	{exitFailed, "the run, or a test, failed"},
-	{exitUsage, "the command line, the settings or the pipelines are wrong"},
+	{exitUsage, "the command line, the settings or the pipelines are wrong, or name a file that is not there"},
 	{exitUnreachable, "the server cannot be reached, by a worker for longer than contact_timeout, or has no room for now: a full queue, too many calls, a full disk"},
 	{exitRefused, "the server refuses: a wrong token or scope, a cookie or concurrency key that is taken, a run that cannot be requeued, what its database cannot do, a newer worker of the same name"},
 	{exitNotFound, "no such run, worker, pipeline or chip"},
@@ -51,7 +50,7 @@ var exitCodes = []struct {
 	{exitIdle, "the worker had nothing to do for idle_timeout"},
 	{exitDrained, "the worker was told to end before it had done all of its max_runs"},
 	{exitUnwell, "the doctor has found something wrong"},
-	{exitOther, "anything else, such as an address that is in use or a disk that fails"},
+	{exitOther, "anything else, such as an address that is in use, a damaged database or a disk that fails"},
 	{exitWaited, "the run had not ended, or the worker had not left, when --timeout was over; it goes on"},
 	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third; a run that was waited for goes on"},
 }
@@ -92,8 +91,7 @@ func exitCode(err error) int {
 	var coded *codedError
 	var problems configs.Problems
 	var load *engine.LoadError
-	var network net.Error
-	var file *fs.PathError // whose cause looks like a network's
+	var file *fs.PathError
 	switch {
 	case err == nil:
 		return exitDone
@@ -105,6 +103,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist): // somebody has named it
+		return exitUsage
 	case errors.As(err, &file):
 		return exitOther
 	}
@@ -118,10 +118,19 @@ func exitCode(err error) int {
 	case api.CodeUnavailable, api.CodeTooManyRequests, api.CodeQueueFull, api.CodeTooManyCombos, api.CodeStoreFull:
 		return exitUnreachable
 	}
-	if errors.As(err, &network) || errors.Is(err, syscall.ECONNREFUSED) {
+	if unreached(err) {
 		return exitUnreachable
 	}
 	return exitOther
+}
+
+// unreached reports whether err is of a connection that could not be made or has
+// broken, or of an answer that did not come in time. Not everything with the
+// methods of a net.Error is: the errors of files and of SQLite have them too.
+func unreached(err error) bool {
+	var op *net.OpError
+	var timeout net.Error
+	return errors.As(err, &op) && op.Op != "listen" || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // runCode is the exit code for a run that has ended.

@@ -191,7 +191,7 @@ func (p *plantedSite) commands() {
 	p.out.add("doctor", out, log)
 	p.note("a wrong token", exitRefused, []string{p.env[0], "PULLRUN_SERVER_TOKEN=" + plantedSetting + "x"}, "runs")
 	key := p.write("tls.key", plantedKey)
-	p.note("a wrong key", exitOther, nil, "server", "--config", settings, "--listen", "127.0.0.1:0",
+	p.note("a wrong key", exitUsage, nil, "server", "--config", settings, "--listen", "127.0.0.1:0",
 		"--store", "sqlite://other.db", "--store-file", "", "--tls-cert-file", key, "--tls-key-file", key)
 	p.malformed()
 }

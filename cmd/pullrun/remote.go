@@ -47,7 +47,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	}
 	c, err := newClient(cfg.Server, cfg.Server.Token.Reveal, clientRetries)
 	if err != nil {
-		return remote{}, usageError(err)
+		return remote{}, err
 	}
 	w, err := newWatch(cmd.Context(), t, "pullrun-client", cfg.Log, configs.SecretsOf(cfg)...)
 	if err != nil {
@@ -56,9 +56,10 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	return remote{client: c, watch: w}, nil
 }
 
-// newClient makes a client that shows what token returns with each call.
+// newClient makes a client that shows what token returns with each call. Its error
+// is one of the settings.
 func newClient(r configs.Remote, token func() string, retries int) (*client.Client, error) {
-	return client.New(client.Config{
+	c, err := client.New(client.Config{
 		URL:       r.URL.Reveal(),
 		Token:     token,
 		UserAgent: "pullrun/" + version(),
@@ -66,6 +67,10 @@ func newClient(r configs.Remote, token func() string, retries int) (*client.Clie
 		Transport: transportOf(r),
 		Wrap:      otel.Transport,
 	})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return c, nil
 }
 
 // transportOf says how the settings want a server to be reached.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -92,7 +93,9 @@ func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.
 		config.Metrics = w.metrics
 	}
 	s, err := server.New(config, st, w.log)
-	if err != nil {
+	if op := new(net.OpError); err != nil && !errors.As(err, &op) { // else the address is in use
+		return usageError(err)
+	} else if err != nil {
 		return err
 	}
 	following, stop := context.WithCancel(ctx)

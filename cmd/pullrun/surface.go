@@ -24,7 +24,7 @@ func (w *workplace) openSurface() (*status.Surface, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, usageError(err)
+		return nil, err
 	}
 	w.log.Info("status is served", "addr", s.Addr().String())
 	return s, nil

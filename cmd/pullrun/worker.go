@@ -39,7 +39,7 @@ or --max-runs of them, after --idle-timeout without work, after --max-uptime, or
 after a certain run (--run COOKIE), whatever its queue and labels are. Its exit
 code says which:
 
-` + exitCodesOf(exitDone, exitUsage, exitUnreachable, exitRefused, exitNotFound, exitIdle, exitDrained, exitInterrupted),
+` + exitCodesOf(exitDone, exitUsage, exitUnreachable, exitRefused, exitNotFound, exitIdle, exitDrained, exitOther, exitInterrupted),
 		Example: `  pullrun worker /srv/pipelines
   pullrun worker --once --idle-timeout 30s /srv/pipelines
   pullrun worker --run 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11 /srv/pipelines`,

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pullrun/pullrun/server/store"
+)
+
+// What is wrong with a start is told from a server that cannot be reached.
+func TestExitCodesOfAStartThatFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	st, err := store.Open(t.Context(), "sqlite://"+path("whole.db"), store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path("whole.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"damaged.db": append(whole[:8192:8192], bytes.Repeat([]byte("damaged!"), 8192)...),
+		"none.db":    bytes.Repeat([]byte("no database"), 1000),
+		"ca.pem":     []byte("no certificate"),
+	} {
+		if err := os.WriteFile(path(name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	server := []string{"server", "--anonymous", "--listen", "127.0.0.1:0", "--store"}
+	worker := []string{"worker", pipelinesDir(t), "--listen", "127.0.0.1:0", "--server-url", "https://127.0.0.1:1"}
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"no such pipelines", []string{"worker", path("nope")}, exitUsage, "nope"},
+		{"no such pipelines to try", []string{"dev", path("nope")}, exitUsage, "nope"},
+		{"no such pipelines to check", []string{"validate", path("nope")}, exitUsage, "nope"},
+		{"no such CA file", append(worker[:len(worker):len(worker)], "--server-ca-file", path("nope")), exitUsage, "CA file"},
+		{"a CA file with none", append(worker[:len(worker):len(worker)], "--server-ca-file", path("ca.pem")), exitUsage, "CA file"},
+		{"a worker's address in use", append(worker[:len(worker):len(worker)], "--listen", taken.Addr().String()), exitOther, "in use"},
+		{"a server's address in use", append(server[:len(server):len(server)], "sqlite://"+path("new.db"), "--listen", taken.Addr().String()), exitOther, "in use"},
+		{"a certificate that is none", append(server[:len(server):len(server)], "sqlite://"+path("new2.db"), "--tls-cert-file", path("ca.pem"), "--tls-key-file", path("ca.pem")), exitUsage, "certificate"},
+		{"no such directory for the database", append(server[:len(server):len(server)], "sqlite://"+path("nope/new.db")), exitUsage, "nope"},
+		{"a damaged database", append(server[:len(server):len(server)], "sqlite://"+path("damaged.db")), exitOther, "damaged"},
+		{"another file than a database", append(server[:len(server):len(server)], "sqlite://"+path("none.db")), exitOther, "none.db"},
+		{"no such backup", []string{"restore", path("nope"), "--store", "sqlite://" + path("new3.db")}, exitUsage, "nope"},
+		{"a backup that is none", []string{"restore", path("none.db"), "--store", "sqlite://" + path("new4.db")}, exitOther, "none.db"},
+		{"a database that is not reached", append(server[:len(server):len(server)], "postgres://127.0.0.1:1/x"), exitUnreachable, "refused"},
+		{"a server that is not reached", []string{"workers", "--server-url", "http://127.0.0.1:1"}, exitUnreachable, "refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if code, _, log := call(t, nil, tt.args...); code != tt.code || !strings.Contains(log, tt.says) {
+				t.Errorf("pullrun %s = %d, want %d and a word of %q:\n%s", strings.Join(tt.args, " "), code, tt.code, tt.says, log)
+			}
+		})
+	}
+}
