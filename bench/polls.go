@@ -131,6 +131,6 @@ func (c counting) Poll(ctx context.Context, worker string, in api.Poll) ([]api.P
 // idle is a worker that is never given anything.
 type idle struct{}
 
-func (idle) Handle(api.Packet)               {}
+func (idle) Handle(api.Packet) bool          { return false }
 func (idle) Holding() []api.Held             { return nil }
 func (idle) Leases(lost, claimed []api.Held) {}

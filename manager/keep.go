@@ -115,7 +115,8 @@ func (m *Manager) giveUpOn(a answer) {
 	if kept {
 		m.log.WarnContext(a.context(), "result waits in the outbox for the next start", "cookie", a.packet.Cookie, "rc", a.result.RC)
 	} else {
-		m.log.ErrorContext(a.context(), "result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+		log := m.logOf(a)
+		log.ErrorContext(a.context(), "result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
 	}
 	m.forget(a)
 }
@@ -167,6 +168,8 @@ func (m *Manager) lacks() string {
 		return "room for results in its outbox"
 	case m.cfg.Tight != nil && m.cfg.Tight():
 		return "memory"
+	case m.refused == maxRefused:
+		return "an answer of its server to what it has refused"
 	}
 	return ""
 }

@@ -119,6 +119,7 @@ type Manager struct {
 	engine Engine
 	report Reporter
 	log    *slog.Logger
+	seldom *slog.Logger // for what concerns no run that is held
 	limits atomic.Pointer[Limits]
 	takes  atomic.Int64 // bytes of a result, the server; not above zero while that is not known
 
@@ -137,6 +138,7 @@ type Manager struct {
 	finished []answer        // not posted yet, in the order they ended
 	reporter bool            // somebody is posting finished
 	judging  chan struct{}   // closed when results are judged; nil if nobody waits for that
+	refused  int             // answers that refuse a packet, until they are judged
 	unposted int             // results that were given up
 	left     int             // of these, those that wait in the outbox
 	unkept   int             // results that the outbox would not take yet
@@ -156,6 +158,7 @@ func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager 
 		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
 		runs: make(map[string]*run), drained: make(chan struct{}), through: make(chan struct{}),
 	}
+	m.seldom = slog.New(&seldom{Handler: m.log.Handler(), said: make(map[string]*saying)})
 	m.Adjust(Limits{cfg.Capacity, cfg.Grace, cfg.MaxResult})
 	m.running, m.stop = context.WithCancelCause(context.Background())
 	m.posting, m.giveUp = context.WithCancelCause(context.Background())
@@ -163,25 +166,27 @@ func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager 
 	return m
 }
 
-// Handle obeys one packet. It does not block: a run goes on after it returns.
-func (m *Manager) Handle(p api.Packet) {
+// Handle obeys one packet, and reports whether that changed anything. It does
+// not block: a run goes on after it returns.
+func (m *Manager) Handle(p api.Packet) bool {
 	var bad *api.PacketError
 	if err := p.Validate(); errors.As(err, &bad) {
 		m.refuse(p, bad)
-		return
+		return false
 	}
 	switch p.PacketType {
 	case api.PacketRun:
 		if bad := m.admit(p); bad != nil {
 			m.refuse(p, bad)
-			return
+			return false
 		}
-		m.run(p)
+		return m.run(p)
 	case api.PacketCancel:
-		m.cancel(p)
+		return m.cancel(p)
 	case api.PacketShutdown:
-		m.askedToEnd(p.Reason)
+		return m.askedToEnd(p.Reason)
 	}
+	return false
 }
 
 // Holding names every lease whose result the server has not judged. It is
@@ -268,20 +273,23 @@ func (m *Manager) refuse(p api.Packet, bad *api.PacketError) {
 	held := m.held(p.Cookie, p.Fence) != nil
 	m.mu.Unlock()
 	if held || !api.ValidCookie(p.Cookie) || p.Fence < 1 {
-		m.log.WarnContext(inTrace(p), "packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", bad)
+		p = essence(p)
+		log := m.logOf(answer{})
+		log.WarnContext(inTrace(p), "packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", short(bad.Message, maxRefusal))
 		return
 	}
 	m.answer(p, bad.RC, bad.Message)
 }
 
 // askedToEnd passes the server's SHUTDOWN on, the first time.
-func (m *Manager) askedToEnd(reason string) {
+func (m *Manager) askedToEnd(reason string) (first bool) {
 	m.mu.Lock()
-	first := !m.shutdown
+	first = !m.shutdown
 	m.shutdown = true
 	m.mu.Unlock()
 	if first && m.cfg.OnShutdown != nil {
 		m.log.Info("the server asks this worker to end", "reason", reason)
 		m.cfg.OnShutdown(reason)
 	}
+	return first
 }

@@ -287,6 +287,7 @@ func TestTombstones(t *testing.T) {
 		m := start(t, standard, s)
 		for i := range 1025 {
 			m.Handle(cancel(fmt.Sprint("c", i)))
+			synctest.Wait() // it is answered
 		}
 		m.Handle(run("c0", "echo"))
 		m.Handle(run("c1", "echo"))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -17,7 +19,7 @@ const batchBytes = 512 << 10
 
 // An answer is a result on its way to the server.
 type answer struct {
-	run    *run // nil when the packet was not taken up, or the run is held by another answer
+	run    *run // nil when the packet was not taken up
 	packet api.Packet
 	result api.Result
 	trace  trace.SpanContext // of the process span
@@ -25,18 +27,45 @@ type answer struct {
 	replaced bool
 }
 
+// maxRefused is how many refusals wait to be posted. A server that goes on
+// sending what is refused, and does not take the answers, is not answered beyond
+// it: an offer that has no answer lapses, and a CANCEL is sent again.
+const maxRefused = api.MaxBatch
+
 // answer refuses a packet with a result code.
 func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
-	m.log.WarnContext(inTrace(p), "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
-	m.post(answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}})
-}
-
-// post queues an answer.
-func (m *Manager) post(a answer) {
+	p, message = essence(p), short(message, maxRefusal)
+	a := answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}}
+	log := m.logOf(a)
+	log.WarnContext(inTrace(p), "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.refused == maxRefused {
+		return
+	}
+	m.refused++
 	m.finished = append(m.finished, a)
 	m.postFinished()
+}
+
+// maxRefusal bounds the text of a refusal, in bytes.
+const maxRefusal = 1 << 10
+
+// essence is what a refusal keeps of its packet, which may be of any size.
+func essence(p api.Packet) api.Packet {
+	name := func(s string) string { return short(s, api.MaxValueBytes) }
+	return api.Packet{
+		PacketType: api.PacketType(name(string(p.PacketType))), Cookie: name(p.Cookie), Fence: p.Fence, Attempt: p.Attempt,
+		Pipeline: name(p.Pipeline), Queue: name(p.Queue), TraceParent: name(p.TraceParent),
+	}
+}
+
+// short is the beginning of a text that is longer than most bytes.
+func short(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.Clone(strings.ToValidUTF8(s[:most], "")) + "..."
 }
 
 // postFinished has what is finished posted. Whoever finds nobody posting
@@ -87,6 +116,7 @@ func (m *Manager) nextBatch() []answer {
 // server refuses as a whole is posted one by one; a result that it refuses on
 // its own is replaced by one that says so, for a run must end.
 func (m *Manager) settle(batch []answer) {
+	log := m.logOf(batch[0])
 	verdicts, err := m.send(batch)
 	switch {
 	case err == nil:
@@ -105,7 +135,7 @@ func (m *Manager) settle(batch []answer) {
 		}
 	case batch[0].result.RC.Ends() && !batch[0].replaced:
 		a := batch[0]
-		m.log.ErrorContext(a.context(), "the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
+		log.ErrorContext(a.context(), "the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
 		a.replaced = true
 		a.result = api.Result{
 			Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException,
@@ -113,7 +143,7 @@ func (m *Manager) settle(batch []answer) {
 		}
 		m.settle([]answer{a})
 	default:
-		m.log.ErrorContext(batch[0].context(), "result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
+		log.ErrorContext(batch[0].context(), "result is lost, the server refuses it", "cookie", batch[0].packet.Cookie, "rc", batch[0].result.RC, "err", err)
 		m.unkeep(batch)
 		m.lose(batch[0])
 	}
@@ -162,15 +192,16 @@ func (m *Manager) tellJudged() {
 
 // judged lets go of an answer that the server has seen.
 func (m *Manager) judged(a answer, v api.Verdict) {
+	log := m.logOf(a)
 	m.cfg.Meter.Judged(string(v.Verdict))
 	switch v.Verdict {
 	case api.VerdictStale:
-		m.log.WarnContext(a.context(), "result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+		log.WarnContext(a.context(), "result came too late, the run is somebody else's now", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 		m.remember(a)
 	case api.VerdictRejected:
-		m.log.ErrorContext(a.context(), "result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
+		log.ErrorContext(a.context(), "result is rejected", "cookie", v.Cookie, "fence", v.Fence, "detail", v.Detail)
 	default:
-		m.log.DebugContext(a.context(), "result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
+		log.DebugContext(a.context(), "result is accepted", "cookie", v.Cookie, "verdict", v.Verdict)
 		m.endProcess(a)
 	}
 	m.forget(a)
@@ -185,14 +216,23 @@ func (m *Manager) lose(a answer) {
 	m.forget(a)
 }
 
+// logOf is where an answer's lines go.
+func (m *Manager) logOf(a answer) *slog.Logger {
+	if a.run == nil {
+		return m.seldom
+	}
+	return m.log
+}
+
 // forget lets go of an answer, and of the slot of its run should it have it
 // still.
 func (m *Manager) forget(a answer) {
-	if a.run == nil {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if a.run == nil {
+		m.refused--
+		return
+	}
 	close(a.run.over)
 	m.free(a.run)
 	if m.runs[a.packet.Cookie] == a.run {

@@ -42,8 +42,12 @@ type run struct {
 	feed       *feed.Run         // nil without a feed, or before it has started
 }
 
-// run obeys a RUN packet, or answers why not.
-func (m *Manager) run(p api.Packet) {
+// run obeys a RUN packet, or answers why not. It reports whether the packet has
+// told of a lease.
+func (m *Manager) run(p api.Packet) bool {
+	m.mu.Lock()
+	known := m.held(p.Cookie, p.Fence) != nil
+	m.mu.Unlock()
 	ctx, r, refused := m.takeUp(p)
 	switch {
 	case refused != nil:
@@ -51,6 +55,7 @@ func (m *Manager) run(p api.Packet) {
 	case r != nil:
 		go m.work(ctx, r, p)
 	}
+	return !known && refused == nil
 }
 
 // takeUp gives a packet a slot. It returns no run where there is nothing to

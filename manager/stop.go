@@ -53,15 +53,16 @@ func howItStopped(out engine.Output, err, cause error) api.Stop {
 }
 
 // cancel obeys a CANCEL packet. One for a run that is not here is remembered,
-// in case its RUN comes after it, and answered.
-func (m *Manager) cancel(p api.Packet) {
+// in case its RUN comes after it, and answered. It reports whether a run is told
+// to stop.
+func (m *Manager) cancel(p api.Packet) bool {
 	m.mu.Lock()
 	r := m.held(p.Cookie, p.Fence)
 	if r == nil {
 		m.early.add(p.Cookie, p.Fence, time.Now())
 		m.mu.Unlock()
 		m.answer(p, api.RCCookieNotFound, "this worker does not hold the run")
-		return
+		return false
 	}
 	late := r.cancelling || r.result != nil
 	r.cancelling = true
@@ -74,6 +75,7 @@ func (m *Manager) cancel(p api.Packet) {
 		m.log.InfoContext(inTrace(run), "run is cancelled", "cookie", p.Cookie, "pipeline", run.Pipeline, "reason", p.Reason)
 		r.stop(cancellation{p.Reason})
 	}
+	return !late
 }
 
 const (

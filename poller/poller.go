@@ -39,8 +39,9 @@ type Server interface {
 // A Handler receives packets and knows which leases are held. Its methods are
 // called from several goroutines and must not block.
 type Handler interface {
-	// Handle obeys one packet. Packets of one answer come in their order.
-	Handle(packet api.Packet)
+	// Handle obeys one packet, and reports whether that changed anything.
+	// Packets of one answer come in their order.
+	Handle(packet api.Packet) bool
 	// Holding names every lease whose result the server has not judged.
 	Holding() []api.Held
 	// Leases says which leases are no longer held, and which at-most-once
@@ -275,15 +276,17 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 			p.contact.made(ctx, p.log, "poll", began)
 			p.hold.answered(took, asked)
 			p.counts.answered(len(packets))
-			p.deliver(s, packets)
-			if len(packets) > 0 || took >= asked/2 {
+			if p.deliver(s, packets) || len(packets) == 0 && took >= asked/2 {
 				p.gather(ctx, packets)
 				wait = backoff{}
 				continue
 			}
-			// Released before its time, for nothing. Once is as it should be
-			// when the server ends; it must not become a loop without a pause.
+			// Released before its time, for nothing, or with nothing that was
+			// taken up. Once is as it should be when the server ends, or has not
+			// heard yet what the worker has; it must not become a loop without a
+			// pause.
 			wait.next(p.cfg, nil)
+			wait.wait = min(wait.wait, s.renew) // so that polls keep renewing the session
 			wait.sleep(ctx)
 		case ctx.Err() != nil:
 			return nil
@@ -329,13 +332,15 @@ func (p *Poller) cut(ctx context.Context, s *session, asked time.Duration, err e
 
 // deliver hands packets over, in order. It asks for a heartbeat when one of
 // them may only start once the server has recorded it, or when the poll that
-// brought a run was held so long that its lease is due.
-func (p *Poller) deliver(s *session, packets []api.Packet) {
+// brought a run was held so long that its lease is due. It reports whether any of
+// them changed anything.
+func (p *Poller) deliver(s *session, packets []api.Packet) (changed bool) {
 	beat := false
 	due := time.Until(p.deadline(s)) < s.renew*6/5
 	for _, packet := range packets {
-		p.handler.Handle(packet)
-		beat = beat || packet.PacketType == api.PacketRun && (due || packet.Delivery == api.AtMostOnce)
+		taken := p.handler.Handle(packet)
+		changed = changed || taken
+		beat = beat || taken && packet.PacketType == api.PacketRun && (due || packet.Delivery == api.AtMostOnce)
 		if packet.PacketType == api.PacketShutdown {
 			p.draining.Store(true) // so that it is not sent again
 		}
@@ -346,6 +351,7 @@ func (p *Poller) deliver(s *session, packets []api.Packet) {
 		default:
 		}
 	}
+	return changed
 }
 
 func (p *Poller) failed(ctx context.Context, call string, err error, retry time.Duration) {

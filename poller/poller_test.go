@@ -125,6 +125,44 @@ func TestIdling(t *testing.T) {
 	})
 }
 
+// A server that goes on sending what the worker refuses is asked less and less
+// often, but often enough to keep the session.
+func TestPollsBackOffFromWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	refused := api.Packet{PacketType: api.PacketRun, Cookie: "refused", Fence: 1, Pipeline: "p", Delivery: api.AtMostOnce}
+	bubble(t, "", func(t *testing.T) {
+		w := start(t, &server{
+			poll: func(context.Context, int, api.Poll) ([]api.Packet, error) { return []api.Packet{refused}, nil },
+			heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) {
+				return api.Beat{Packets: []api.Packet{refused}}, nil
+			},
+		}, heldRun)
+		time.Sleep(time.Hour)
+		_, polls, beats := w.counts()
+		if most := int(time.Hour / renewTime); polls > 4*most || polls < most || beats > 2*most {
+			t.Errorf("%d polls and %d heartbeats in an hour", polls, beats)
+		}
+		w.end()
+		w.logged(t, "INFO registered")
+	})
+	bubble(t, "one that is taken up ends that", func(t *testing.T) {
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			switch {
+			case n < 20:
+				return []api.Packet{refused}, nil
+			case n == 20:
+				return []api.Packet{refused, run}, nil
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(10 * time.Minute)
+		w.end()
+		if last, next := w.polls[20].at, w.polls[21].at; next != last {
+			t.Errorf("the poll after a run comes after %s, want it at once", next.Sub(last))
+		}
+	})
+}
+
 func TestPackets(t *testing.T) {
 	t.Parallel()
 	bubble(t, "the next poll names what was received, at once", func(t *testing.T) {

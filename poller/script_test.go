@@ -139,13 +139,14 @@ type worker struct {
 	claimed []seen[string]
 }
 
-func (w *worker) Handle(p api.Packet) {
+func (w *worker) Handle(p api.Packet) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.packets = append(w.packets, strings.TrimSpace(string(p.PacketType)+" "+p.Cookie))
 	if p.PacketType == api.PacketRun {
 		w.held = append(w.held, api.Held{Cookie: p.Cookie, Fence: p.Fence, Claim: p.Delivery == api.AtMostOnce})
 	}
+	return !strings.HasPrefix(p.Cookie, "refused")
 }
 
 func (w *worker) Holding() []api.Held {

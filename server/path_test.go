@@ -115,7 +115,7 @@ type receipts struct {
 	f *farWorker
 }
 
-func (r receipts) Handle(p api.Packet) {
+func (r receipts) Handle(p api.Packet) bool {
 	if p.PacketType == api.PacketRun {
 		r.f.mu.Lock()
 		if r.f.fences[p.Cookie] == nil {
@@ -124,7 +124,7 @@ func (r receipts) Handle(p api.Packet) {
 		r.f.fences[p.Cookie][p.Fence] = true
 		r.f.mu.Unlock()
 	}
-	r.Manager.Handle(p)
+	return r.Manager.Handle(p)
 }
 
 // order submits a run for the far worker.

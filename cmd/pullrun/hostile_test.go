@@ -19,7 +19,8 @@ import (
 // A hostileServer answers polls with what a test says, in turn, and takes results.
 type hostileServer struct {
 	*httptest.Server
-	answers chan string // of polls; a test sends
+	answers chan string   // of polls; a test sends
+	deaf    chan struct{} // closed when results are answered; nil answers them at once
 
 	mu      sync.Mutex
 	results map[string]api.Result // by cookie
@@ -58,6 +59,9 @@ func newHostileServer(t *testing.T) *hostileServer {
 }
 
 func (s *hostileServer) take(w http.ResponseWriter, r *http.Request) {
+	if s.deaf != nil {
+		<-s.deaf
+	}
 	var in api.Results
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
