@@ -250,12 +250,27 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		if strings.Contains(op.Err.Error(), "certificate") {
 			return fmt.Errorf("server %s: %w; the server does not accept the certificate in server.cert_file", c.base, err)
 		}
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return c.explainProxy(op.Err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("server %s: %w; is it running?", c.base, err)
 	case errors.As(err, &authority):
 		return fmt.Errorf("server %s: %w; a private authority wants its CA file", c.base, err)
 	}
 	return fmt.Errorf("server %s: %w", c.base, err)
+}
+
+// explainProxy says which proxy was not reached, and who named it.
+func (c *Client) explainProxy(err error) error {
+	proxy, why := "", ""
+	if chosen, err := c.cfg.Transport.ProxyFor(c.base); err == nil && chosen.URL != nil {
+		proxy, why = " "+chosen.URL.Host, " ("+chosen.Why+")"
+	}
+	remedy := ""
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		remedy = "; is the proxy running?"
+	}
+	return fmt.Errorf("server %s: proxy%s%s: %w%s", c.base, proxy, why, err, remedy)
 }
 
 func cmpOr(d, otherwise time.Duration) time.Duration {

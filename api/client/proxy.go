@@ -63,8 +63,7 @@ func (t Transport) proxyFunc() (func(*url.URL) (*url.URL, error), error) {
 	if err != nil {
 		return nil, fmt.Errorf("server.proxy %w", err)
 	}
-	t.authenticate(proxy)
-	return func(*url.URL) (*url.URL, error) { return proxy, nil }, nil
+	return func(*url.URL) (*url.URL, error) { return t.authenticated(proxy), nil }, nil
 }
 
 func (t Transport) proxyFromEnvironment() (func(*url.URL) (*url.URL, error), error) {
@@ -84,19 +83,22 @@ func (t Transport) proxyFromEnvironment() (func(*url.URL) (*url.URL, error), err
 	choose := env.ProxyFunc()
 	return func(u *url.URL) (*url.URL, error) {
 		proxy, err := choose(u)
-		if proxy != nil {
-			t.authenticate(proxy)
-		}
-		return proxy, err
+		return t.authenticated(proxy), err
 	}, nil
 }
 
-// authenticate adds the user and the password that are set, unless the address
-// has its own.
-func (t Transport) authenticate(proxy *url.URL) {
-	if t.ProxyUser != "" && proxy.User == nil {
-		proxy.User = url.UserPassword(t.ProxyUser, t.ProxyPassword)
+// authenticated is a proxy's address with the user and the password that are set,
+// unless it has its own.
+func (t Transport) authenticated(proxy *url.URL) *url.URL {
+	if proxy == nil || t.ProxyUser == "" || proxy.User != nil {
+		return proxy
 	}
+	with, password := *proxy, ""
+	if t.ProxyPassword != nil {
+		password = t.ProxyPassword()
+	}
+	with.User = url.UserPassword(t.ProxyUser, password)
+	return &with
 }
 
 // parseProxy reads a proxy's address. Its error does not repeat it, for it may

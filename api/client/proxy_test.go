@@ -94,11 +94,11 @@ func TestProxy(t *testing.T) {
 		want      string // of the error
 	}{
 		{"a proxy carries the calls", client.Transport{Proxy: open.URL}, open, ""},
-		{"also one that asks who is there", client.Transport{Proxy: guarded.URL, ProxyUser: "edge", ProxyPassword: "sesame"}, guarded, ""},
+		{"also one that asks who is there", client.Transport{Proxy: guarded.URL, ProxyUser: "edge", ProxyPassword: password("sesame")}, guarded, ""},
 		{"none is none", client.Transport{Proxy: client.NoProxy}, nil, ""},
 		{"without a password it does not", client.Transport{Proxy: guarded.URL}, nil,
 			"proxy " + at(guarded) + " answers 407 Proxy Authentication Required; it wants other server.proxy_user and server.proxy_password"},
-		{"with a wrong one neither", client.Transport{Proxy: guarded.URL, ProxyUser: "edge", ProxyPassword: "hunter2"}, nil,
+		{"with a wrong one neither", client.Transport{Proxy: guarded.URL, ProxyUser: "edge", ProxyPassword: password("hunter2")}, nil,
 			"proxy " + at(guarded) + " answers 407 Proxy Authentication Required; it wants other server.proxy_user and server.proxy_password"},
 		{"it may refuse", client.Transport{Proxy: closed.URL}, nil, "proxy " + at(closed) + " answers 403 Forbidden; it must allow CONNECT to "},
 		{"it may not reach the server", client.Transport{Proxy: lost.URL}, nil, "proxy " + at(lost) + " answers 503 Service Unavailable; it cannot reach "},
@@ -150,8 +150,8 @@ func TestProxyFor(t *testing.T) {
 		{"a port is excepted", map[string]string{"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "server:8443"}, client.Transport{}, "https://server:8443", "", "HTTPS_PROXY is set, but not for this server: NO_PROXY excepts it, or it is this machine"},
 		{"the setting goes before", map[string]string{"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "*"}, client.Transport{Proxy: "socks5://other:1080"}, "https://server", "socks5://other:1080", "server.proxy says so"},
 		{"none goes before", map[string]string{"HTTPS_PROXY": "http://proxy:3128"}, client.Transport{Proxy: client.NoProxy}, "https://server", "", "server.proxy is none"},
-		{"user and password are added", map[string]string{"HTTPS_PROXY": "http://proxy:3128"}, client.Transport{ProxyUser: "me", ProxyPassword: "pw"}, "https://server", "http://me:pw@proxy:3128", "HTTPS_PROXY says so"},
-		{"unless it has some", map[string]string{"HTTPS_PROXY": "http://you:too@proxy:3128"}, client.Transport{ProxyUser: "me", ProxyPassword: "pw"}, "https://server", "http://you:too@proxy:3128", "HTTPS_PROXY says so"},
+		{"user and password are added", map[string]string{"HTTPS_PROXY": "http://proxy:3128"}, client.Transport{ProxyUser: "me", ProxyPassword: password("pw")}, "https://server", "http://me:pw@proxy:3128", "HTTPS_PROXY says so"},
+		{"unless it has some", map[string]string{"HTTPS_PROXY": "http://you:too@proxy:3128"}, client.Transport{ProxyUser: "me", ProxyPassword: password("pw")}, "https://server", "http://you:too@proxy:3128", "HTTPS_PROXY says so"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"} {
@@ -187,6 +187,41 @@ func TestProxyFor(t *testing.T) {
 	})
 }
 
+func password(text string) func() string { return func() string { return text } }
+
+// A password that changes is shown from the next connection on, whichever names
+// the proxy.
+func TestProxyPasswordIsOfNow(t *testing.T) {
+	t.Parallel()
+	now := "old"
+	way := client.Transport{Proxy: "http://proxy:3128", ProxyUser: "me", ProxyPassword: func() string { return now }}
+	transport, err := way.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, now = range []string{"old", "new"} {
+		proxy, err := transport.Proxy(httptest.NewRequest("GET", "https://server", nil))
+		if want := "http://me:" + now + "@proxy:3128"; err != nil || proxy.String() != want {
+			t.Errorf("Proxy() = %v, %v, want %s", proxy, err, want)
+		}
+	}
+}
+
+// An error names the proxy that is not there, and does not ask after the server.
+func TestAProxyThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	gone := newForwarder(t, "")
+	gone.Close()
+	at := strings.TrimPrefix(gone.URL, "http://")
+	for _, server := range []string{"https://server.test", "http://server.test"} {
+		err := submit(t.Context(), newClient(t, client.Config{URL: server, Transport: client.Transport{Proxy: gone.URL}}))
+		want := "server " + server + ": proxy " + at + " (server.proxy says so): dial tcp " + at + ": connect: connection refused; is the proxy running?"
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("Submit() = %v, want %s", err, want)
+		}
+	}
+}
+
 // Nobody is told of a proxy's password.
 func TestProxyPasswordIsNotTold(t *testing.T) {
 	t.Parallel()
@@ -196,7 +231,7 @@ func TestProxyPasswordIsNotTold(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "sesame") {
 		t.Errorf("New() = %v", err)
 	}
-	c := newClient(t, client.Config{URL: "https://server.test", Transport: client.Transport{Proxy: gone.URL, ProxyUser: "me", ProxyPassword: "sesame"}})
+	c := newClient(t, client.Config{URL: "https://server.test", Transport: client.Transport{Proxy: gone.URL, ProxyUser: "me", ProxyPassword: password("sesame")}})
 	err = submit(t.Context(), c)
 	if err == nil || strings.Contains(err.Error(), "sesame") || strings.Contains(err.Error(), base64.StdEncoding.EncodeToString([]byte("me:sesame"))) {
 		t.Errorf("Submit() = %v, want an error without the password", err)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,9 +28,13 @@ type Transport struct {
 	// Proxy is the address of the proxy, or [NoProxy]. Empty takes it from the
 	// environment.
 	Proxy string
-	// ProxyUser and ProxyPassword are shown to the proxy, unless its address
-	// has its own.
-	ProxyUser, ProxyPassword string
+	// ProxyUser and what ProxyPassword returns are shown to the proxy, unless its
+	// address has its own. The password is asked for with each request, so that one
+	// that changes is picked up. Nil is an empty one.
+	ProxyUser     string
+	ProxyPassword func() string
+	// Log is told when a new certificate cannot be used. Nil tells nobody.
+	Log *slog.Logger
 	// Dial replaces the dialer. May be nil.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -84,7 +89,10 @@ func (t Transport) TLS() (*tls.Config, error) {
 			return nil, fmt.Errorf("client certificate: %w", err)
 		}
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			cert, _ := pair.Get() // until a new pair is whole, the one before it is shown
+			cert, err := pair.Get()
+			if err != nil && t.Log != nil {
+				t.Log.Warn("the new certificate cannot be used, showing the one before it", "err", err)
+			}
 			return cert, nil
 		}
 	}

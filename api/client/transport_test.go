@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -191,6 +193,24 @@ func TestClientCertificate(t *testing.T) {
 			t.Errorf("Submit() = %v, the server saw %q, want %q", err, shown, name)
 		}
 	}
+	// What cannot be used is told once, and the one before it is shown.
+	var said bytes.Buffer
+	c = newClient(t, client.Config{URL: s.URL, Transport: client.Transport{
+		CAFile: authority.File, CertFile: mine, KeyFile: key, Log: slog.New(slog.NewTextHandler(&said, nil)),
+	}})
+	if err := os.WriteFile(mine, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := submit(t.Context(), c); err != nil || shown[len(shown)-1] != "second" {
+			t.Errorf("Submit() = %v, the server saw %q, want the second", err, shown)
+		}
+		c.Close()
+	}
+	if n := strings.Count(said.String(), "level=WARN msg=\"the new certificate cannot be used, showing the one before it\""); n != 1 {
+		t.Errorf("logged %q, want one line", said.String())
+	}
+	authority.IssueInto(t, mine, key, time.Hour, "third")
 	wrong, wrongKey := other.Issue(t, "wrong")
 	for _, tt := range []struct{ name, cert, key, want string }{
 		{"none", "", "", "; the server wants a certificate of this client: server.cert_file and server.key_file"},

@@ -69,7 +69,7 @@ func travel(ctx context.Context, cfg configs.Remote) (*route, error) {
 	if r.server, err = url.Parse(strings.TrimRight(cfg.URL.Reveal(), "/") + "/livez"); err != nil {
 		return nil, errors.New("server.url is no address")
 	}
-	way := transportOf(cfg)
+	way := transportOf(cfg, cfg.ProxyPassword.Reveal)
 	if r.proxy, err = way.ProxyFor(r.server); err != nil {
 		return nil, err
 	}

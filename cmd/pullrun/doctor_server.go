@@ -38,7 +38,7 @@ func (d *doctor) ping(cfg configs.Worker, name string, wait time.Duration) (api.
 	if err != nil {
 		return api.Ping{}, err
 	}
-	c, err := newClient(cfg.Server, id.show, 0)
+	c, err := id.client(id.show)
 	if err != nil {
 		return api.Ping{}, err
 	}

@@ -16,15 +16,20 @@ import (
 // identity is how a worker shows who it is: by the token of its settings, or by
 // the credential that it got for an enrolment.
 type identity struct {
-	cfg    configs.Worker
-	token  *secretFile
-	keeper *credential.Keeper // nil where the settings have a token
+	cfg           configs.Worker
+	token         *secretFile
+	proxyPassword *secretFile
+	keeper        *credential.Keeper // nil where the settings have a token
+	log           *slog.Logger
 }
 
 // openIdentity finds what the worker has to show. hide is told every secret that
 // comes up.
 func openIdentity(cfg configs.Worker, name string, hide func(string), log *slog.Logger) (*identity, error) {
-	id := &identity{cfg: cfg, token: newSecretFile(cfg.Server.Token, cfg.Server.TokenFile, hide, log)}
+	id := &identity{
+		cfg: cfg, log: log, token: newSecretFile(cfg.Server.Token, cfg.Server.TokenFile, hide, log),
+		proxyPassword: newSecretFile(cfg.Server.ProxyPassword, cfg.Server.ProxyPasswordFile, hide, log),
+	}
 	if !cfg.Server.Token.IsZero() {
 		return id, nil
 	}
@@ -49,13 +54,26 @@ func (id *identity) show() string {
 	return id.keeper.Token()
 }
 
+// client is a client that shows a token and, to a proxy, the password of now.
+func (id *identity) client(token func() string) (*client.Client, error) {
+	return newClient(id.cfg.Server, connection{token: token, proxyPassword: id.proxyPassword.read, log: id.log})
+}
+
+// replace puts the secrets of other settings in the place of those before.
+func (id *identity) replace(r configs.Remote) {
+	if id.keeper == nil {
+		id.token.replace(r.Token, r.TokenFile)
+	}
+	id.proxyPassword.replace(r.ProxyPassword, r.ProxyPasswordFile)
+}
+
 // enrol sees to it that there is something to show, if the settings say how.
 func (id *identity) enrol(ctx context.Context) error {
 	if id.keeper == nil {
 		return nil
 	}
 	enrolment := id.cfg.EnrolToken.Reveal()
-	c, err := newClient(id.cfg.Server, func() string { return enrolment }, 0)
+	c, err := id.client(func() string { return enrolment })
 	if err != nil {
 		return err
 	}

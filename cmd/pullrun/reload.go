@@ -20,7 +20,7 @@ type workerLoader func() (configs.Worker, configs.Sources, error)
 // One that ends with a dot stands for all below it.
 var workerLive = []string{
 	"capacity", "queues", "labels", "pipelines.", "chips.", "code", "limits.", "http.", "process.", "drain_timeout", "cancel_grace", "log.level",
-	"server.token", "server.token_file",
+	"server.token", "server.token_file", "server.proxy_password", "server.proxy_password_file",
 }
 
 // lives says which settings are in a list such as workerLive.
@@ -106,9 +106,7 @@ func (w *workplace) enforce(next configs.Worker, set *pipelineSet) {
 	w.cfg.Store(&next)
 	w.manager.Adjust(limitsFor(next))
 	w.setLevel(next.Log.Level)
-	if w.identity.keeper == nil {
-		w.identity.token.replace(next.Server.Token, next.Server.TokenFile)
-	}
+	w.identity.replace(next.Server)
 }
 
 // livePipelines are the pipelines of now, for runs that begin now.

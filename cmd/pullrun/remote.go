@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,7 +46,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 			cfg.Server.URL, cfg.Server.Token = configs.NewURL(dev.URL), configs.NewSecret(dev.Token)
 		}
 	}
-	c, err := newClient(cfg.Server, cfg.Server.Token.Reveal, clientRetries)
+	c, err := newClient(cfg.Server, connection{token: cfg.Server.Token.Reveal, proxyPassword: cfg.Server.ProxyPassword.Reveal, retries: clientRetries})
 	if err != nil {
 		return remote{}, err
 	}
@@ -56,15 +57,23 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 	return remote{client: c, watch: w}, nil
 }
 
-// newClient makes a client that shows what token returns with each call. Its error
-// is one of the settings.
-func newClient(r configs.Remote, token func() string, retries int) (*client.Client, error) {
+// A connection is what a client of a server has beside the settings.
+type connection struct {
+	token, proxyPassword func() string // of now
+	retries              int
+	log                  *slog.Logger // may be nil
+}
+
+// newClient makes a client. Its error is one of the settings.
+func newClient(r configs.Remote, o connection) (*client.Client, error) {
+	way := transportOf(r, o.proxyPassword)
+	way.Log = o.log
 	c, err := client.New(client.Config{
 		URL:       r.URL.Reveal(),
-		Token:     token,
+		Token:     o.token,
 		UserAgent: "pullrun/" + version(),
-		Retries:   retries,
-		Transport: transportOf(r),
+		Retries:   o.retries,
+		Transport: way,
 		Wrap:      otel.Transport,
 	})
 	if err != nil {
@@ -74,10 +83,10 @@ func newClient(r configs.Remote, token func() string, retries int) (*client.Clie
 }
 
 // transportOf says how the settings want a server to be reached.
-func transportOf(r configs.Remote) client.Transport {
+func transportOf(r configs.Remote, proxyPassword func() string) client.Transport {
 	return client.Transport{
 		CAFile: r.CAFile, CertFile: r.CertFile, KeyFile: r.KeyFile,
-		Proxy: r.Proxy.Reveal(), ProxyUser: r.ProxyUser, ProxyPassword: r.ProxyPassword.Reveal(),
+		Proxy: r.Proxy.Reveal(), ProxyUser: r.ProxyUser, ProxyPassword: proxyPassword,
 	}
 }
 

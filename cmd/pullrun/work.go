@@ -85,7 +85,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	if err != nil {
 		return nil, fmt.Errorf("measure this worker: %w", err)
 	}
-	c, err := newClient(cfg.Server, id.show, 0)
+	c, err := id.client(id.show)
 	if err != nil {
 		return nil, err
 	}
