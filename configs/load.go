@@ -179,7 +179,8 @@ func (l *loader) source(key string) string {
 func (l *loader) sources(values reflect.Value) Sources {
 	all := make(Sources, 0, len(l.all))
 	for _, s := range l.all {
-		all = append(all, Source{s.key, format(values.FieldByIndex(s.index)), l.source(s.key)})
+		value := values.FieldByIndex(s.index)
+		all = append(all, Source{s.key, format(value), l.source(s.key), value.Interface()})
 	}
 	return all
 }

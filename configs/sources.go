@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"text/tabwriter"
 )
 
@@ -11,7 +12,13 @@ type Source struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`  // as a variable would have it, with ••• for secrets
 	From  string `json:"source"` // "flag --capacity", "PULLRUN_CAPACITY", "worker.yaml:12", a secret's file, or "default"
+
+	full any // the value as it is, secrets too
 }
+
+// Same reports whether the setting has the same value in both, which Value does not
+// tell of secrets.
+func (s Source) Same(other Source) bool { return reflect.DeepEqual(s.full, other.full) }
 
 // Sources lists every setting in the order of the commented files. It encodes
 // as JSON as it is.

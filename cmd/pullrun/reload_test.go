@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -95,6 +97,72 @@ func TestAWorkerReadsItsSettingsAnew(t *testing.T) {
 	if n := strings.Count(w.log(), "contact with the server is lost"); n > 0 {
 		t.Errorf("the worker took a change of settings for a loss of contact")
 	}
+}
+
+// Of a secret that is another the log says that it is, and no more.
+func TestSecretsThatChangeAreTold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	server := s.server()
+	settings := func(token, password string) {
+		s.write("worker.yaml", fmt.Sprintf("name: w\nserver: { url: \"http://%s\", token: %s, proxy_user: me, proxy_password: %s }\npipelines: { dirs: [%q] }\nlisten: \"\"\nlog: { format: json }\n",
+			s.addr, token, password, pipelinesDir(t)))
+	}
+	const newToken, newPassword = "work-0123456789abcdef", "sesame-0123456789abcdef"
+	settings(testToken, "hunter-0123456789abcdef")
+	w := start(t, nil, "worker", "--config", filepath.Join(s.dir, "worker.yaml"))
+	w.says(`"msg":"registered"`)
+
+	raw, err := os.ReadFile(filepath.Join(s.dir, "server.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := `"msg":"setting is changed","setting":"%s","source":"` + s.dir
+	// The server's tokens are one setting, whose scopes are shown.
+	work := strings.Replace(string(raw), "[submit]", "[work]", 1)
+	s.write("server.yaml", work)
+	server.signal(syscall.SIGHUP)
+	server.says(`"msg":"settings are read anew","changed":1`)
+	s.write("server.yaml", strings.Replace(work, submitterToken, newToken, 1))
+	server.signal(syscall.SIGHUP)
+	server.says(fmt.Sprintf(changed, "tokens"))
+	settings(newToken, newPassword)
+	w.signal(syscall.SIGHUP)
+	w.says(fmt.Sprintf(changed, "server.token"))
+	w.says(fmt.Sprintf(changed, "server.proxy_password"))
+	w.says(`"msg":"settings are read anew","changed":2`)
+	for _, log := range []string{server.log(), w.log()} {
+		if strings.Contains(log, newToken) || strings.Contains(log, newPassword) {
+			t.Errorf("a secret is in the log:\n%s", log)
+		}
+	}
+}
+
+// A password for the proxy that is replaced in its file is used without a word
+// from anybody.
+func TestAProxyPasswordIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	var password atomic.Value
+	password.Store("old-0123456789")
+	forward := &httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		want := "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+password.Load().(string)))
+		if r.Header.Get("Proxy-Authorization") != want {
+			w.WriteHeader(http.StatusProxyAuthRequired)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.CloseClientConnections)
+	t.Cleanup(proxy.Close)
+	file := s.write("password", "old-0123456789\n")
+	w := s.worker("w", "--server-proxy", proxy.URL, "--server-proxy-user", "me", "--server-proxy-password-file", file)
+	password.Store("new-0123456789")
+	w.says("contact with the server is lost")
+	s.write("password", "new-0123456789\n")
+	w.says("contact with the server is back")
 }
 
 func TestAServerReadsItsSettingsAnew(t *testing.T) {
