@@ -19,7 +19,7 @@ type WorkerStatus struct {
 	// bug: restart it.
 	Stalled  []string `json:"stalled,omitempty"`
 	Draining bool     `json:"draining"`
-	Paused   bool     `json:"paused"` // it takes nothing more for the time being
+	Paused   string   `json:"paused,omitempty"` // why it takes nothing for the time being
 
 	Slots   Slots         `json:"slots"`
 	Runs    []RunInHand   `json:"runs"`

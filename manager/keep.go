@@ -152,24 +152,25 @@ func (m *Manager) Resume() {
 	m.rest()
 }
 
-// Paused reports whether runs are refused until there is room for them, or for
-// their results.
-func (m *Manager) Paused() bool {
+// Paused says why runs are refused for the time being: there is no room for them,
+// for their results, or for more refusals. It is empty when they are taken.
+func (m *Manager) Paused() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.lacks() != ""
+	return m.paused()
 }
 
-// lacks is what there must be before the worker takes runs again, or nothing. The
-// caller has locked mu.
-func (m *Manager) lacks() string {
+// paused is Paused for callers that have locked mu.
+func (m *Manager) paused() string {
 	switch {
-	case m.unkept > 0 || m.cfg.Outbox != nil && m.cfg.Outbox.Full():
-		return "room for results in its outbox"
+	case m.unkept > 0:
+		return "a result cannot be written to the outbox"
+	case m.cfg.Outbox != nil && m.cfg.Outbox.Full():
+		return "the outbox is full"
 	case m.cfg.Tight != nil && m.cfg.Tight():
-		return "memory"
+		return "memory is short"
 	case m.refused == maxRefused:
-		return "an answer of its server to what it has refused"
+		return "refusals wait for the server"
 	}
 	return ""
 }

@@ -322,15 +322,15 @@ func TestAFullDiskStopsTheWorkAndLosesNothing(t *testing.T) {
 		b.setFull(true)
 		m.Handle(run("a", "echo"))
 		synctest.Wait()
-		if m.InUse() != 1 || !m.Paused() {
-			t.Errorf("%d slots in use, Paused() = %t, want one and true", m.InUse(), m.Paused())
+		if m.InUse() != 1 || m.Paused() != "a result cannot be written to the outbox" {
+			t.Errorf("%d slots in use, Paused() = %q, want one and that a result cannot be written", m.InUse(), m.Paused())
 		}
 		time.Sleep(time.Minute)
 		b.setFull(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got, want := waiting(b), []string{"a OK {}"}; !slices.Equal(got, want) || m.InUse() != 0 || m.Paused() {
-			t.Errorf("%q wait, %d slots in use, Paused() = %t, want %q, none and false", got, m.InUse(), m.Paused(), want)
+		if got, want := waiting(b), []string{"a OK {}"}; !slices.Equal(got, want) || m.InUse() != 0 || m.Paused() != "" {
+			t.Errorf("%q wait, %d slots in use, Paused() = %q, want %q, none and nothing", got, m.InUse(), m.Paused(), want)
 		}
 		if n := b.tries(); n < 10 || n > 40 {
 			t.Errorf("the outbox was tried %d times in a minute", n)
@@ -348,9 +348,9 @@ func TestAFullDiskStopsTheWorkAndLosesNothing(t *testing.T) {
 		synctest.Wait()
 		m.Handle(run("b", "echo"))
 		time.Sleep(2 * time.Minute)
-		s.expect(t, "a/1 OK {}", "b/1 NO_CAPACITY this worker takes nothing more until there is room for results in its outbox")
-		if m.InUse() != 0 || m.Paused() {
-			t.Errorf("%d slots in use, Paused() = %t, want none and false", m.InUse(), m.Paused())
+		s.expect(t, "a/1 OK {}", "b/1 NO_CAPACITY this worker takes nothing for the time being: a result cannot be written to the outbox")
+		if m.InUse() != 0 || m.Paused() != "" {
+			t.Errorf("%d slots in use, Paused() = %q, want none and nothing", m.InUse(), m.Paused())
 		}
 	})
 	bubble(t, "or the worker ends", func(t *testing.T) {
@@ -378,14 +378,14 @@ func TestAFullOutboxStopsTheWork(t *testing.T) {
 		m.Handle(with(run("a", "echo"), func(p *api.Packet) { p.Variables = json.RawMessage(`{"a":1}`) }))
 		m.Handle(run("b", "minute")) // had begun before
 		synctest.Wait()
-		if !m.Paused() {
-			t.Error("Paused() = false with a full outbox")
+		if got := m.Paused(); got != "the outbox is full" {
+			t.Errorf("Paused() = %q with a full outbox", got)
 		}
 		close(answer)
 		time.Sleep(2 * time.Minute)
 		s.expect(t, `a/1 OK {"a":1}`, `b/1 OK "done"`)
-		if m.Paused() {
-			t.Error("Paused() = true although everything has been judged")
+		if got := m.Paused(); got != "" {
+			t.Errorf("Paused() = %q although everything has been judged", got)
 		}
 	})
 }

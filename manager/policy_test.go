@@ -40,17 +40,17 @@ func TestTheWorkersOwnSettingsGoFirst(t *testing.T) {
 		var tight atomic.Bool
 		m := manager.New(manager.Config{Worker: "w", Capacity: 1, Tight: tight.Load}, standard, srv.report, slog.New(slog.DiscardHandler))
 		tight.Store(true)
-		if !m.Paused() {
-			t.Error("Paused() = false while memory is short")
+		if got := m.Paused(); got != "memory is short" {
+			t.Errorf("Paused() = %q while memory is short", got)
 		}
 		m.Handle(run("a", "echo"))
-		srv.expect(t, "a/1 NO_CAPACITY this worker takes nothing more until there is memory")
+		srv.expect(t, "a/1 NO_CAPACITY this worker takes nothing for the time being: memory is short")
 		tight.Store(false)
-		if m.Paused() {
-			t.Error("Paused() = true when memory is free again")
+		if got := m.Paused(); got != "" {
+			t.Errorf("Paused() = %q when memory is free again", got)
 		}
 		m.Handle(run("b", "echo"))
-		srv.expect(t, "a/1 NO_CAPACITY this worker takes nothing more until there is memory", "b/1 OK {}")
+		srv.expect(t, "a/1 NO_CAPACITY this worker takes nothing for the time being: memory is short", "b/1 OK {}")
 		if err := m.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -44,16 +44,16 @@ func TestRefusalsAreBounded(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if !m.Paused() {
-			t.Error("Paused() = false while refusals wait")
+		if got := m.Paused(); got != "refusals wait for the server" {
+			t.Errorf("Paused() = %q while refusals wait", got)
 		}
 		if n := strings.Count(log.String(), "\n"); n != 1 || log.Len() > 2000 {
 			t.Errorf("%d lines and %d bytes of log, want 1 and less than 2000", n, log.Len())
 		}
 		close(away)
 		synctest.Wait()
-		if m.Paused() {
-			t.Error("Paused() = true when the answers are taken")
+		if got := m.Paused(); got != "" {
+			t.Errorf("Paused() = %q when the answers are taken", got)
 		}
 		results := srv.results()
 		if len(results) != 1000 {

@@ -72,15 +72,15 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	} else if late := m.late.of(p, time.Now()); late != nil && m.answerAgain(late, p) {
 		return nil, nil, nil
 	}
-	switch lacks := m.lacks(); {
+	switch paused := m.paused(); {
 	case m.early.has(p.Cookie, p.Fence, time.Now()):
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")
 	case prior == nil && m.room() == 0:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker has begun all %d runs that it takes", m.cfg.MaxRuns)
-	case lacks != "":
-		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing more until there is %s", lacks)
+	case paused != "":
+		return nil, nil, refusal(api.RCNoCapacity, "this worker takes nothing for the time being: %s", paused)
 	case prior != nil && prior.slot:
 		m.free(prior) // the slot goes on to the new lease
 	case m.busy >= m.limits.Load().Capacity:

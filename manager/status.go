@@ -14,7 +14,7 @@ type Status struct {
 	Runs     []api.RunInHand // the longest held first
 	Outbox   *outbox.Stats   // nil without an outbox
 	Draining bool
-	Paused   bool
+	Paused   string // why, or nothing
 }
 
 // Status tells how the manager stands now.
@@ -22,7 +22,7 @@ func (m *Manager) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := Status{
-		Slots: api.Slots{Used: m.busy, Limit: m.limits.Load().Capacity}, Draining: m.draining, Paused: m.lacks() != "",
+		Slots: api.Slots{Used: m.busy, Limit: m.limits.Load().Capacity}, Draining: m.draining, Paused: m.paused(),
 		Runs: make([]api.RunInHand, 0, len(m.runs)),
 	}
 	for _, r := range m.runs {

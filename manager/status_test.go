@@ -47,7 +47,7 @@ func TestStatusShowsWhereARunIs(t *testing.T) {
 		if diff := cmp.Diff(want, got.Runs); diff != "" {
 			t.Errorf("Status().Runs (-want +got)\n%s", diff)
 		}
-		if got.Slots != (api.Slots{Used: 2, Limit: capacity}) || got.Draining || got.Paused || got.Outbox != nil {
+		if got.Slots != (api.Slots{Used: 2, Limit: capacity}) || got.Draining || got.Paused != "" || got.Outbox != nil {
 			t.Errorf("Status() = %+v", got)
 		}
 		m.Handle(api.Packet{PacketType: api.PacketCancel, Cookie: "c", Fence: 2})

@@ -4,9 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/poller"
@@ -35,38 +33,6 @@ func TestOpenedComesBeforeTheFirstPollOfEachSession(t *testing.T) {
 		}
 		if want := []string{"opened s0", "poll", "opened s1", "poll"}; !slices.Equal(calls, want) {
 			t.Errorf("called %q, want %q", calls, want)
-		}
-	})
-}
-
-func TestAPausedWorkerWantsNoRuns(t *testing.T) {
-	t.Parallel()
-	bubble(t, "", func(t *testing.T) {
-		var paused atomic.Bool
-		s := &server{}
-		p := poller.New(poller.Config{Register: api.Register{Name: "w", Capacity: 4}, Paused: paused.Load}, s, &worker{held: []api.Held{heldRun}}, slog.New(&journal{}))
-		ctx, stop := context.WithTimeout(t.Context(), 4*holdTime+holdTime/2)
-		defer stop()
-		go func() {
-			time.Sleep(holdTime / 2)
-			paused.Store(true)
-			time.Sleep(2 * holdTime)
-			paused.Store(false)
-		}()
-		if err := p.Run(ctx); err != nil {
-			t.Fatal(err)
-		}
-		var draining []bool
-		for _, poll := range s.polls {
-			draining = append(draining, poll.in.Draining)
-		}
-		if want := []bool{false, true, true, false, false}; !slices.Equal(draining, want) {
-			t.Errorf("polls said draining %v, want %v", draining, want)
-		}
-		for _, beat := range s.beats {
-			if beat.in.Draining {
-				t.Error("a heartbeat said draining, so the worker would not be asked to end")
-			}
 		}
 	})
 }

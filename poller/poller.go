@@ -65,9 +65,10 @@ type Config struct {
 	// Opened is called after each registration, before the first poll, with
 	// what the server answered. It must not block. Nil does nothing.
 	Opened func(api.Registered)
-	// Paused reports whether the worker wants no more runs for the time being.
-	// Nil never does.
-	Paused func() bool
+	// Paused says why the worker wants no more runs for the time being, or
+	// nothing when it wants some. It is asked every other second, and must not
+	// block. Nil says nothing.
+	Paused func() string
 	// Room is how many more runs the worker takes, or -1 for as many as it has
 	// slots. Nil is always -1.
 	Room func() int
@@ -110,7 +111,7 @@ func New(cfg Config, server Server, handler Handler, log *slog.Logger) *Poller {
 		cfg.Opened = func(api.Registered) {}
 	}
 	if cfg.Paused == nil {
-		cfg.Paused = func() bool { return false }
+		cfg.Paused = func() string { return "" }
 	}
 	if cfg.Room == nil {
 		cfg.Room = func() int { return -1 }
@@ -268,7 +269,10 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 		}
 		began := time.Now()
 		p.turns.within("poll", asked+holdMargin)
-		packets, err := p.server.Poll(ctx, s.worker, p.ask(s, asked))
+		packets, err := p.polled(ctx, s, p.ask(s, asked))
+		if errors.Is(err, errPause) {
+			continue
+		}
 		took := time.Since(began)
 		away = unreached(took, p.hold.under(s.hold), err)
 		switch {
@@ -310,11 +314,13 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 func (p *Poller) ask(s *session, hold time.Duration) api.Poll {
 	in := api.Poll{
 		Session: s.id, HoldMS: hold.Milliseconds(), Holding: p.handler.Holding(), Run: p.cfg.Run,
-		// A heartbeat does not say so of a pause: while it is draining the
-		// server does not ask a worker to end.
-		Draining: p.draining.Load() || p.cfg.Paused(),
+		Draining: p.draining.Load(), Paused: p.cfg.Paused(),
 	}
-	if room := p.cfg.Room(); room >= 0 {
+	room := p.cfg.Room()
+	if in.Paused != "" {
+		room = 0 // for servers that do not know of pauses
+	}
+	if room >= 0 {
 		in.MaxRuns = &room
 	}
 	return in

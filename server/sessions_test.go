@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -281,7 +282,8 @@ func TestAWorkerThatIsPaused(t *testing.T) {
 	w := newWorld(t)
 	wk := w.register("w", 2)
 	seen := func() api.Worker {
-		return into[api.WorkerList](t, w.want(200, "GET", "/v1/workers", nil)).Workers[0]
+		list := into[api.WorkerList](t, w.want(200, "GET", "/v1/workers", nil)).Workers
+		return list[slices.IndexFunc(list, func(w api.Worker) bool { return w.ID == "w" })]
 	}
 	w.submit(api.Submit{Cookie: "c"})
 	if got := wk.poll(); len(got) != 1 {

@@ -80,7 +80,7 @@ func (w *workplace) status() api.WorkerStatus {
 // measured is a reading as the metrics show it.
 func measured(s api.WorkerStatus) meter.Worker {
 	out := meter.Worker{
-		SlotsUsed: s.Slots.Used, SlotsLimit: s.Slots.Limit, Ready: s.Ready, Hold: time.Duration(s.Contact.HoldMS) * time.Millisecond,
+		SlotsUsed: s.Slots.Used, SlotsLimit: s.Slots.Limit, Ready: s.Ready, Paused: s.Paused != "", Hold: time.Duration(s.Contact.HoldMS) * time.Millisecond,
 		Polls: map[string]int64{"runs": s.Contact.Polls.Runs, "empty": s.Contact.Polls.Empty, "cut": s.Contact.Polls.Cut, "failed": s.Contact.Polls.Failed},
 		Runs:  make(map[string]int),
 	}

@@ -17,6 +17,9 @@ func Judge(s api.WorkerStatus, now time.Time) (ready bool, notReady []string) {
 	if s.Draining {
 		notReady = append(notReady, "it is draining")
 	}
+	if s.Paused != "" {
+		notReady = append(notReady, "it takes nothing for the time being: "+s.Paused)
+	}
 	switch limit := time.Duration(s.Contact.LimitMS) * time.Millisecond; {
 	case !s.Contact.Registered || s.Contact.LastAt == nil:
 		notReady = append(notReady, "it has not registered with its server")

@@ -34,7 +34,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func full() api.WorkerStatus {
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	return api.WorkerStatus{
-		Worker: "w1", Version: "1", StartedAt: at, Ready: true, Paused: true,
+		Worker: "w1", Version: "1", StartedAt: at, Ready: true, Paused: "memory is short",
 		Slots: api.Slots{Used: 1, Limit: 4},
 		Runs: []api.RunInHand{{
 			Cookie: "c", Fence: 3, Pipeline: "p", Queue: "q", Attempt: 2, State: api.HandCancelling, Since: at, TraceID: strings.Repeat("a", 32),
@@ -177,13 +177,14 @@ func TestReadiness(t *testing.T) {
 		want string
 	}{
 		{"in contact", func(s *api.WorkerStatus) { s.Contact.LastAt = ago(30 * time.Second) }, ""},
-		{"paused for its outbox", func(s *api.WorkerStatus) { s.Paused = true }, ""},
+		{"paused", func(s *api.WorkerStatus) { s.Paused = "the outbox is full" }, "takes nothing for the time being: the outbox is full"},
 		{"not registered", func(s *api.WorkerStatus) { s.Contact.Registered = false }, "not registered"},
 		{"out of contact for two heartbeats", func(s *api.WorkerStatus) { s.Contact.LastAt = ago(31 * time.Second) }, "not answered for 31s, which is longer than 30s"},
 		{"draining", func(s *api.WorkerStatus) { s.Draining = true }, "draining"},
 		{"stalled", func(s *api.WorkerStatus) { s.Stalled = []string{"poll", "heartbeat"} }, "loop poll and its loop heartbeat"},
 	} {
 		s := full()
+		s.Paused = ""
 		s.Contact.LastAt = ago(0)
 		tt.edit(&s)
 		ready, why := status.Judge(s, now)

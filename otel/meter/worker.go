@@ -12,7 +12,7 @@ type Worker struct {
 	SlotsUsed, SlotsLimit int
 	Runs                  map[string]int   // in hand, by state
 	Polls                 map[string]int64 // since the start, by outcome
-	Ready                 bool
+	Ready, Paused         bool
 	Heard                 time.Time     // when the server last answered; zero before
 	Hold                  time.Duration // of polls, in use
 
@@ -31,6 +31,7 @@ func ObserveWorker(read func() Worker) (stop func() error, err error) {
 	limit := s.gauge("pullrun.worker.slots.limit", "{slot}", "Slots that this worker has.")
 	runs := s.gauge("pullrun.worker.runs", "{run}", "Runs that this worker holds.")
 	ready := s.gauge("pullrun.worker.ready", "1", "Whether this worker can take work, 0 or 1.")
+	paused := s.gauge("pullrun.worker.paused", "1", "Whether this worker takes nothing for the time being, 0 or 1: memory is short, or there is no room for results.")
 	polls := s.counter("pullrun.worker.polls", "{poll}", "Polls that have ended.")
 	contact := s.seconds("pullrun.worker.contact.age", "Time since the server last answered; 0 before the first answer.")
 	hold := s.seconds("pullrun.worker.poll.hold", "How long polls are held, which the path may have lowered.")
@@ -51,11 +52,8 @@ func ObserveWorker(read func() Worker) (stop func() error, err error) {
 		for outcome, n := range w.Polls {
 			o.ObserveInt64(polls, n, with(OutcomeKey, outcome))
 		}
-		if w.Ready {
-			o.ObserveInt64(ready, 1)
-		} else {
-			o.ObserveInt64(ready, 0)
-		}
+		o.ObserveInt64(ready, truth(w.Ready))
+		o.ObserveInt64(paused, truth(w.Paused))
 		o.ObserveFloat64(contact, since(w.Heard))
 		o.ObserveFloat64(hold, w.Hold.Seconds())
 		o.ObserveInt64(entries, int64(w.OutboxEntries))
@@ -63,4 +61,12 @@ func ObserveWorker(read func() Worker) (stop func() error, err error) {
 		o.ObserveFloat64(oldest, since(w.OutboxOldest))
 		return nil
 	})
+}
+
+// truth is 1 for what is so.
+func truth(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
