@@ -102,9 +102,9 @@ func TestAlertsFire(t *testing.T) {
 	nobody := "OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddr(t, "127.0.0.1")
 	s.extra = []string{"PULLRUN_LEASE=10s", "PULLRUN_RENEW=1s", "PULLRUN_HOLD=2s", nobody, "OTEL_EXPORTER_OTLP_TIMEOUT=200"}
 	server := s.server()
-	lost, kept := freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1")
+	lost, kept, paused := freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1")
 	g := newGate(t)
-	w := watchClosely(s, lost, kept)
+	w := watchClosely(s, lost, kept, paused)
 
 	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("lost"), MaxAttempts: 1})
 	w.fires(nil, "PullrunNobodyListens", "PullrunQueueStuck", "PullrunWorkerDown")
@@ -114,7 +114,9 @@ func TestAlertsFire(t *testing.T) {
 	first.kill()
 	w.fires(nil, "PullrunLeasesExpire", "PullrunDeadLetters", "PullrunTelemetryDropped")
 
+	s.worker("paused", "--listen", paused, "--limits-machine-memory", "1")
 	s.worker("kept", "--listen", kept)
+	w.fires(nil, "PullrunWorkerPaused")
 	w.fires(func() { s.ended(s.submit(api.Submit{Pipeline: "boom"}).Cookie, api.StateFailed) }, "PullrunRunsFail")
 	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("kept")})
 	g.waits(t, 1)
@@ -123,7 +125,7 @@ func TestAlertsFire(t *testing.T) {
 	w.fires(nil, "PullrunServerDown", "PullrunWorkerLostContact", "PullrunWorkerNotReady", "PullrunResultsWait")
 
 	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, filepath.Join(deployDir, "prometheus/rules.yml")), -1) {
-		if name := alert[1]; !w.seen[name] && name != "PullrunStoreSlow" && name != "PullrunResultsLost" {
+		if name := alert[1]; !w.seen[name] && name != "PullrunStoreSlow" && name != "PullrunManyCombinations" && name != "PullrunResultsLost" {
 			t.Errorf("%s has not fired", name)
 		}
 	}
