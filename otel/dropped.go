@@ -1,10 +1,9 @@
 package otel
 
 import (
-	"strconv"
-
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/pullrun/pullrun/otel/meter"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -22,7 +21,7 @@ func (c counted) OnEnd(s sdktrace.ReadOnlySpan) {
 	e := c.exporter
 	if e.waiting.Add(1) > int64(e.room) {
 		e.waiting.Add(-1)
-		e.meter.Dropped(1, "queue_full")
+		e.meter.Dropped(1, meter.QueueFull)
 		return
 	}
 	c.SpanProcessor.OnEnd(s)
@@ -31,11 +30,9 @@ func (c counted) OnEnd(s sdktrace.ReadOnlySpan) {
 // queueSize is how many spans may wait: as many as the SDK has it, and what may
 // come at once.
 func queueSize(bursts bool) int {
-	if n, err := strconv.Atoi(env("OTEL_BSP_MAX_QUEUE_SIZE")); err == nil && n > 0 {
-		return n
-	}
+	room := sdktrace.DefaultMaxQueueSize
 	if bursts {
-		return sdktrace.DefaultMaxQueueSize + span.MostKept
+		room += span.MostKept
 	}
-	return sdktrace.DefaultMaxQueueSize
+	return positive("OTEL_BSP_MAX_QUEUE_SIZE", room)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -115,6 +116,15 @@ func endpointOptions() []otlptracehttp.Option {
 		return nil
 	}
 	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
+}
+
+// positive reads a variable that holds a number; one that is none, or not set, is
+// the default, by the specification.
+func positive(name string, otherwise int) int {
+	if n, err := strconv.Atoi(env(name)); err == nil && n > 0 {
+		return n
+	}
+	return otherwise
 }
 
 // otlpEnv returns the variable that decides the setting of a signal, and its

@@ -28,7 +28,7 @@ type exporter struct {
 
 	room    int          // spans that may wait for their export
 	waiting atomic.Int64 // ended and not handed to ExportSpans
-	meter   *meter.SpanMeter
+	meter   *meter.ExportMeter
 
 	aborted context.Context // ends every export
 	cancel  context.CancelCauseFunc
@@ -36,7 +36,7 @@ type exporter struct {
 	closed  chan struct{} // closed by Shutdown, the SDK's last call
 }
 
-func guard(next sdktrace.SpanExporter, redactor *Redactor, limit, room int, dropped *meter.SpanMeter) *exporter {
+func guard(next sdktrace.SpanExporter, redactor *Redactor, limit, room int, dropped *meter.ExportMeter) *exporter {
 	e := &exporter{next: next, redactor: redactor, limit: limit, room: room, meter: dropped, closed: make(chan struct{})}
 	e.aborted, e.cancel = context.WithCancelCause(context.Background())
 	return e
@@ -54,7 +54,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	}
 	err := e.next.ExportSpans(ctx, clean)
 	if err != nil {
-		e.meter.Dropped(len(spans), "not_taken")
+		e.meter.Dropped(len(spans), meter.NotTaken)
 	}
 	return err
 }

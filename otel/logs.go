@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	otelapi "go.opentelemetry.io/otel"
@@ -14,15 +13,11 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 )
 
-const (
-	// logDelay is how long a record waits for others.
-	logDelay = time.Second
-	// logValueLimit is the longest text in a record, in characters.
-	logValueLimit = 16 << 10
-)
+// logValueLimit is the longest text in a record, in characters.
+const logValueLimit = 16 << 10
 
 // Logs are the log of a process on its way to a collector. Records wait in a
-// bounded queue, whose oldest are dropped when it is full.
+// bounded queue, and are dropped when it is full.
 type Logs struct {
 	provider   *sdklog.LoggerProvider
 	to         *late
@@ -95,7 +90,11 @@ func (l *Logs) export(ctx context.Context, to ...otlploghttp.Option) (bool, erro
 	if err != nil {
 		return false, fmt.Errorf("set up the export of logs: %w", err)
 	}
-	l.to.set(sdklog.NewBatchProcessor(abortable{next, l.aborted}, sdklog.WithExportInterval(logDelay)))
+	q, err := newLogQueue(next, l.aborted)
+	if err != nil {
+		return false, fmt.Errorf("set up the export of logs: %w", err)
+	}
+	l.to.set(q)
 	return true, nil
 }
 
@@ -138,20 +137,6 @@ func (l *Logs) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("flush the log: %w", err)
 	}
 	return nil
-}
-
-// abortable is an exporter whose exports end when they are aborted. The SDK
-// leaves one behind that it has waited for too long.
-type abortable struct {
-	sdklog.Exporter
-	aborted context.Context
-}
-
-func (a abortable) Export(ctx context.Context, records []sdklog.Record) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(a.aborted, func() { cancel(errAborted) })()
-	return a.Exporter.Export(ctx, records)
 }
 
 // exportHandler writes times and spans of time as people do, as the log itself

@@ -10,12 +10,12 @@ import (
 // late is a processor of records whose destination may become known when loggers
 // have been made already. Until then it takes none, and the log makes none.
 type late struct {
-	next atomic.Pointer[sdklog.BatchProcessor]
+	next atomic.Pointer[logQueue]
 }
 
 func (l *late) known() bool { return l.next.Load() != nil }
 
-func (l *late) set(next *sdklog.BatchProcessor) { l.next.Store(next) }
+func (l *late) set(next *logQueue) { l.next.Store(next) }
 
 func (l *late) Enabled(context.Context, sdklog.EnabledParameters) bool { return l.known() }
 

@@ -103,8 +103,8 @@ func (m *Metrics) export(ctx context.Context, kind exporterKind, through *Throug
 	if m.closed {
 		return to.Shutdown(ctx)
 	}
-	m.pusher = startPushing(m.reader, to, m.complaints)
-	return nil
+	m.pusher, err = startPushing(m.reader, to, m.complaints)
+	return err
 }
 
 // ServeHTTP answers a scrape.

@@ -32,7 +32,8 @@ var sensibles = map[string]func(string) bool{
 	"OTEL_BSP_EXPORT_TIMEOUT":        isPositive,
 	"OTEL_BSP_MAX_QUEUE_SIZE":        isPositive,
 	"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": isPositive,
-	"OTEL_BLRP_SCHEDULE_DELAY":       isPositive,
+	"OTEL_BLRP_EXPORT_TIMEOUT":       isPositive,
+	"OTEL_BLRP_MAX_QUEUE_SIZE":       isPositive,
 	"OTEL_METRIC_EXPORT_INTERVAL":    isPositive,
 	"OTEL_METRIC_EXPORT_TIMEOUT":     isPositive,
 

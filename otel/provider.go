@@ -45,7 +45,7 @@ func newProvider(ctx context.Context, kind exporterKind, opts Options, redactor 
 	if env("OTEL_BSP_SCHEDULE_DELAY") == "" {
 		batching = append(batching, sdktrace.WithBatchTimeout(batchDelay))
 	}
-	dropped, err := meter.NewSpans()
+	dropped, err := meter.NewExports("traces")
 	if err != nil {
 		return nil, err
 	}

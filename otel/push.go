@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/pullrun/pullrun/otel/meter"
 )
 
 // The specification's times.
@@ -27,6 +28,7 @@ type pusher struct {
 	reader     sdkmetric.Reader
 	exporter   sdkmetric.Exporter
 	complaints *complaints
+	meter      *meter.ExportMeter
 	every      time.Duration
 	timeout    time.Duration
 
@@ -36,14 +38,18 @@ type pusher struct {
 }
 
 // startPushing exports until shutdown.
-func startPushing(reader sdkmetric.Reader, exporter sdkmetric.Exporter, complaints *complaints) *pusher {
+func startPushing(reader sdkmetric.Reader, exporter sdkmetric.Exporter, complaints *complaints) (*pusher, error) {
+	dropped, err := meter.NewExports("metrics")
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	p := &pusher{
-		reader: reader, exporter: exporter, complaints: complaints, stop: stop, ended: make(chan struct{}),
+		reader: reader, exporter: exporter, complaints: complaints, meter: dropped, stop: stop, ended: make(chan struct{}),
 		every: milliseconds("OTEL_METRIC_EXPORT_INTERVAL", pushEvery), timeout: milliseconds("OTEL_METRIC_EXPORT_TIMEOUT", pushTimeout),
 	}
 	go p.run(ctx)
-	return p
+	return p, nil
 }
 
 // run begins anywhere in the first interval, so that the workers of a server
@@ -71,7 +77,13 @@ func (p *pusher) run(ctx context.Context) {
 func (p *pusher) push(ctx context.Context) error {
 	var all metricdata.ResourceMetrics
 	unread := p.reader.Collect(ctx, &all)
-	return errors.Join(unread, p.exporter.Export(ctx, &all))
+	err := p.exporter.Export(ctx, &all)
+	if err != nil {
+		for _, scope := range all.ScopeMetrics {
+			p.meter.Dropped(len(scope.Metrics), meter.NotTaken)
+		}
+	}
+	return errors.Join(unread, err)
 }
 
 // shutdown exports the last figures until ctx ends.
@@ -123,12 +135,7 @@ func newMetricExporter(ctx context.Context, kind exporterKind, through *Through)
 	return otlpmetrichttp.New(ctx, to...)
 }
 
-// milliseconds reads a variable that holds a time; one that is none is the
-// default, by the specification.
+// milliseconds reads a variable that holds a time.
 func milliseconds(name string, otherwise time.Duration) time.Duration {
-	n, err := strconv.Atoi(env(name))
-	if err != nil || n <= 0 {
-		return otherwise
-	}
-	return time.Duration(n) * time.Millisecond
+	return time.Duration(positive(name, int(otherwise.Milliseconds()))) * time.Millisecond
 }

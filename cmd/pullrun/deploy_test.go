@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +102,7 @@ func expressions(t *testing.T) (out []string) {
 // compose is what the tests want to know of deploy/compose.yaml.
 type compose struct {
 	Services map[string]struct {
+		Image       string
 		Command     []string
 		Environment map[string]string
 		Secrets     []string
@@ -147,14 +149,13 @@ func TestComposeKnowsTheSettings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	worker, _, err := configs.Load[configs.Worker](configs.LoadOptions{Environ: environ("worker")})
-	if err != nil {
+	if _, _, err := configs.Load[configs.Worker](configs.LoadOptions{Environ: environ("worker")}); err != nil {
 		t.Error(err)
 	}
 	for _, service := range []string{"server", "worker"} {
 		known := readFile(t, "../../configs/"+service+".yaml")
 		for name := range c.Services[service].Environment {
-			if !strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") && !strings.Contains(known, "# "+name+",") {
+			if !strings.HasPrefix(name, "OTEL_") && !strings.Contains(known, "# "+name+",") {
 				t.Errorf("%s: the %s has no setting of this name", name, service)
 			}
 		}
@@ -163,13 +164,25 @@ func TestComposeKnowsTheSettings(t *testing.T) {
 		t.Errorf("the server knows %d tokens, want one for each of %d secrets", len(server.Tokens), len(c.Secrets))
 	}
 	scrapes := readFile(t, filepath.Join(deployDir, "prometheus/prometheus.yml"))
-	for _, target := range []string{"[server" + server.Listen + "]", "[worker" + worker.Listen + "]"} {
-		if !strings.Contains(scrapes, target) {
-			t.Errorf("prometheus.yml does not scrape %s", target)
+	if target := "[server" + server.Listen + "]"; !strings.Contains(scrapes, target) {
+		t.Errorf("prometheus.yml does not scrape %s", target)
+	}
+	// The worker's metrics go through the server to Prometheus, which the worker
+	// cannot reach.
+	for name, service := range c.Services {
+		if slices.Contains(service.Networks, "workers") != (name == "worker" || name == "server") {
+			t.Errorf("%s is in the networks %v", name, service.Networks)
 		}
 	}
-	if got := c.Services["worker"].Networks; !slices.Equal(got, []string{"workers"}) {
-		t.Errorf("the worker is in the networks %v, and so may reach the collector", got)
+	prometheus := c.Services["prometheus"]
+	if to := c.Services["server"].Environment["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"]; to != "http://prometheus:9090/api/v1/otlp/v1/metrics" || !slices.Contains(prometheus.Command, "--web.enable-otlp-receiver") {
+		t.Errorf("the server exports to %s, and Prometheus is started with %v", to, prometheus.Command)
+	}
+	// What is deployed is what "make prometheus" builds: module 0.316 is 3.16.
+	major, minor, _ := strings.Cut(strings.TrimPrefix(prometheus.Image, "prom/prometheus:v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	if module := fmt.Sprintf("prometheus/prometheus v0.%s%02s.", major, minor); !strings.Contains(readFile(t, "../../tools/prometheus/go.mod"), module) {
+		t.Errorf("the image is %s, and tools/prometheus has no %s", prometheus.Image, module)
 	}
 }
 

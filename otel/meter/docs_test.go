@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write docs/metrics.md anew")
 func TestDocs(t *testing.T) {
 	const file = "../../docs/metrics.md"
 	server := measured(t, measureServer)
-	want := preface + table("The server", server) + table("The worker", measured(t, measureWorker)) + table("Both", measured(t, measureSpans)) + afterword
+	want := preface + table("The server", server) + table("The worker", measured(t, measureWorker)) + table("Both", measured(t, measureExports)) + afterword
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -81,12 +81,10 @@ func measureWorker(t *testing.T) {
 	m.Judged("accepted")
 }
 
-func measureSpans(t *testing.T) {
-	m, err := meter.NewSpans()
-	if err != nil {
+func measureExports(t *testing.T) {
+	if _, err := meter.NewExports("traces"); err != nil {
 		t.Fatal(err)
 	}
-	m.Dropped(1, "queue_full")
 }
 
 // An entry is one metric as it was measured.
@@ -192,6 +190,10 @@ has a configuration and alert rules, [deploy/grafana](../deploy/grafana) a dashb
 Where ` + "`OTEL_METRICS_EXPORTER`" + ` is ` + "`otlp`" + ` or ` + "`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`" + ` is set, they are exported to a collector
 as well, every minute (` + "`OTEL_METRIC_EXPORT_INTERVAL`" + `, in milliseconds) and at the end of the process. Counters are cumulative.
 A worker that has no collector of its own exports [through its server](worker.md), if that takes metrics.
+
+A Prometheus that reaches the server and not the workers gets theirs so: it is a Prometheus 3 with
+` + "`--web.enable-otlp-receiver`" + `, and the server has ` + "`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://prometheus:9090/api/v1/otlp/v1/metrics`" + `
+and, since its own are scraped, ` + "`OTEL_METRICS_EXPORTER=prometheus`" + `. [deploy/compose.yaml](../deploy/compose.yaml) does that.
 
 In Prometheus the dots of a label's name are underscores: ` + "`pullrun.queue`" + ` is ` + "`pullrun_queue`" + `. A histogram is three
 metrics there, which end in ` + "`_bucket`, `_sum` and `_count`" + `.
