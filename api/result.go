@@ -100,8 +100,8 @@ type LateResult struct {
 // A VerdictCode is what the server did with a result.
 type VerdictCode string
 
-// The verdicts. After each of them the worker forgets the result: none is
-// worth sending again.
+// The verdicts. After each of them the worker does not send the result again. One
+// that is rejected it sets aside, for it may be another server's.
 const (
 	VerdictAccepted  VerdictCode = "accepted"  // it is the run's result now
 	VerdictDuplicate VerdictCode = "duplicate" // it was already

@@ -102,6 +102,30 @@ func (m *Manager) unkeep(batch []answer) {
 	}
 }
 
+// setAside has the outbox set aside what the server has rejected, which may be
+// another than the one that the results are for, and returns the other answers.
+func (m *Manager) setAside(batch []answer, verdicts []api.Verdict) (others []answer) {
+	var keys []outbox.Key
+	m.mu.Lock()
+	for i, a := range batch {
+		if verdicts[i].Verdict == api.VerdictRejected && a.run != nil && a.run.kept {
+			keys = append(keys, outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+		} else {
+			others = append(others, a)
+		}
+	}
+	m.mu.Unlock()
+	if len(keys) == 0 {
+		return others
+	}
+	if file, err := m.cfg.Outbox.SetAside(keys...); err != nil {
+		m.log.Error("results of runs that the server does not know stay in the outbox for the next start; is this the server that they are for?", "count", len(keys), "err", err)
+	} else {
+		m.log.Error("results of runs that the server does not know are set aside; if they are another server's, send them there, as the worker's documentation tells", "count", len(keys), "file", file)
+	}
+	return others
+}
+
 // giveUpOn lets go of an answer that the server has not seen.
 func (m *Manager) giveUpOn(a answer) {
 	m.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -194,6 +196,54 @@ func TestEveryVerdictEmptiesTheOutbox(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the server does not know may be another server's.
+func TestWhatTheServerDoesNotKnowIsSetAside(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		dir := t.TempDir()
+		b := openBox(t, dir, 1<<20)
+		m := startWith(t, b, &server{script: outage})
+		for _, cookie := range []string{"a", "b", "c"} {
+			m.Handle(run(cookie, "echo"))
+			synctest.Wait()
+		}
+		if err := giveUp(m); err == nil {
+			t.Fatal("nothing is left in the outbox")
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = openBox(t, dir, 1<<20)
+		var said bytes.Buffer
+		s := &server{script: func(_ context.Context, results []api.Result) ([]api.Verdict, error) {
+			verdicts := accepted(results)
+			for i := range verdicts {
+				if verdicts[i].Cookie != "b" {
+					verdicts[i].Verdict, verdicts[i].Detail = api.VerdictRejected, "no such run"
+				}
+			}
+			return verdicts, nil
+		}}
+		m = manager.New(manager.Config{Capacity: 1, Outbox: b}, standard, s.report, slog.New(slog.NewTextHandler(&said, nil)))
+		m.Resume()
+		synctest.Wait()
+		if got := waiting(b); len(got) > 0 {
+			t.Errorf("%q wait still", got)
+		}
+		file := filepath.Join(dir, "results.unknown")
+		raw, err := os.ReadFile(file)
+		if err != nil || strings.Count(string(raw), `{"kept"`) != 2 || strings.Contains(string(raw), `"cookie":"b"`) {
+			t.Errorf("%q, %v is set aside, want a and c", raw, err)
+		}
+		if want := "level=ERROR msg=\"results of runs that the server does not know are set aside;"; !strings.Contains(said.String(), want) || !strings.Contains(said.String(), "count=2 file="+file) {
+			t.Errorf("the log is\n%s\nwant %s with the file", said.String(), want)
+		}
+		if err := m.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestARunThatHasEndedIsNotStopped(t *testing.T) {

@@ -50,6 +50,9 @@ type Outbox interface {
 	Put(outbox.Entry) error
 	// Judged drops entries.
 	Judged(...outbox.Key)
+	// SetAside moves entries that the server does not know to a file, whose
+	// name it returns. After an error they are where they were.
+	SetAside(...outbox.Key) (file string, err error)
 	// Entries are those that an earlier process left, and later ones.
 	Entries() []outbox.Entry
 	// Full reports whether the worker should finish no more.

@@ -120,7 +120,7 @@ func (m *Manager) settle(batch []answer) {
 	verdicts, err := m.send(batch)
 	switch {
 	case err == nil:
-		m.unkeep(batch)
+		m.unkeep(m.setAside(batch, verdicts))
 		for i, v := range verdicts {
 			m.judged(batch[i], v)
 		}

@@ -63,6 +63,8 @@ func outboxCheck(cfg configs.Outbox, name string) finding {
 		return warn("the next start of the worker sets a copy aside and keeps what can be read; their runs are run again", "%s; %s cannot be read", seen, plural(state.Damaged, "record"))
 	case state.Bytes >= int64(cfg.Max):
 		return warn("a worker takes nothing while outbox.max is reached: see why the server does not get them", "%s", seen)
+	case state.Unknown != "":
+		return warn("see \"When the server does not know a result\" in docs/worker.md", "%s; results that a server did not know were set aside: %s", seen, filepath.Base(state.Unknown))
 	case len(state.Aside) > 0:
 		return warn("look at what was set aside, and delete it", "%s; damaged files were set aside: %s", seen, filepath.Base(state.Aside[0]))
 	case !state.Oldest.IsZero() && time.Since(state.Oldest) > longWait:

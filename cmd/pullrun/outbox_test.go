@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -163,5 +164,54 @@ func TestAnOutboxMustBeTheWorkersOwn(t *testing.T) {
 		if code != exitOther || !strings.Contains(log, why) {
 			t.Errorf("with %s the worker ended with %d, want %d and why:\n%s", arg, code, exitOther, log)
 		}
+	}
+}
+
+// The server has lost its database, and with it the run whose result the worker
+// has. The result is kept, and reaches the server that knows the run in the end.
+func TestAResultOfAnotherServersIsKept(t *testing.T) {
+	t.Parallel()
+	s, other := newSite(t), newSite(t)
+	server := s.server()
+	box := t.TempDir()
+	outbox := "--outbox-dir=" + box
+	w := s.worker("w", outbox)
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1"), MaxAttempts: 1})
+	g.waits(t, 1)
+	server.kill()
+	w.says("contact with the server is lost")
+	g.letGo()
+	w.says(`"msg":"result is kept"`)
+	w.kill()
+
+	other.server()
+	lost := other.worker("w", outbox)
+	unknown := filepath.Join(box, "results.unknown")
+	lost.says(`"file":"` + unknown + `"`)
+	if _, out, _ := call(t, other.env, "doctor", "--idle-cut", "0", "--name", "w", outbox, pipelinesDir(t)); !strings.Contains(out, "results that a server did not know were set aside: results.unknown") {
+		t.Errorf("doctor says\n%s\nwant that results were set aside", out)
+	}
+	lost.signal(syscall.SIGTERM)
+	lost.ends()
+
+	raw, err := os.ReadFile(unknown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(box, "results"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.server()
+	s.worker("w", outbox)
+	if got := s.ended(run.Cookie, api.StateSucceeded); string(got.Result) != "200" {
+		t.Errorf("ended with %s, want 200", got.Result)
 	}
 }

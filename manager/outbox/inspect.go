@@ -15,6 +15,7 @@ type State struct {
 	Oldest  time.Time // when the first of them was finished; zero if that is not known
 	Damaged int       // records that cannot be read
 	Aside   []string  // copies of damaged files, from before
+	Unknown string    // the file of results that a server did not know; empty if there is none
 }
 
 // Inspect looks into an outbox, also while a worker has it open, and changes
@@ -27,6 +28,9 @@ func Inspect(dir string) (State, error) {
 	var err error
 	if s.Aside, err = filepath.Glob(filepath.Join(dir, damagedName+"*")); err != nil {
 		return s, err
+	}
+	if path := filepath.Join(dir, unknownName); exists(path) {
+		s.Unknown = path
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, logName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,6 +56,11 @@ func Inspect(dir string) (State, error) {
 		}
 	}
 	return s, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 type kept struct {
