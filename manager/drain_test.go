@@ -1,8 +1,10 @@
 package manager_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager"
 )
 
 func TestDrain(t *testing.T) {
@@ -103,6 +106,34 @@ func TestRefuseTakesNothingMore(t *testing.T) {
 		s.expect(t, "b/1 NO_CAPACITY this worker is draining", `a/1 OK "done"`)
 		if err := m.Drain(t.Context()); err != nil {
 			t.Errorf("Drain() = %v", err)
+		}
+	})
+}
+
+// What a server still sends to a worker that drains, or that is done, is no cause
+// for alarm.
+func TestADrainIsQuiet(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		s := &server{}
+		var log bytes.Buffer
+		m := manager.New(manager.Config{Capacity: capacity, Grace: grace}, standard, s.report, slog.New(slog.NewTextHandler(&log, nil)))
+		m.Handle(run("a", "wait"))
+		synctest.Wait()
+		m.Refuse()
+		m.Handle(run("b", "echo"))
+		synctest.Wait()
+		over, cancelled := context.WithCancel(t.Context())
+		cancelled()
+		if err := m.Drain(over); err == nil {
+			t.Error("Drain() = nil, want that a run was stopped")
+		}
+		m.Handle(cancel("a")) // the server's answer to what was handed back
+		m.Handle(run("c", "echo"))
+		synctest.Wait()
+		s.expect(t, "b/1 NO_CAPACITY this worker is draining", "a/1 WORKER_WENT_AWAY interrupted: the worker is stopping")
+		if said := log.String(); strings.Contains(said, "level=WARN") || strings.Contains(said, "level=ERROR") || !strings.Contains(said, `msg="packet is refused"`) {
+			t.Errorf("logged\n%s\nwant nothing above INFO", said)
 		}
 	})
 }

@@ -126,21 +126,26 @@ func (m *Manager) setAside(batch []answer, verdicts []api.Verdict) (others []ans
 	return others
 }
 
-// giveUpOn lets go of an answer that the server has not seen.
+// giveUpOn lets go of an answer that the server has not seen. One that refuses a
+// packet is nobody's result: what was offered goes back to its queue without it.
 func (m *Manager) giveUpOn(a answer) {
 	m.mu.Lock()
-	kept := a.run != nil && a.run.kept
-	if kept {
+	refusal, kept := a.run == nil, a.run != nil && a.run.kept
+	switch {
+	case refusal:
+	case kept:
 		m.left++
-	} else {
+	default:
 		m.unposted++
 	}
 	m.mu.Unlock()
-	if kept {
+	switch {
+	case refusal:
+		m.log.DebugContext(a.context(), "refusal is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+	case kept:
 		m.log.WarnContext(a.context(), "result waits in the outbox for the next start", "cookie", a.packet.Cookie, "rc", a.result.RC)
-	} else {
-		log := m.logOf(a)
-		log.ErrorContext(a.context(), "result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
+	default:
+		m.log.ErrorContext(a.context(), "result is not posted, the worker is ending", "cookie", a.packet.Cookie, "rc", a.result.RC)
 	}
 	m.forget(a)
 }

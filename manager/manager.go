@@ -17,6 +17,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -291,7 +292,7 @@ func (m *Manager) askedToEnd(reason string) (first bool) {
 	m.shutdown = true
 	m.mu.Unlock()
 	if first && m.cfg.OnShutdown != nil {
-		m.log.Info("the server asks this worker to end", "reason", reason)
+		m.log.Info("the server asks this worker to end", "reason", cmp.Or(reason, "none is given"))
 		m.cfg.OnShutdown(reason)
 	}
 	return first

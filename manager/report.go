@@ -32,14 +32,19 @@ type answer struct {
 // it: an offer that has no answer lapses, and a CANCEL is sent again.
 const maxRefused = api.MaxBatch
 
-// answer refuses a packet with a result code.
+// answer refuses a packet with a result code. While the worker drains that is as
+// it should be.
 func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
 	p, message = essence(p), short(message, maxRefusal)
 	a := answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}}
-	log := m.logOf(a)
-	log.WarnContext(inTrace(p), "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	level := slog.LevelWarn
+	if m.draining {
+		level = slog.LevelInfo
+	}
+	log := m.logOf(a)
+	log.Log(inTrace(p), level, "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
 	if m.refused == maxRefused {
 		return
 	}

@@ -72,7 +72,7 @@ func (m *Manager) cancel(p api.Packet) bool {
 	run := r.packet
 	m.mu.Unlock()
 	if !late {
-		m.log.InfoContext(inTrace(run), "run is cancelled", "cookie", p.Cookie, "pipeline", run.Pipeline, "reason", p.Reason)
+		m.log.InfoContext(inTrace(run), "run is cancelled", "cookie", p.Cookie, "pipeline", run.Pipeline, "reason", cmp.Or(p.Reason, "none is given"))
 		r.stop(cancellation{p.Reason})
 	}
 	return !late

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -258,7 +259,7 @@ func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 		}
 		return reply(w, http.StatusOK, view)
 	}
-	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", in.Reason)
+	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", cmp.Or(in.Reason, "none is given"))
 	if run.State.Terminal() {
 		return reply(w, http.StatusOK, s.viewRun(run))
 	}

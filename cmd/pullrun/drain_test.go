@@ -11,7 +11,7 @@ import (
 func TestDrainingAWorker(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.server()
+	server := s.server()
 	w := s.worker("w")
 	g := newGate(t)
 	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
@@ -44,6 +44,14 @@ func TestDrainingAWorker(t *testing.T) {
 	}
 	if later, err := s.client.Get(t.Context(), "later", 0); err != nil || later.State != api.StateQueued {
 		t.Errorf("the run that came later is %s (%v), want QUEUED", later.State, err)
+	}
+	if code, _, log := call(t, s.env, "cancel", "later"); code != exitDone {
+		t.Errorf("cancel ended with %d and %q", code, log)
+	}
+	for _, p := range []*process{server, w} {
+		if strings.Contains(p.log(), `"reason":""`) {
+			t.Errorf("the log has a reason that is none:\n%s", p.log())
+		}
 	}
 	if code, _, log := call(t, s.env, "workers", "drain", "w"); code != exitNotFound {
 		t.Errorf("drain of a worker that has left ended with %d and %q, want 5", code, log)
