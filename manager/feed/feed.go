@@ -117,12 +117,12 @@ func (f *Feed) Run(ctx context.Context) error {
 
 // deliver posts a batch until the server has it, will not have it, or ctx ends.
 func (f *Feed) deliver(ctx context.Context, batch []api.RunEvent) {
-	wait, began := retryMin, time.Now()
-	for failures := 0; ; failures++ {
+	wait, began, warned := retryMin, time.Now(), false
+	for {
 		taken, err := f.send(ctx, batch)
 		switch {
 		case err == nil:
-			if failures > 0 {
+			if warned {
 				f.log.InfoContext(ctx, "events are posted again", "took", time.Since(began))
 			}
 			f.watched(batch, taken.Watched)
@@ -133,12 +133,25 @@ func (f *Feed) deliver(ctx context.Context, batch []api.RunEvent) {
 			f.log.WarnContext(ctx, "events are dropped, the server refuses them", "count", len(batch), "err", err)
 			f.drop(len(batch))
 			return
-		case failures == 0:
+		case !warned && ours(err):
 			f.log.WarnContext(ctx, "events cannot be posted", "err", err, "retry_in", wait)
+			warned = true
+		default:
+			f.log.DebugContext(ctx, "events cannot be posted", "err", err, "retry_in", wait)
 		}
 		sleep(ctx, wait/2+rand.N(wait/2))
 		wait = min(2*wait, retryMax)
 	}
+}
+
+// ours reports whether an error is of the events alone. That there is no server,
+// or that it does not have this worker, the poller says.
+func ours(err error) bool {
+	switch api.CodeOf(err) {
+	case "", api.CodeUnavailable, api.CodeUnauthorized, api.CodeForbidden:
+		return false
+	}
+	return true
 }
 
 // drop counts events that were taken out of the rings in vain.

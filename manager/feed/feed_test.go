@@ -1,6 +1,7 @@
 package feed_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -331,6 +332,40 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 			t.Errorf("came %+v, want the second line with its number", got)
 		}
 	})
+}
+
+// An outage is the poller's to tell. What is wrong with events alone is told here,
+// in two lines.
+func TestAnOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err  error
+		want int // lines
+	}{
+		{errors.New("connection refused"), 0},
+		{api.Errorf(api.CodeUnavailable, "not now"), 0},
+		{api.Errorf(api.CodeUnauthorized, "who?"), 0},
+		{api.Errorf(api.CodeStoreFull, "no space"), 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{}
+			s.set(func(context.Context) error { return tt.err })
+			var said bytes.Buffer
+			f := feed.New(s.post, func(text string) string { return text }, slog.New(slog.NewTextHandler(&said, nil)))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- f.Run(ctx) }()
+			f.Begin("c", 1, nowhere).Log(quiet(), taskOf).Info("first")
+			time.Sleep(time.Minute)
+			s.set(nil)
+			time.Sleep(time.Minute)
+			cancel()
+			<-ended
+			if lines := strings.Count(said.String(), "\n"); lines != tt.want || s.count() < 3 {
+				t.Errorf("after %v, %d posts and %d lines, want some and %d:\n%s", tt.err, s.count(), lines, tt.want, said.String())
+			}
+		})
+	}
 }
 
 // A run that goes on under a new lease counts anew, with what it has not posted.
