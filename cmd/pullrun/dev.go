@@ -124,7 +124,6 @@ func (o devOptions) settings() (configs.Server, configs.Worker, error) {
 	srv.Log.Level, srv.StoreReserve = o.level, 0
 	wrk.Name, wrk.Capacity, wrk.Log.Level = "dev", o.capacity, o.level
 	wrk.Server.Token = token
-	wrk.Listen = "" // one address is enough to try things out
 	return srv, wrk, errors.Join(srv.Validate(), wrk.Validate())
 }
 

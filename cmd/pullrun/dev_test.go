@@ -44,6 +44,12 @@ func TestDevNeedsNothing(t *testing.T) {
 	if code != exitFailed || !strings.Contains(log, "fail_billing.yml:5") {
 		t.Errorf("run fail = %d\n%s", code, log)
 	}
+	dev.says("status") // is served, or not where all ports are taken
+	if strings.Contains(dev.log(), `"msg":"status is served"`) {
+		if _, out, log := call(t, env, "status", "--addr", dev.statusAddr()); !strings.Contains(out, "dev · ready") {
+			t.Errorf("status prints\n%s%s\nwant the worker dev", out, log)
+		}
+	}
 	if _, err := os.Stat(filepath.Join(dir, "pullrun-dev.json")); err != nil {
 		t.Errorf("other commands are not told of the server: %v", err)
 	}
