@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"server":                {"api", "api/fresh", "otel", "otel/forward", "otel/meter", "otel/span", "server/store"},
 	"server/store":          {},
 	"bench":                 {"api", "api/client", "poller"},
-	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "poller", "manager", "manager/feed", "manager/outbox", "manager/status", "engine", "engine/chips", "engine/testcase", "otel", "otel/forward", "otel/meter", "otel/span", "configs", "server", "server/store"},
+	"cmd/pullrun":           {".", "api", "api/client", "api/client/credential", "api/fresh", "poller", "manager", "manager/feed", "manager/outbox", "manager/status", "engine", "engine/chips", "engine/testcase", "otel", "otel/forward", "otel/meter", "otel/span", "configs", "server", "server/store"},
 
 	"server/store/storetest": {},
 }

@@ -23,13 +23,9 @@ func filePairs(t reflect.Type) []filePair {
 	return pairs
 }
 
-// ReadSecret reads what a file holds, without the line breaks at its end, which
-// editors and `echo` leave there. It is one line, and not empty.
-func ReadSecret(path string) (Secret, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Secret{}, err
-	}
+// ParseSecret is what the file at path holds, without the line breaks at its end,
+// which editors and `echo` leave there. It is one line, and not empty.
+func ParseSecret(data []byte, path string) (Secret, error) {
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case text == "":
@@ -38,6 +34,15 @@ func ReadSecret(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("file %q holds more than one line", path)
 	}
 	return NewSecret(text), nil
+}
+
+// ReadSecret is [ParseSecret] of the file as it is now.
+func ReadSecret(path string) (Secret, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Secret{}, err
+	}
+	return ParseSecret(data, path)
 }
 
 // setFromFile sets a value to the secret that a file holds.

@@ -1,5 +1,5 @@
 // Package fresh keeps what files hold, and reads them again when they change:
-// certificates that are renewed while the process runs.
+// certificates and tokens that are renewed while the process runs.
 //
 // The one idea: whoever needs the value asks for it, and only then is looked
 // whether the files are other files by now. Nothing watches, and nothing has to
@@ -39,9 +39,15 @@ type stamp struct {
 // steps, which on Linux are milliseconds and on some media two seconds.
 const settled = 3 * time.Second
 
+// From has this value until the files are first read, and have another.
+func From[T any](value T, parse func(files [][]byte) (T, error), paths ...string) *Value[T] {
+	return &Value[T]{value: value, paths: paths, parse: parse}
+}
+
 // New reads the files and parses what they hold.
 func New[T any](parse func(files [][]byte) (T, error), paths ...string) (*Value[T], error) {
-	v := &Value[T]{paths: paths, parse: parse}
+	var none T
+	v := From(none, parse, paths...)
 	if _, err := v.Get(); err != nil {
 		return nil, err
 	}
