@@ -62,7 +62,7 @@ type Traces struct {
 
 // ServerLimits bounds what a server takes.
 type ServerLimits struct {
-	Body    Size `mapstructure:"body" doc:"Largest request body other than a batch of results. It bounds the variables of a run."`
+	Body    Size `mapstructure:"body" doc:"Largest request body other than a batch of results and what workers say of themselves. It bounds the variables of a run."`
 	Result  Size `mapstructure:"result" doc:"Largest result of a run. Workers are told when they register, and fail a run whose result is larger."`
 	Queued  int  `mapstructure:"queued" doc:"Most runs that may wait in one queue, whether for a worker, for a slot of their concurrency key or for their time. With several servers on one database it is approximate. Zero is no limit."`
 	Rate    int  `mapstructure:"rate" doc:"Most calls that a token may make in a second, other than those of a worker. Zero is no limit."`

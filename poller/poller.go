@@ -203,6 +203,9 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 		if s := p.session.Load(); refused(err) && s != nil && s.presented != presented {
 			return p.keep(s, presented, err), nil
 		}
+		if api.CodeOf(err) == api.CodeBodyTooLarge { // as it will be the next time
+			return nil, fmt.Errorf("the server takes no registration with %d pipelines and %d leases: %w", len(in.Pipelines), len(in.Holding), err)
+		}
 		if ctx.Err() != nil || refused(err) {
 			return nil, err
 		}

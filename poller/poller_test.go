@@ -245,6 +245,20 @@ func TestSessions(t *testing.T) {
 			})
 		}
 	}
+	bubble(t, "a registration that is too large ends it", func(t *testing.T) {
+		w := start(t, &server{register: func(int, api.Register) (api.Registered, error) {
+			return api.Registered{}, api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of 7 bytes")
+		}}, heldRun)
+		synctest.Wait()
+		select {
+		case err := <-w.done:
+			if want := "the server takes no registration with 0 pipelines and 1 leases: the body is larger than the limit of 7 bytes"; err == nil || err.Error() != want {
+				t.Errorf("Run() = %v, want %s", err, want)
+			}
+		default:
+			t.Error("Run() goes on")
+		}
+	})
 	for _, code := range []api.Code{api.CodeSessionNotFound, api.CodeWorkerNotFound} {
 		bubble(t, string(code)+" registers again, with what is held", func(t *testing.T) {
 			w := start(t, &server{

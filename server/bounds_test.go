@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -57,10 +59,11 @@ func TestBodyLimit(t *testing.T) {
 	}
 	wk := w.register("w", 1)
 	large := sized(1001)
-	for _, call := range []string{
-		"/v1/runs/batch", "/v1/runs/c/cancel", "/v1/workers", wk.path("/poll"), wk.path("/heartbeat"), wk.path("/events"),
-	} {
+	for _, call := range []string{"/v1/runs/batch", "/v1/runs/c/cancel", wk.path("/events")} {
 		w.refused(api.CodeBodyTooLarge, "POST", call, large)
+	}
+	for _, call := range []string{"/v1/workers", wk.path("/poll"), wk.path("/heartbeat")} {
+		w.refused(api.CodeBodyTooLarge, "POST", call, sized(16<<20+1))
 	}
 	w.refused(api.CodeInvalidRequest, "POST", wk.path("/results"), sized(6000))
 	w.refused(api.CodeBodyTooLarge, "POST", wk.path("/results"), sized(6001))
@@ -70,6 +73,31 @@ func TestBodyLimit(t *testing.T) {
 	if body.n.Load() > 8<<20 {
 		t.Errorf("%d bytes of an endless body were sent", body.n.Load())
 	}
+}
+
+// A worker may offer and hold as much as the documents say, whatever limits.body
+// is.
+func TestAWorkerMayHoldAsMuchAsThereMayBe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.MaxBody = 1000 })
+	long := func(i, bytes int) string { return fmt.Sprintf("%0*d", bytes, i) }
+	held := make([]api.Held, api.MaxHolding)
+	for i := range held {
+		held[i] = api.Held{Cookie: long(i, api.MaxCookieBytes), Fence: math.MaxInt64, Cancelling: true, TraceParent: long(i, api.MaxValueBytes)}
+	}
+	pipelines := make([]api.PipelineInfo, api.MaxPipelines)
+	for i := range pipelines {
+		pipelines[i] = api.PipelineInfo{Name: "p" + long(i, api.MaxPipelineBytes-1), Digest: long(i, api.MaxValueBytes)}
+	}
+	wk, in := w.registered("w", api.MaxCapacity, func(r *api.Register) { r.Holding, r.Pipelines = held, pipelines })
+	if len(in.Lost) != len(held) {
+		t.Errorf("%d leases are lost, want %d, since there is no such run", len(in.Lost), len(held))
+	}
+	a := w.want(http.StatusOK, "POST", wk.path("/heartbeat"), api.Heartbeat{Session: in.Session, Holding: held})
+	if n := strings.Count(a.body, `"fence"`); n != len(held) {
+		t.Errorf("%d leases are lost, want %d", n, len(held))
+	}
+	w.refused(api.CodeInvalidRequest, "POST", "/v1/workers", api.Register{Name: "w", Capacity: 1, Pipelines: append(pipelines, pipelines[0])})
 }
 
 func TestBadBodies(t *testing.T) {

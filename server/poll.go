@@ -19,7 +19,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Poll
-	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
 	p, ok := s.hub.park(worker, in.Session, s.cfg().MaxPolls)

@@ -11,9 +11,19 @@ import (
 	"github.com/pullrun/pullrun/server/store"
 )
 
+// workerBody is the least limit, in bytes, of what a worker says of itself: it
+// fits all the leases that one may hold and all the pipelines that it may have,
+// each as long as may be. The setting limits.body is about what users send.
+const workerBody = 16 << 20
+
+// readWorker is read for what a worker says of itself.
+func (s *Server) readWorker(w http.ResponseWriter, r *http.Request, v any) error {
+	return s.read(w, r, max(workerBody, s.cfg().MaxBody), v)
+}
+
 func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Register
-	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
 	if len(in.Queues) == 0 {
@@ -57,7 +67,7 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in api.Heartbeat
-	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
+	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
 	out, err := s.store.Heartbeat(r.Context(), s.store.Now(), store.PollIn{
