@@ -149,8 +149,9 @@ func (p *Poller) Session() (worker, session string) {
 	return "", ""
 }
 
-// Run polls until ctx is done, which is not an error, or until the server
-// refuses this worker or has another of its name, which is. Every packet it
+// Run polls until ctx is done, or a session is left that holds nothing, which are
+// no errors, or until the server refuses this worker or has another of its name,
+// which are. Every packet it
 // received has been handed to the handler by the time it returns.
 func (p *Poller) Run(ctx context.Context) error {
 	var wait backoff
@@ -165,6 +166,8 @@ func (p *Poller) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errAnnounced):
+		case forgotten(err) && p.draining.Load() && len(p.handler.Holding()) == 0:
+			return nil // it has been left
 		case forgotten(err):
 			if time.Since(opened) > p.cfg.RetryMax {
 				wait = backoff{}

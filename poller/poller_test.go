@@ -348,6 +348,31 @@ func TestDrain(t *testing.T) {
 			t.Errorf("the first poll of the drain is %+v, want one that names c/1 and is not held", w.polls[before].in)
 		}
 	})
+	bubble(t, "a session that was left with nothing in hand is not opened again", func(t *testing.T) {
+		left := make(chan struct{})
+		w := start(t, &server{
+			poll: func(ctx context.Context, _ int, in api.Poll) ([]api.Packet, error) {
+				select {
+				case <-left:
+					return nil, api.Errorf(api.CodeSessionNotFound, "who?")
+				case <-time.After(hold(in)):
+					return nil, nil
+				}
+			},
+			leave: func(context.Context) error { close(left); return nil },
+		})
+		time.Sleep(time.Second)
+		if err := w.p.Drain(t.Context()); err != nil {
+			t.Errorf("Drain() = %v", err)
+		}
+		time.Sleep(time.Minute)
+		if registers, _, _ := w.counts(); registers != 1 {
+			t.Errorf("it registered %d times, want once", registers)
+		}
+		if err := w.end(); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	})
 	bubble(t, "a server that never answers is not waited for", func(t *testing.T) {
 		silent := func(ctx context.Context) error { return pass(ctx, time.Hour) }
 		w := start(t, &server{
