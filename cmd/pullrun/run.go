@@ -31,9 +31,8 @@ JSON on standard output. What is said about it goes to standard error, so
 
 works. On a terminal a line shows where the run is, or why it waits; elsewhere
 a line is written now and then. The exit code says how the run ended: see
-"pullrun exit-codes". Ctrl-C stops waiting and
-lets the run go on: "pullrun cancel" stops the run, and "pullrun logs -f" goes
-on watching it.
+"pullrun exit-codes". Ctrl-C stops waiting and lets the run go on: "pullrun
+cancel" stops the run, and "pullrun logs -f" goes on watching it.
 
 The same --cookie with the same pipeline, variables and flags is the same run,
 however often it is submitted.`,
