@@ -74,7 +74,7 @@ func TestAWorkerIsMeasured(t *testing.T) {
 
 func TestAServerIsMeasured(t *testing.T) {
 	m := measuring(t)
-	reading := meter.Server{Parked: 3}
+	reading := meter.Server{Parked: 3, Readers: 2, Full: true}
 	for i := range 150 {
 		reading.Queues = append(reading.Queues, meter.Queue{Name: fmt.Sprintf("q%03d", i), Queued: i, Leased: 1, Oldest: time.Duration(i) * time.Second})
 	}
@@ -88,7 +88,7 @@ func TestAServerIsMeasured(t *testing.T) {
 	text := scrape(t, m)
 	holds(t, text, `pullrun_queue_depth{pullrun_queue="q149"} 149`, `pullrun_queue_oldest_age_seconds{pullrun_queue="q149"} 149`,
 		`pullrun_queue_leased{pullrun_queue="(other)"} 50`, `pullrun_queue_oldest_age_seconds{pullrun_queue="(other)"} 50`, `pullrun_queue_depth{pullrun_queue="q001"} 1`,
-		`pullrun_lease_expirations_total{pullrun_queue="q001"} 2`, "pullrun_polls_waiting 3")
+		`pullrun_lease_expirations_total{pullrun_queue="q001"} 2`, "pullrun_polls_waiting 3", "pullrun_readers_waiting 2", "pullrun_store_full_ratio 1", "pullrun_events_dropped_total 0")
 	if n := strings.Count(text, "\npullrun_queue_depth{"); n != 101 {
 		t.Errorf("%d queues are shown, want 100 and the others", n)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"net/http"
 	"sync"
 
@@ -16,17 +17,24 @@ type admitted struct {
 	of  map[string]int // by the token's name
 }
 
+// count is how many there are.
+func (a *admitted) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all
+}
+
 // admit takes a place for a reader. When it returns without an error, leave must
 // be called. Where there are tokens, one may have half of the places, so that
 // nobody shuts the others out.
 func (s *Server) admit(r *http.Request) (leave func(), err error) {
 	most, who := s.cfg().MaxReaders, caller(r).Name
 	if most == 0 {
-		return func() {}, nil
+		most = math.MaxInt
 	}
 	share := most
 	if len(s.cfg().Tokens) > 0 {
-		share = (most + 1) / 2
+		share = most - most/2
 	}
 	a := &s.admitted
 	a.mu.Lock()

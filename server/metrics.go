@@ -56,7 +56,7 @@ func (s *Server) reading(ctx context.Context) (meter.Server, error) {
 	if err != nil {
 		return meter.Server{}, err
 	}
-	out := meter.Server{Parked: s.hub.waiting(), Routes: routes, Dropped: make(map[string]int64)}
+	out := meter.Server{Parked: s.hub.waiting(), Readers: s.admitted.count(), Full: s.store.Full(), Routes: routes, Dropped: make(map[string]int64)}
 	for _, signal := range forward.Signals {
 		out.Dropped[string(signal)] = s.cfg().Forwarder.Dropped(signal)
 	}

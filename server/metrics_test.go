@@ -1,14 +1,17 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/otel"
+	"github.com/pullrun/pullrun/server/store"
 )
 
 // What it installs belongs to the process, so this test is not parallel.
@@ -117,6 +120,42 @@ func TestQueuesAreCountedOnceForManyScrapes(t *testing.T) {
 			}
 		}
 	}, func(s *setup) { s.Metrics = m })
+}
+
+// Whoever follows a run is counted, also where there is no limit, and so are lines
+// that newer ones have replaced.
+func TestReadersAndWhatTheyMissAreCounted(t *testing.T) {
+	m, err := otel.SetupMetrics(t.Context(), otel.Options{Service: "server"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Shutdown(t.Context())
+	w := newWorld(t, func(s *setup) { s.Metrics, s.MaxBody = m, 1<<20 })
+	w.submit(api.Submit{Cookie: "c"})
+	wk := w.register("w", 1)
+	lease := wk.take()
+	lines := slices.Repeat([]string{strings.Repeat("x", 16_000)}, 50)
+	for n := 0; n < store.MaxEventBytes/16_000; n += len(lines) {
+		wk.log(lease, int64(n)+1, lines...)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	resp, err := w.client.Do(w.request(ctx, "GET", "/v1/runs/c/events", nil, "Accept", "text/event-stream"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	says := func(want string) bool {
+		return strings.Contains(w.want(http.StatusOK, "GET", "/metrics", nil).body, want+"\n")
+	}
+	if !says("pullrun_readers_waiting 1") || !says("pullrun_store_full_ratio 0") {
+		t.Error("the metrics do not count the reader, or the disk is full")
+	}
+	if says("pullrun_events_dropped_total 0") {
+		t.Error("the metrics do not count lines that were dropped")
+	}
+	leave()
+	w.eventually("the reader is gone", func() bool { return says("pullrun_readers_waiting 0") })
 }
 
 func TestWithoutMetrics(t *testing.T) {

@@ -39,9 +39,11 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 		cookies = append(cookies, e.Cookie)
 	}
 	if len(lines) > 0 {
-		if _, err := s.store.AppendEvents(r.Context(), s.store.Now(), worker, lines); err != nil {
+		appended, err := s.store.AppendEvents(r.Context(), s.store.Now(), worker, lines)
+		if err != nil {
 			return err
 		}
+		s.meter.LinesDropped(appended.Trimmed)
 	}
 	if len(progress) > 0 {
 		if err := s.store.Advance(r.Context(), s.store.Now(), worker, progress); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -137,11 +138,47 @@ func TestAlertsFire(t *testing.T) {
 	g.letGo()
 	w.fires(nil, "PullrunServerDown", "PullrunWorkerLostContact", "PullrunWorkerNotReady", "PullrunResultsWait")
 
+	s.forget()
+	s.server() // which does not know the run
+	w.fires(nil, "PullrunResultsLost")
+
+	// TestTheAlertOfAFullDisk has that one, and a disk that is slow we have not.
+	w.seen["PullrunStoreFull"], w.seen["PullrunStoreSlow"] = true, true
 	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, filepath.Join(deployDir, "prometheus/rules.yml")), -1) {
-		if name := alert[1]; !w.seen[name] && name != "PullrunStoreSlow" && name != "PullrunManyCombinations" && name != "PullrunResultsLost" {
+		if name := alert[1]; !w.seen[name] {
 			t.Errorf("%s has not fired", name)
 		}
 	}
+}
+
+// forget deletes the server's database, as a restore from an older backup would.
+func (s *site) forget() {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "pullrun.db*"))
+	if err != nil || len(files) == 0 {
+		s.t.Fatalf("the database is %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// A server on a disk that has no room for its reserve says so. It takes root to
+// have such a disk.
+func TestTheAlertOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a file system takes root")
+	}
+	s := newSite(t)
+	disk := t.TempDir()
+	server := startAs(t, []string{"PULLRUN_STORE=sqlite://" + filepath.Join(disk, "pullrun.db"), "PULLRUN_STORE_RESERVE=64MiB"},
+		wants(t, "unshare", "util-linux"), "--mount", "sh", "-c", `mount -t tmpfs -o size=32m none "$0" && exec "$@"`,
+		disk, program, "server", "--config", filepath.Join(s.dir, "server.yaml"))
+	server.says(`"msg":"serving"`)
+	watchClosely(s).fires(nil, "PullrunStoreFull")
 }
 
 // Every panel of the dashboard shows something when there have been runs of all

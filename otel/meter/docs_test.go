@@ -56,6 +56,7 @@ func measureServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Committed(time.Millisecond, 3)
+	m.LinesDropped(1)
 	m.Accepted("q")
 	m.TakenUp("q", time.Second)
 	m.Ended("q", meter.End{Pipeline: "p", Result: "error", Error: "E"}, time.Second)

@@ -22,6 +22,8 @@ type Queue struct {
 type Server struct {
 	Queues  []Queue
 	Parked  int              // polls
+	Readers int              // calls that follow a run, or wait for its end
+	Full    bool             // the store's disk
 	Routes  int              // that runs ask for which have not ended
 	Dropped map[string]int64 // of what workers export through it, by signal
 }
@@ -29,6 +31,7 @@ type Server struct {
 // ServerMeter measures a server.
 type ServerMeter struct {
 	accepted, ended, expirations, redeliveries, dead metric.Int64Counter
+	lines                                            metric.Int64Counter
 	waited, ran, cancelled                           metric.Float64Histogram
 
 	names, pipelines, codes few // queues, and what is in End
@@ -64,6 +67,7 @@ func NewServer(read func(context.Context) (Server, error)) (*ServerMeter, error)
 		expirations:  s.count("pullrun.lease.expirations", "{lease}", "Leases that ended because their worker was not heard of."),
 		redeliveries: s.count("pullrun.redeliveries", "{run}", "Runs that went back from a worker to their queue."),
 		dead:         s.count("pullrun.dead_letters", "{run}", "Runs that were given up because their workers were lost."),
+		lines:        s.count("pullrun.events.dropped", "{line}", "Lines that runs logged and that were dropped here, for newer ones of the same run."),
 		waited:       s.spread("pullrun.queue.wait.duration", "s", "How long runs waited in their queue, until a worker had them.", runBuckets),
 		ran:          s.spread("cicd.pipeline.run.duration", "s", "How long the last attempt of runs that have ended was with its worker.", runBuckets),
 		cancelled:    s.spread("pullrun.cancel.duration", "s", "Time from the request to cancel a run that a worker has, to each step.", cancelBuckets),
@@ -97,6 +101,8 @@ func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error))
 	oldest := s.seconds("pullrun.queue.oldest.age", "How long the longest waiting run has waited for a worker.")
 	parked := s.gauge("pullrun.polls.waiting", "{poll}", "Polls that are held here.")
 	routes := s.gauge("pullrun.routes.live", "{route}", "Combinations of queue, pipeline, digest, labels and priority of the runs that have not ended. 10,000 are the most.")
+	readers := s.gauge("pullrun.readers.waiting", "{call}", "Calls here that follow a run or wait for its end.")
+	full := s.gauge("pullrun.store.full", "1", "Whether the store's disk is full, 0 or 1: what is new is refused then.")
 	dropped := s.counter("pullrun.forward.dropped", "{item}", "Spans, data points and log records of workers that did not reach the server's collector.")
 	return func(ctx context.Context, o metric.Observer) error {
 		r, err := read(ctx)
@@ -117,6 +123,9 @@ func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error))
 			}
 		}
 		o.ObserveInt64(parked, int64(r.Parked))
+		o.ObserveInt64(readers, int64(r.Readers))
+		o.ObserveInt64(full, truth(r.Full))
+		m.lines.Add(ctx, 0)
 		o.ObserveInt64(routes, int64(r.Routes))
 		for signal, n := range r.Dropped {
 			o.ObserveInt64(dropped, n, with(SignalKey, signal))
@@ -124,6 +133,9 @@ func (m *ServerMeter) gauges(s *set, read func(context.Context) (Server, error))
 		return nil
 	}
 }
+
+// LinesDropped counts lines that runs logged.
+func (m *ServerMeter) LinesDropped(n int) { m.lines.Add(context.Background(), int64(n)) }
 
 // Accepted counts a run that was submitted.
 func (m *ServerMeter) Accepted(queue string) {

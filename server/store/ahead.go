@@ -16,7 +16,7 @@ func (w *writer) begun(batch []operation, errs []error) ([]*tx, error) {
 		case op.ctx.Err() != nil:
 			errs[i] = context.Cause(op.ctx)
 			continue
-		case op.adds && w.low:
+		case op.adds && w.low.Load():
 			errs[i] = ErrFull
 			continue
 		}

@@ -38,22 +38,27 @@ func (e Event) Missing(before int64) int64 {
 	return e.N - before - 1
 }
 
+// Appended is what became of events.
+type Appended struct {
+	Kept    int // of the new ones
+	Trimmed int // of the old ones, which went to make room
+}
+
 // AppendEvents records events of a worker's runs under their current or last
-// fence and returns how many it did. Those of an older lease, of another
+// fence. Those of an older lease, of another
 // worker's or of unknown runs are dropped, and so are those that do not follow
 // what the run has, which are repeats.
-func (s *Store) AppendEvents(ctx context.Context, now time.Time, worker string, events []Event) (int, error) {
-	return add(ctx, s.writer, now, func(t *tx) (int, error) {
+func (s *Store) AppendEvents(ctx context.Context, now time.Time, worker string, events []Event) (Appended, error) {
+	return add(ctx, s.writer, now, func(t *tx) (all Appended, err error) {
 		t.point("events")
-		kept := 0
 		for _, of := range byRun(events) {
-			n, err := t.append(worker, of)
+			one, err := t.append(worker, of)
 			if err != nil {
-				return 0, err
+				return Appended{}, err
 			}
-			kept += n
+			all.Kept, all.Trimmed = all.Kept+one.Kept, all.Trimmed+one.Trimmed
 		}
-		return kept, nil
+		return all, nil
 	})
 }
 
@@ -77,7 +82,7 @@ func byRun(events []Event) (parts [][]Event) {
 }
 
 // append records the events of one lease.
-func (t *tx) append(worker string, events []Event) (kept int, err error) {
+func (t *tx) append(worker string, events []Event) (out Appended, err error) {
 	var seq, lines, size, last int64
 	found, err := t.row(`
 		SELECT r.seq, coalesce(a.lines, 0), coalesce(a.bytes, 0), coalesce((SELECT max(e.n) FROM events e WHERE e.run = r.seq), 0)
@@ -86,7 +91,7 @@ func (t *tx) append(worker string, events []Event) (kept int, err error) {
 			SELECT 1 FROM attempts p WHERE p.run = r.seq AND p.fence = ?2 AND p.worker = ?3))`,
 		[]any{&seq, &lines, &size, &last}, events[0].Cookie, events[0].Fence, worker)
 	if err != nil || !found {
-		return 0, err
+		return Appended{}, err
 	}
 	for _, e := range events {
 		n := number(e.Fence, e.No)
@@ -95,20 +100,23 @@ func (t *tx) append(worker string, events []Event) (kept int, err error) {
 		}
 		if err := t.exec(`INSERT INTO events (run, n, at, kind, data) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (run, n) DO NOTHING`,
 			seq, n, micros(e.At), e.Kind, notNil(e.Data)); err != nil {
-			return 0, err
+			return Appended{}, err
 		}
-		kept, last, size = kept+1, n, size+int64(len(e.Data))
+		last, size = n, size+int64(len(e.Data))
+		out.Kept++
 	}
-	if kept == 0 {
-		return 0, nil
+	if out.Kept == 0 {
+		return Appended{}, nil
 	}
-	lines += int64(kept)
+	lines += int64(out.Kept)
 	if lines > MaxEvents || size > MaxEventBytes {
+		had := lines
 		if lines, size, err = t.trim(seq, lines, size); err != nil {
-			return 0, err
+			return Appended{}, err
 		}
+		out.Trimmed = int(had - lines)
 	}
-	return kept, t.exec(`
+	return out, t.exec(`
 		INSERT INTO activity (run, lines, bytes, last, progress_n, progress_at, progress) VALUES (?1, ?2, ?3, 0, 0, 0, ?4)
 		ON CONFLICT (run) DO UPDATE SET lines = excluded.lines, bytes = excluded.bytes`, seq, lines, size, []byte{})
 }

@@ -19,15 +19,15 @@ func TestEvents(t *testing.T) {
 	}
 	add := func(want int, events ...store.Event) {
 		t.Helper()
-		if n, err := w.AppendEvents(t.Context(), w.now, "w", events); n != want || err != nil {
-			t.Errorf("AppendEvents() = %d, %v, want %d", n, err, want)
+		if got, err := w.AppendEvents(t.Context(), w.now, "w", events); got.Kept != want || err != nil {
+			t.Errorf("AppendEvents() = %+v, %v, want %d", got, err, want)
 		}
 	}
 	add(2, line(1, 1), line(1, 2))
 	add(1, line(1, 2), line(1, 3))
 	add(0, line(2, 1), line(0, 1), line(1, 0), store.Event{Cookie: "none", Fence: 1, No: 1})
-	if n, err := w.AppendEvents(t.Context(), w.now, "other", []store.Event{line(1, 4)}); n != 0 || err != nil {
-		t.Errorf("AppendEvents() of another worker = %d, %v, want 0", n, err)
+	if got, err := w.AppendEvents(t.Context(), w.now, "other", []store.Event{line(1, 4)}); got.Kept != 0 || err != nil {
+		t.Errorf("AppendEvents() of another worker = %+v, %v, want 0", got, err)
 	}
 	w.finish(store.Result{Cookie: "a", Fence: 1, Worker: "w", Release: true})
 	add(1, line(1, 4)) // that was on its way
@@ -69,15 +69,18 @@ func TestTheNewestEventsAreKept(t *testing.T) {
 			w.submit("a")
 			w.run("w")
 			data := make([]byte, tt.long)
+			trimmed := 0
 			for no := 0; no < tt.lines; {
 				var batch []store.Event
 				for range 500 {
 					no++
 					batch = append(batch, store.Event{Cookie: "a", Fence: 1, No: int64(no), At: t0, Kind: "log", Data: data})
 				}
-				if n, err := w.AppendEvents(t.Context(), w.now, "w", batch); n != len(batch) || err != nil {
-					t.Fatalf("AppendEvents() = %d, %v, want %d", n, err, len(batch))
+				got, err := w.AppendEvents(t.Context(), w.now, "w", batch)
+				if got.Kept != len(batch) || err != nil {
+					t.Fatalf("AppendEvents() = %+v, %v, want %d kept", got, err, len(batch))
 				}
+				trimmed += got.Trimmed
 			}
 			all, err := w.Events(t.Context(), "a", 0, tt.lines)
 			if err != nil {
@@ -87,6 +90,9 @@ func TestTheNewestEventsAreKept(t *testing.T) {
 				t.Errorf("%d events of %d are kept, want at most %d and not many less", len(all), tt.lines, tt.most)
 			}
 			first, last := all[0], all[len(all)-1]
+			if trimmed != tt.lines-len(all) {
+				t.Errorf("AppendEvents() says of %d that they were trimmed, want %d", trimmed, tt.lines-len(all))
+			}
 			if want := int64(tt.lines - len(all)); first.Missing(0) != want || last.No != int64(tt.lines) {
 				t.Errorf("from %d to %d are kept, and %d missing before; want %d missing and the last", first.No, last.No, first.Missing(0), want)
 			}

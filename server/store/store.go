@@ -178,6 +178,10 @@ func (s *Store) Close() error {
 // the database.
 func (s *Store) Now() time.Time { return time.Now().Add(s.dialect.ahead()) }
 
+// Full reports whether the disk is full: what is new is refused then, and results
+// are still taken.
+func (s *Store) Full() bool { return s.writer.low.Load() }
+
 // Failed is closed when the disk has failed a write. From then on every write
 // returns ErrFailed and Err says why; the process had better end.
 func (s *Store) Failed() <-chan struct{} { return s.writer.failed }

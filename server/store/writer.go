@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,8 +50,8 @@ type writer struct {
 	recall    recall  // used by the loop alone
 	pending   pending // of the batch under way; used by the loop alone, as are the next three
 	points    points
-	low       bool      // the disk is full, and the reserve given up
-	restock   time.Time // when it is asked for again
+	low       atomic.Bool // the disk is full, and the reserve given up
+	restock   time.Time   // when it is asked for again
 
 	ops    chan operation // callers send, the loop receives
 	failed chan struct{}  // closed by the loop when err is set
@@ -69,7 +70,7 @@ func newWriter(c conn, d dialect, o Options) *writer {
 		points: points{probe: o.Probe}, ops: make(chan operation, maxBatch), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := d.restock(); err != nil {
-		w.low = true
+		w.low.Store(true)
 		w.log.Error("disk is full: what is new is refused, results are still taken", "err", err)
 	}
 	go w.loop()
@@ -352,7 +353,7 @@ func (w *writer) fail(err error) {
 
 // makeRoom gives up the reserve, and reports whether there was one.
 func (w *writer) makeRoom() bool {
-	if w.low {
+	if w.low.Load() {
 		return false
 	}
 	made, err := w.dialect.relieve()
@@ -360,7 +361,8 @@ func (w *writer) makeRoom() bool {
 		w.log.Error("disk is full", "err", err)
 	}
 	if made {
-		w.low, w.restock = true, time.Time{}
+		w.restock = time.Time{}
+		w.low.Store(true)
 		w.log.Error("disk is full: what is new is refused, results are still taken")
 	}
 	return made
@@ -368,7 +370,7 @@ func (w *writer) makeRoom() bool {
 
 // refill takes the reserve again when the disk has room.
 func (w *writer) refill(now time.Time) {
-	if !w.low || now.Before(w.restock) {
+	if !w.low.Load() || now.Before(w.restock) {
 		return
 	}
 	first := w.restock.IsZero()
@@ -376,7 +378,7 @@ func (w *writer) refill(now time.Time) {
 	if first || w.dialect.restock() != nil {
 		return
 	}
-	w.low = false
+	w.low.Store(false)
 	w.log.Info("disk has room again")
 }
 
