@@ -102,7 +102,7 @@ func TestNewRefuses(t *testing.T) {
 			c.Tokens = []server.Token{server.NewToken("a", "secret-a"), server.NewToken("b", "secret-a")}
 		}, `tokens "a" and "b" are the same`},
 		{"an address that is none", func(c *server.Config) { c.Listen = "127.0.0.1:70000" }, "70000"},
-		{"a certificate that is not there", func(c *server.Config) { c.CertFile, c.KeyFile = "no.pem", "no.key" }, "certificate: stat no.pem"},
+		{"a certificate that is not there", func(c *server.Config) { c.CertFile, c.KeyFile = "no.pem", "no.key" }, "certificate: open no.pem"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
