@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type supervisor struct {
 	conn     *net.UnixConn
 	watchdog time.Duration // how long it may hear nothing; zero is for ever
 	log      *slog.Logger
+	ready    atomic.Bool   // it has been told so
+	news     chan struct{} // asks for a look; has room for one
 }
 
 // newSupervisor reads NOTIFY_SOCKET and WATCHDOG_USEC, and takes them out of the
@@ -37,7 +40,7 @@ func newSupervisor(log *slog.Logger) *supervisor {
 		log.Warn("the service manager cannot be told how this process stands", "err", err)
 		return nil
 	}
-	s := &supervisor{conn: conn, log: log}
+	s := &supervisor{conn: conn, log: log, news: make(chan struct{}, 1)}
 	if n, err := strconv.ParseInt(usec, 10, 64); err == nil && n > 0 && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
 		s.watchdog = time.Duration(n) * time.Microsecond
 	}
@@ -55,14 +58,30 @@ func (s *supervisor) tell(assignments ...string) {
 	}
 }
 
-// A vital is what a service manager is shown: a line for people, and the loops
-// that do not turn any more.
-type vital func() (line string, stalled []string)
+// look has the service manager told at once how the process stands.
+func (s *supervisor) look() {
+	if s == nil {
+		return
+	}
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
 
-// attend says that the process is ready, and how it stands until ctx ends, and
-// then that it is stopping. A process with a loop that does not turn is silent,
-// so that it is restarted; one that has lost contact is not.
-func (s *supervisor) attend(ctx context.Context, read vital) {
+// vitals are what a service manager is shown: whether the process has become
+// ready, a line for people, and the loops that do not turn any more.
+type vitals struct {
+	ready   bool
+	line    string
+	stalled []string
+}
+
+// attend says when the process is ready, and how it stands until ctx ends, and
+// then that it is stopping. Until it is ready it asks for more time, for however
+// long that takes. A process with a loop that does not turn is silent, so that it
+// is restarted; one that has lost contact is not.
+func (s *supervisor) attend(ctx context.Context, read func() vitals) {
 	if s == nil {
 		return
 	}
@@ -74,28 +93,33 @@ func (s *supervisor) attend(ctx context.Context, read vital) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	said, failing := "", false
-	for state := "READY=1"; ; state = "WATCHDOG=1" {
-		line, stalled := read()
-		if len(stalled) > 0 {
-			if !failing {
-				s.log.Error("a loop does not turn any more, the watchdog is not fed", "loop", strings.Join(stalled, ","))
-			}
-			state = ""
-		}
-		failing = len(stalled) > 0
+	for {
+		now := read()
 		var news []string
-		if state != "" {
-			news = append(news, state)
+		switch {
+		case len(now.stalled) > 0:
+			if !failing {
+				s.log.Error("a loop does not turn any more, the watchdog is not fed", "loop", strings.Join(now.stalled, ","))
+			}
+		case s.ready.Load():
+			news = append(news, "WATCHDOG=1")
+		case now.ready:
+			s.ready.Store(true)
+			news = append(news, "READY=1")
+		default:
+			news = append(news, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (3*every).Microseconds()))
 		}
-		if line != said {
-			news = append(news, "STATUS="+line)
-			said = line
+		failing = len(now.stalled) > 0
+		if now.line != said {
+			news = append(news, "STATUS="+now.line)
+			said = now.line
 		}
 		if len(news) > 0 {
 			s.tell(news...)
 		}
 		select {
 		case <-tick.C:
+		case <-s.news:
 		case <-ctx.Done():
 			s.tell("STOPPING=1", "STATUS=stopping")
 			return
@@ -104,18 +128,21 @@ func (s *supervisor) attend(ctx context.Context, read vital) {
 }
 
 // reloading says that settings are read anew, and the function that it returns
-// that this is over.
+// that this is over. A process that is starting still says neither.
 func (s *supervisor) reloading() (done func()) {
+	if s == nil || !s.ready.Load() {
+		return func() {}
+	}
 	s.tell("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()))
 	return func() { s.tell("READY=1") }
 }
 
-// vital is a worker's reading in a line.
-func (w *workplace) vital() (string, []string) {
+// vitals are a worker's. It is ready when it has registered.
+func (w *workplace) vitals() vitals {
 	r := w.status()
 	line := fmt.Sprintf("%d of %d slots in use", r.Slots.Used, r.Slots.Limit)
 	if !r.Ready {
 		line += "; not ready: " + strings.Join(r.NotReady, "; ")
 	}
-	return line, r.Stalled
+	return vitals{ready: r.Contact.Registered, line: line, stalled: r.Stalled}
 }

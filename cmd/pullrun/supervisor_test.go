@@ -5,6 +5,7 @@ package main
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +17,8 @@ type notifySocket struct {
 	t    *testing.T
 	conn *net.UnixConn
 	env  []string
-	said []string
+	said []string // that nobody has waited for yet
+	all  []string
 }
 
 func newNotifySocket(t *testing.T) *notifySocket {
@@ -48,7 +50,8 @@ func (n *notifySocket) hears(prefix string) string {
 		if err != nil {
 			n.t.Fatalf("waiting for %s: %v; heard %q", prefix, err, n.said)
 		}
-		n.said = append(n.said, strings.Split(string(raw[:size]), "\n")...)
+		lines := strings.Split(string(raw[:size]), "\n")
+		n.said, n.all = append(n.said, lines...), append(n.all, lines...)
 	}
 }
 
@@ -75,12 +78,25 @@ func TestSystemdIsToldHowAWorkerStands(t *testing.T) {
 	}
 }
 
-// A worker that lost its server feeds the watchdog: it must not be restarted.
-func TestAWorkerWithoutAServerFeedsTheWatchdog(t *testing.T) {
+// A worker is ready when it has registered. Until then it asks systemd for time,
+// and when it has lost its server it feeds the watchdog: it must not be restarted.
+func TestAWorkerWithoutAServerIsNotRestarted(t *testing.T) {
 	t.Parallel()
+	s := newSite(t)
 	n := newNotifySocket(t)
-	start(t, append(n.env, "PULLRUN_SERVER_URL=http://127.0.0.1:1"), "worker", "--name", "alone", "--listen", "", "--outbox-dir", "", pipelinesDir(t))
+	s.env = append(s.env, n.env...)
+	w := s.lonely("w", "--listen", "")
+	n.hears("EXTEND_TIMEOUT_USEC=300000")
+	w.signal(syscall.SIGHUP)
+	w.says(`"msg":"settings are read anew"`)
+	n.hears("EXTEND_TIMEOUT_USEC=300000")
+	if slices.Contains(n.all, "READY=1") || slices.Contains(n.all, "RELOADING=1") {
+		t.Errorf("heard %q of a worker that has not registered", n.all)
+	}
+	server := s.server()
 	n.hears("READY=1")
+	server.kill()
+	w.says("contact with the server is lost")
 	n.hears("WATCHDOG=1")
 	n.hears("WATCHDOG=1")
 }

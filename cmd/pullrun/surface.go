@@ -43,7 +43,7 @@ func (w *workplace) show(ctx context.Context) (hide func(), err error) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var showing sync.WaitGroup
-	showing.Go(func() { w.service.attend(ctx, w.vital) })
+	showing.Go(func() { w.service.attend(ctx, w.vitals) })
 	if w.surface != nil {
 		showing.Go(func() {
 			if err := w.surface.Run(ctx); err != nil {

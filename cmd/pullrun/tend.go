@@ -24,7 +24,7 @@ func tending(ctx context.Context, w watch, hangups chan os.Signal, sources confi
 		var attending sync.WaitGroup
 		ctx, stop := context.WithCancel(ctx)
 		attending.Go(func() {
-			service.attend(ctx, func() (string, []string) { return "serving " + s.URL(), s.Stalled() })
+			service.attend(ctx, func() vitals { return vitals{ready: true, line: "serving " + s.URL(), stalled: s.Stalled()} })
 		})
 		unhang := onHangup(ctx, hangups, func(context.Context) {
 			defer service.reloading()()

@@ -149,6 +149,7 @@ func (w *workplace) opened(r api.Registered) {
 	}
 	w.manager.Takes(r.Limits.ResultBytes)
 	w.manager.Resume()
+	w.service.look()
 }
 
 // post sends results under the session of now.
