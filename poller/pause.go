@@ -10,7 +10,7 @@ import (
 
 // pauseLook is how often it is looked whether a pause has begun or ended while a
 // poll is held.
-const pauseLook = 2 * time.Second
+const pauseLook = 5 * time.Second
 
 // errPause ends a poll of which what it says of the worker's pause has become
 // wrong.

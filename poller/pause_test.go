@@ -39,9 +39,9 @@ func TestAPausedWorkerWantsNoRuns(t *testing.T) {
 		at := func(after time.Duration) { time.Sleep(time.Until(began.Add(after))) }
 		at(11 * time.Second)
 		pause("memory is short")
-		at(51*time.Second + time.Millisecond)
+		at(51 * time.Second)
 		pause("the outbox is full")
-		at(55*time.Second + time.Millisecond)
+		at(56 * time.Second)
 		pause("")
 		at(80 * time.Second)
 		stop()
@@ -64,10 +64,10 @@ func TestAPausedWorkerWantsNoRuns(t *testing.T) {
 		}
 		want := []said{
 			{0, "", -1, false},
-			{12 * time.Second, "memory is short", 0, false},
-			{37 * time.Second, "memory is short", 0, false},
-			{53 * time.Second, "the outbox is full", 0, false}, // a multiple of two seconds after the one before
-			{57 * time.Second, "", -1, false},
+			{15 * time.Second, "memory is short", 0, false},
+			{40 * time.Second, "memory is short", 0, false},
+			{55 * time.Second, "the outbox is full", 0, false},
+			{60 * time.Second, "", -1, false},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the polls say (-want +got):\n%s", diff)

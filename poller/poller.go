@@ -66,7 +66,7 @@ type Config struct {
 	// what the server answered. It must not block. Nil does nothing.
 	Opened func(api.Registered)
 	// Paused says why the worker wants no more runs for the time being, or
-	// nothing when it wants some. It is asked every other second, and must not
+	// nothing when it wants some. It is asked every few seconds, and must not
 	// block. Nil says nothing.
 	Paused func() string
 	// Room is how many more runs the worker takes, or -1 for as many as it has
