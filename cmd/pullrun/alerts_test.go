@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,11 +10,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/otel/oteltest"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // alertPatience covers the shortest lease and some rounds of Prometheus.
@@ -142,7 +147,7 @@ func TestAlertsFire(t *testing.T) {
 	s.server() // which does not know the run
 	w.fires(nil, "PullrunResultsLost")
 
-	// TestTheAlertOfAFullDisk has that one, and a disk that is slow we have not.
+	// These have tests of their own.
 	w.seen["PullrunStoreFull"], w.seen["PullrunStoreSlow"] = true, true
 	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, filepath.Join(deployDir, "prometheus/rules.yml")), -1) {
 		if name := alert[1]; !w.seen[name] {
@@ -179,6 +184,42 @@ func TestTheAlertOfAFullDisk(t *testing.T) {
 		disk, program, "server", "--config", filepath.Join(s.dir, "server.yaml"))
 	server.says(`"msg":"serving"`)
 	watchClosely(s).fires(nil, "PullrunStoreFull")
+}
+
+// A server whose database makes it wait says so. The database is one where
+// somebody else has what every commit needs, most of the time.
+func TestTheAlertOfASlowStore(t *testing.T) {
+	if only := os.Getenv("PULLRUN_TEST_STORE"); only != "" && only != storetest.Postgres {
+		t.Skip("is about PostgreSQL")
+	}
+	t.Setenv("PULLRUN_TEST_STORE", storetest.Postgres)
+	s := newSite(t)
+	database := storetest.URL(t)
+	s.extra = []string{"PULLRUN_STORE=" + database}
+	s.server()
+	other, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.WithoutCancel(t.Context()))
+	watchClosely(s).fires(func() {
+		tx, err := other.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE runs IN EXCLUSIVE MODE`); err != nil {
+			t.Fatal(err)
+		}
+		var submitting sync.WaitGroup
+		submitting.Go(func() { _, _ = s.client.Submit(t.Context(), api.Submit{Pipeline: "nothing"}, 0) }) // that it is slow is all that counts
+		if _, err := tx.Exec(t.Context(), `SELECT pg_sleep(1.5)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		submitting.Wait()
+	}, "PullrunStoreSlow")
 }
 
 // Every panel of the dashboard shows something when there have been runs of all
