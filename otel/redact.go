@@ -24,8 +24,8 @@ const minSecret = 6
 const redacted = "REDACTED"
 
 // Redactor takes secrets out of text: the values that were registered, in the
-// forms they are met in (as they are, quoted, JSON-escaped, URL-encoded, in hex,
-// base64 at any offset), and those that URLs carry, in their userinfo and in
+// forms they are met in (as they are, quoted, JSON-escaped up to twice,
+// URL-encoded, in hex, base64 at any offset), and those that URLs carry, in their userinfo and in
 // the values of their queries. The zero Redactor knows no secrets, and is
 // ready. It may be used concurrently.
 type Redactor struct {
@@ -91,11 +91,11 @@ func forms(secret string) []string {
 		secret,
 		unquoted(strconv.Quote(secret)),
 		unquoted(strconv.QuoteToASCII(secret)),
-		jsonEscaped(secret, true),
-		jsonEscaped(secret, false),
-		asciiOnly(jsonEscaped(secret, false)),
 		hex.EncodeToString([]byte(secret)),
 		strings.ToUpper(hex.EncodeToString([]byte(secret))),
+	}
+	for _, form := range jsonForms(secret) {
+		out = append(out, form, jsonEscaped(form, false)) // where the JSON is a text in JSON
 	}
 	for _, form := range []string{query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(secret)} {
 		out = append(out, form, escape.ReplaceAllStringFunc(form, strings.ToLower))
@@ -113,16 +113,27 @@ var escape = regexp.MustCompile(`%[0-9A-F]{2}`)
 
 func unquoted(s string) string { return s[1 : len(s)-1] }
 
-// asciiOnly escapes what is not ASCII as JSON may.
-func asciiOnly(s string) string {
+// jsonForms are the ways in which encoders write a text in JSON: with < or \u003c,
+// / or \/, é or \u00e9, or every character so.
+func jsonForms(s string) []string {
+	plain := jsonEscaped(s, false)
+	forms := []string{jsonEscaped(s, true), plain, unicodeEscaped(plain, utf8.RuneSelf, `\u%04x`)}
+	for _, form := range forms[1:] {
+		forms = append(forms, strings.ReplaceAll(form, "/", `\/`))
+	}
+	return append(forms, unicodeEscaped(s, 0, `\u%04x`), unicodeEscaped(s, 0, `\u%04X`))
+}
+
+// unicodeEscaped escapes the characters from one on as JSON may.
+func unicodeEscaped(s string, from rune, format string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if r < utf8.RuneSelf {
+		if r < from {
 			b.WriteRune(r)
 			continue
 		}
 		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&b, `\u%04x`, unit)
+			fmt.Fprintf(&b, format, unit)
 		}
 	}
 	return b.String()

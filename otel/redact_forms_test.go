@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/pullrun/pullrun/otel"
@@ -22,6 +23,14 @@ var encodings = map[string]func(string) string{
 	"ASCII":      strconv.QuoteToASCII,
 	"JSON":       func(s string) string { return encoded(s, true) },
 	"plain JSON": func(s string) string { return encoded(s, false) },
+	"JSON in JSON": func(s string) string {
+		inner := encoded(s, true)
+		outer := encoded(inner[1:len(inner)-1], false)
+		return outer[1 : len(outer)-1]
+	},
+	"slashes":    func(s string) string { return strings.ReplaceAll(encoded(s, false), "/", `\/`) },
+	"escapes":    func(s string) string { return allEscaped(s, "%04x") },
+	"ESCAPES":    func(s string) string { return allEscaped(s, "%04X") },
 	"query":      url.QueryEscape,
 	"path":       url.PathEscape,
 	"percent":    func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") },
@@ -29,6 +38,14 @@ var encodings = map[string]func(string) string{
 	"HEX":        func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
 	"base64":     func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
 	"base64 URL": func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
+}
+
+func allEscaped(s, format string) string {
+	var b strings.Builder
+	for _, unit := range utf16.Encode([]rune(s)) {
+		fmt.Fprintf(&b, `\u`+format, unit)
+	}
+	return b.String()
 }
 
 func encoded(s string, html bool) string {
