@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
 // handBack is how long results may still take to be posted once the runs have
-// been told to stop.
+// stopped.
 const handBack = 5 * time.Second
 
 // Refuse takes no more runs: what the server sends from now on is handed back.
@@ -39,14 +41,13 @@ func (m *Manager) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	m.mu.Lock()
-	stopped := max(0, m.busy-m.unkept)
+	stopped, runs := max(0, m.busy-m.unkept), slices.Collect(maps.Values(m.runs))
 	m.mu.Unlock()
 	m.stop(errStopping)
-	wait := handBack
-	if stopped > 0 {
-		wait += m.limits.Load().Grace
+	for _, r := range runs {
+		<-r.ended // it does, or is abandoned when the grace period is over
 	}
-	last := time.NewTimer(wait)
+	last := time.NewTimer(handBack)
 	defer last.Stop()
 	select {
 	case <-m.drained:

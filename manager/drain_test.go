@@ -44,7 +44,9 @@ func TestDrain(t *testing.T) {
 		{"at once, if need be", []string{"wait"}, nil, 0, "1 runs did not finish in time and were stopped", 0,
 			[]string{"0/1 WORKER_WENT_AWAY interrupted: the worker is stopping"}},
 		{"what cannot be posted is given up", []string{"echo", "wait"}, outage, time.Minute,
-			"1 runs did not finish in time and were stopped\n2 results could not be posted", time.Minute + grace + 5*time.Second, nil},
+			"1 runs did not finish in time and were stopped\n2 results could not be posted", time.Minute + 5*time.Second, nil},
+		{"nor after the last has been abandoned", []string{"stubborn"}, outage, time.Minute,
+			"1 runs did not finish in time and were stopped\n1 results could not be posted", time.Minute + grace + 5*time.Second, nil},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			s := &server{script: tt.script}
