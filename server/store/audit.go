@@ -116,11 +116,10 @@ func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit 
 }
 
 func (s *Store) placed(ctx context.Context, q *selection, from string, limit int) (found []placed, _ error) {
-	query, args := q.sql(from, limit)
-	return found, s.query(ctx, query, func(row scanner) error {
+	return found, s.query(ctx, numbered(q.page(from)), func(row scanner) error {
 		var p placed
 		err := row.Scan(&p.number, stamp{&p.At}, &p.Actor, &p.Action, &p.Target, &p.Detail)
 		found = append(found, p)
 		return err
-	}, args...)
+	}, append(q.args, limit)...)
 }

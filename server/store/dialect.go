@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// maxStatements bounds how many statements that read are remembered. The program
+// has fewer, but filters make more of them than memory can hold.
+const maxStatements = 256
+
 // dialect is what differs between databases. The statements are the same.
 type dialect interface {
 	// open returns the connection that writes, after it has asserted what

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -205,8 +206,11 @@ func (c *pgConn) close() error {
 	return c.conn.Close(ctx)
 }
 
-// rewritten holds statements as PostgreSQL wants them. Theirs is a fixed number.
-type rewritten struct{ texts sync.Map }
+// rewritten holds statements as PostgreSQL wants them.
+type rewritten struct {
+	texts sync.Map
+	kept  atomic.Int64 // how many, about
+}
 
 // of writes $N for ?N.
 func (r *rewritten) of(query string) string {
@@ -214,7 +218,10 @@ func (r *rewritten) of(query string) string {
 		return text.(string)
 	}
 	text := strings.ReplaceAll(query, "?", "$")
-	r.texts.Store(query, text)
+	if r.kept.Load() < maxStatements {
+		r.kept.Add(1)
+		r.texts.Store(query, text)
+	}
 	return text
 }
 

@@ -64,7 +64,7 @@ func TestPostgresPlansForFew(t *testing.T) {
 	}
 	_, err := c.Exec(t.Context(), `INSERT INTO audit (at, actor, action, target, detail)
 		SELECT g, 'often', 'cancel', 't' || g, '' FROM generate_series(1, 20000) g; ANALYZE audit;
-		INSERT INTO runs OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(r, jsonb_build_object('seq', r.seq + g, 'cookie', 't' || g, 'submitter', 'often'))).*
+		INSERT INTO runs OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(r, jsonb_build_object('seq', r.seq + g, 'cookie', 't' || g, 'submitter', 'often', 'state', 1 + 4 * (g % 2)))).*
 		FROM runs r, generate_series(1, 20000) g; ANALYZE runs`, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,10 @@ func TestPostgresPlansForFew(t *testing.T) {
 	if _, _, err := s.Audit(t.Context(), AuditFilter{Actor: "seldom"}, AuditCursor{}, 50); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []Filter{{Submitter: "seldom"}, {Pipeline: "seldom"}} {
+	for _, f := range []Filter{
+		{Submitter: "seldom"}, {Pipeline: "seldom"}, {Worker: "seldom"}, {States: []State{Running}}, {States: []State{Queued}},
+		{States: []State{Failed}, Pipeline: "seldom"},
+	} {
 		if _, _, err := s.List(t.Context(), f, 0, 50); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +83,8 @@ func TestPostgresPlansForFew(t *testing.T) {
 	seen := map[string]bool{}
 	s.dialect.(*postgres).texts.texts.Range(func(_, value any) bool {
 		for column, index := range map[string]string{
-			"(actor, id) <": "audit_actor", "(submitter, seq) <": "runs_submitter", "(r.submitter, r.seq) <": "runs_submitter", "(r.pipeline, r.seq) <": "runs_pipeline",
+			"(actor, id) <": "audit_actor", "(submitter, seq) <": "runs_submitter", "(r.submitter, r.seq) <": "runs_submitter", "WHERE (r.pipeline, r.seq) >=": "runs_pipeline",
+			"(r.worker, r.seq) <": "runs_worker", "r.state IN (2, 3)": "runs_leased", "r.state < 2": "runs_waiting", "r.state > 4": "runs_failed_pipeline",
 		} {
 			if text := value.(string); strings.Contains(text, column) {
 				seen[column] = true
@@ -91,8 +95,8 @@ func TestPostgresPlansForFew(t *testing.T) {
 		}
 		return true
 	})
-	if len(seen) != 4 {
-		t.Errorf("statements with %v were seen, want all four", seen)
+	if len(seen) != 8 {
+		t.Errorf("statements with %v were seen, want all eight", seen)
 	}
 }
 

@@ -64,7 +64,12 @@ func TestIndexes(t *testing.T) {
 		{"SELECT DISTINCT route", "COVERING INDEX runs_pipeline"},
 		{"AND r.version = ?", "USING INTEGER PRIMARY KEY (rowid=?)"},
 		{"AND r.state > 4 ORDER BY", "runs_failed"},
-		{"(r.pipeline, r.seq) < (?3, ?4) ORDER BY", "runs_pipeline (pipeline>? AND pipeline<?)"},
+		{"WHERE (r.pipeline, r.seq) >= (?1, ?2)", "runs_pipeline (pipeline>? AND pipeline<?)"},
+		{"r.state < 2 AND r.seq < ", "runs_waiting (seq<?)"},
+		{"r.state IN (2, 3) AND r.seq + 0 < ?1 ORDER", "runs_leased"},
+		{"(r.worker, r.seq) < ", "runs_leased (worker=?)"},
+		{"(r.worker, r.seq) < ", "runs_worker (worker>? AND worker<?)"},
+		{"r.state > 4 AND (r.pipeline, r.seq) >= ", "runs_failed_pipeline (pipeline>? AND pipeline<?)"},
 		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND blocked = 1 AND state = 1", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
@@ -82,6 +87,7 @@ func TestIndexes(t *testing.T) {
 		{"blocked = 0 AND route IN", "COVERING INDEX runs_key_live"},
 		{"blocked = 0 AND route IN", "COVERING INDEX runs_scheduled (route=?)"},
 		{"blocked = 0 AND route IN", "INDEX runs_leased"},
+		{"blocked = 0 AND route IN", "routes_queue (queue=?)"},
 	} {
 		i := slices.IndexFunc(statements, func(query string) bool { return strings.Contains(query, tt.fragment) })
 		if i < 0 {
@@ -186,6 +192,13 @@ func everyCall(t *testing.T, s *Store) {
 		func() error { _, err := s.LiveRoutes(ctx); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Pipeline: "p"}, 0, 1); return err },
 		func() error { _, _, err := s.List(ctx, Filter{Submitter: "ann"}, 0, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{Worker: "w"}, 9, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{States: []State{Running}}, 9, 1); return err },
+		func() error { _, _, err := s.List(ctx, Filter{States: []State{Scheduled, Queued}}, 9, 1); return err },
+		func() error {
+			_, _, err := s.List(ctx, Filter{States: []State{Failed}, Pipeline: "p"}, 9, 1)
+			return err
+		},
 		func() error { _, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b"}}, 0, 1); return err },
 	} {
 		if err := call(); err != nil {

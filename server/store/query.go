@@ -115,26 +115,87 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 	return runs, next, nil
 }
 
-// sql returns the statement for a page. Its text depends only on which fields
-// are set, so that few statements are ever prepared.
+// sql returns the statement for a page, of which each part is read by an index. Its
+// text depends only on which fields are set, so that few statements are ever
+// prepared.
 func (f Filter) sql(first, before int64, limit int) (string, []any) {
-	var q selection
-	switch failed := len(f.States) > 0 && slices.Min(f.States) > Succeeded; {
-	case failed: // they are few, and have an index of their own
+	var pages []string
+	var args []any
+	for _, states := range f.parts() {
+		q := f.part(states, first, before)
+		pages = append(pages, q.page(`SELECT `+runColumns+`, coalesce(substr(o.error, 1, 200), '')
+			FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq`))
+		args = append(append(args, q.args...), limit)
+	}
+	if len(pages) == 1 {
+		return numbered(pages[0]), args
+	}
+	all := `SELECT * FROM (` + strings.Join(pages, `) AS p UNION ALL SELECT * FROM (`) + `) AS p ORDER BY 1 DESC LIMIT ?`
+	return numbered(all), append(args, limit)
+}
+
+// parts splits the states that f selects into those that wait, those that a worker
+// has, and those that have ended: with success, and without, which are few, unless
+// it is a worker's runs that are asked for. No states at all are all of them.
+func (f Filter) parts() [][]State {
+	states, lasts := slices.Sorted(slices.Values(f.States)), []State{Queued, Running, Succeeded, Dead}
+	if f.Worker != "" {
+		lasts = []State{Queued, Running, Dead}
+		if len(states) == 0 { // those in which a run has a worker
+			states = append([]State{Offered, Running}, ends[:]...)
+		}
+	}
+	if len(states) == 0 {
+		return [][]State{nil}
+	}
+	var parts [][]State
+	for _, last := range lasts {
+		n := slices.IndexFunc(states, func(s State) bool { return s > last })
+		if n < 0 {
+			n = len(states)
+		}
+		if n > 0 {
+			parts = append(parts, slices.Compact(states[:n]))
+		}
+		states = states[n:]
+	}
+	return parts
+}
+
+// part selects the runs of f in states of one part.
+func (f Filter) part(states []State, first, before int64) *selection {
+	q := &selection{}
+	last := Dead
+	if len(states) > 0 {
+		last = states[len(states)-1]
+		q.add(stateCondition(states))
+	}
+	by := func(column string, value *string) {
+		q.numbersBy(column, *value, "r.seq", first, before)
+		*value = ""
+	}
+	switch {
+	case last <= Queued:
+		q.add(`r.state < 2`)
 		q.numbers("r.seq", first, before)
-		q.text("r.pipeline", f.Pipeline)
-		q.text("r.submitter", f.Submitter)
+	case last <= Running: // they are few, and have no index in this order
+		q.add(`r.state IN (2, 3)`)
+		q.numbers("r.seq + 0", first, before)
+	case f.Worker != "":
+		q.add(`r.state > 3`)
+		by("r.worker", &f.Worker)
+	case len(states) > 0 && states[0] > Succeeded:
+		q.add(`r.state > 4`)
+		by("r.pipeline", &f.Pipeline)
 	case f.Submitter != "":
-		q.numbersBy("r.submitter", f.Submitter, "r.seq", first, before)
-		q.text("r.pipeline", f.Pipeline)
+		by("r.submitter", &f.Submitter)
 	default:
-		q.numbersBy("r.pipeline", f.Pipeline, "r.seq", first, before)
+		by("r.pipeline", &f.Pipeline)
 	}
-	if len(f.States) > 0 {
-		q.add(stateCondition(f.States))
-	}
-	q.text("q.queue", f.Queue)
+	q.text("r.pipeline", f.Pipeline)
+	q.text("r.submitter", f.Submitter)
 	q.text("r.worker", f.Worker)
+	q.text("q.queue", f.Queue)
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
 		q.add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
 	}
@@ -142,8 +203,7 @@ func (f Filter) sql(first, before int64, limit int) (string, []any) {
 		q.add(`r.requeued_as = ''`)
 	}
 	q.times("r.submitted_at", f.Since, f.Until)
-	return q.sql(`SELECT `+runColumns+`, coalesce(substr(o.error, 1, 200), '')
-		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq`, limit)
+	return q
 }
 
 // selection is the condition of a statement that reads a page, newest first.
@@ -203,31 +263,31 @@ func (q *selection) numbersBy(leading, value, column string, first, before int64
 	q.order = leading + " DESC, " + column + " DESC"
 }
 
-// sql returns the statement and its arguments, with each ? numbered.
-func (q *selection) sql(from string, limit int) (string, []any) {
+// page returns the text of the statement, whose last argument is how many to read.
+func (q *selection) page(from string) string {
 	if len(q.where) > 0 {
 		from += " WHERE " + strings.Join(q.where, " AND ")
 	}
-	parts := strings.Split(from+" ORDER BY "+q.order+" LIMIT ?", "?")
+	return from + " ORDER BY " + q.order + " LIMIT ?"
+}
+
+// numbered numbers each ? of a statement.
+func numbered(query string) string {
+	parts := strings.Split(query, "?")
 	for i := range parts[1:] {
 		parts[i] += fmt.Sprintf("?%d", i+1)
 	}
-	return strings.Join(parts, ""), append(q.args, limit)
+	return strings.Join(parts, "")
 }
 
-// stateCondition writes states as literals, and in order, for the sake of the
-// partial indexes.
+// stateCondition is none that an index is chosen for, since each part of a list has
+// a better one.
 func stateCondition(states []State) string {
-	states = slices.Compact(slices.Sorted(slices.Values(states)))
 	list := make([]string, len(states))
 	for i, s := range states {
 		list[i] = fmt.Sprint(int(s))
 	}
-	condition := `r.state IN (` + strings.Join(list, ", ") + `)`
-	if states[0] > Succeeded {
-		condition += ` AND r.state > 4`
-	}
-	return condition
+	return `+r.state IN (` + strings.Join(list, ", ") + `)`
 }
 
 // Worker is a session as the store sees it.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,81 @@ func TestList(t *testing.T) {
 			}
 			if want := max(1, (len(tt.want)+size-1)/size); got != tt.want || pages != want {
 				t.Errorf("%s: List() by %d = %q on %d pages, want %q on %d", tt.name, size, got, pages, tt.want, want)
+			}
+		}
+	}
+}
+
+// TestListOfEveryFilter compares pages with what a filter means, for runs in most
+// states: the statement that reads them depends on the filter.
+func TestListOfEveryFilter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	letter := func(prefix string, i, of int) string { return fmt.Sprint(prefix, i%of) }
+	for i := range 36 {
+		w.submit(fmt.Sprint(i), func(n *store.NewRun) {
+			n.Queue, n.Pipeline, n.Submitter, n.Priority = letter("q", i, 2), letter("p", i, 3), letter("s", i/2, 2), i%4
+			if i%6 == 5 {
+				n.NotBefore = w.now.Add(time.Hour)
+			}
+		})
+	}
+	for i, codes := range [][]string{{"OK", "EXCEPTION", "OK", "CANCELLED"}, {"TIMEOUT", "OK", "EXCEPTION"}} {
+		name := letter("w", i, 2)
+		w.register(name, 8, func(n *store.NewSession) { n.Queues = []string{"q0", "q1"} })
+		holding := held(w.poll(name).Offers)
+		for j, h := range holding[:len(codes)] {
+			w.finish(store.Result{Cookie: h.Cookie, Fence: h.Fence, Worker: name, RC: codes[j]})
+		}
+		w.beat(name, holding[len(codes):len(codes)+2]...) // which is half of them
+	}
+	all, _, err := w.List(t.Context(), store.Filter{}, 0, 100)
+	if err != nil || len(all) != 36 {
+		t.Fatalf("List() = %d runs, %v", len(all), err)
+	}
+	seen := map[store.State]bool{}
+	for _, r := range all {
+		seen[r.State] = true
+	}
+	if len(seen) != 8 {
+		t.Fatalf("runs are in %v, want in all states but one", seen)
+	}
+	fits := func(f store.Filter, r store.Run) bool {
+		is := func(want, have string) bool { return want == "" || want == have }
+		return (len(f.States) == 0 || slices.Contains(f.States, r.State)) && is(f.Worker, r.Worker) && is(f.Queue, r.Queue) &&
+			is(f.Pipeline, r.Pipeline) && is(f.Submitter, r.Submitter)
+	}
+	for set := 0; set < 1<<8; set += 11 { // of states, none being any
+		f := store.Filter{}
+		for state := store.Scheduled; state <= store.TimedOut; state++ {
+			if set&(1<<state) != 0 {
+				f.States = append(f.States, state)
+			}
+		}
+		for _, f.Worker = range []string{"", "w0"} {
+			for _, f.Queue = range []string{"", "q0"} {
+				for _, f.Pipeline = range []string{"", "p0"} {
+					for _, f.Submitter = range []string{"", "s0"} {
+						var got, want []string
+						for _, r := range all {
+							if fits(f, r) {
+								want = append(want, r.Cookie)
+							}
+						}
+						for before := int64(-1); before != 0; {
+							var runs []store.Run
+							if runs, before, err = w.List(t.Context(), f, max(0, before), 7); err != nil {
+								t.Fatal(err)
+							}
+							for _, r := range runs {
+								got = append(got, r.Cookie)
+							}
+						}
+						if !slices.Equal(got, want) {
+							t.Errorf("List(%+v) = %v, want %v", f, got, want)
+						}
+					}
+				}
 			}
 		}
 	}

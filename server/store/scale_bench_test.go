@@ -115,6 +115,11 @@ func (s *scale) lists(b *testing.B) {
 		{"tag", store.Filter{Tags: map[string]string{"customer": "7"}}},
 		{"since", store.Filter{Since: t0.Add(-time.Hour)}},
 		{"nothing", store.Filter{Pipeline: "none"}},
+		{"worker", store.Filter{Worker: "w1"}},
+		{"no worker", store.Filter{Worker: "none"}},
+		{"queued", store.Filter{States: []store.State{store.Scheduled, store.Queued}}},
+		{"running", store.Filter{States: []store.State{store.Running}}},
+		{"failed pipeline", store.Filter{Pipeline: "none", States: []store.State{store.Failed}}},
 	} {
 		b.Run(page.name, func(b *testing.B) {
 			for b.Loop() {

@@ -109,21 +109,26 @@ func unlocked(query string) string {
 }
 
 func (d *sqlite) read(ctx context.Context, query string, scan func(scanner) error, args []any) error {
+	var rows *sql.Rows
 	s, err := d.prepare(ctx, query)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+	case s == nil:
+		rows, err = d.reads.QueryContext(ctx, query, args...)
+	default:
+		rows, err = s.QueryContext(ctx, args...)
 	}
-	rows, err := s.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
 	return each(rows, scan)
 }
 
+// prepare returns nil for a statement that is one too many to be kept.
 func (d *sqlite) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s, ok := d.stmts[query]; ok {
+	if s, ok := d.stmts[query]; ok || len(d.stmts) >= maxStatements {
 		return s, nil
 	}
 	s, err := d.reads.PrepareContext(ctx, query)
