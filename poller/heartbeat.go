@@ -66,13 +66,9 @@ func (s *session) untilRenewal() time.Duration {
 // they are given up, it asks all the same, for the end of the outage.
 func (p *Poller) renew(ctx context.Context, s *session, held []api.Held) error {
 	began := time.Now()
-	bounded := ctx
-	if deadline := p.deadline(s); deadline.After(began) {
-		within, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		bounded = within
-	}
-	beat, err := p.server.Heartbeat(bounded, s.worker, api.Heartbeat{Session: s.id, Holding: held, Draining: p.draining.Load()})
+	within, cancel := p.whileLeased(ctx, s)
+	defer cancel()
+	beat, err := p.server.Heartbeat(within, s.worker, api.Heartbeat{Session: s.id, Holding: held, Draining: p.draining.Load()})
 	if err != nil {
 		return err
 	}
@@ -82,6 +78,14 @@ func (p *Poller) renew(ctx context.Context, s *session, held []api.Held) error {
 	}
 	p.deliver(s, beat.Packets)
 	return nil
+}
+
+// whileLeased ends when the leases do, unless that is past.
+func (p *Poller) whileLeased(ctx context.Context, s *session) (context.Context, context.CancelFunc) {
+	if deadline := p.deadline(s); deadline.After(time.Now()) {
+		return context.WithDeadline(ctx, deadline)
+	}
+	return context.WithCancel(ctx)
 }
 
 // expire gives the leases up when their time is over, once for each silence of

@@ -168,6 +168,26 @@ func TestLeasesAreGivenUp(t *testing.T) {
 			w.logged(t, "INFO registered", "WARN contact with the server is lost", "WARN no contact for as long as leases last, giving them up")
 		})
 	}
+	bubble(t, "while the worker registers again, in vain", func(t *testing.T) {
+		over := time.Now().Add(10 * time.Minute)
+		w := start(t, &server{register: func(n int, _ api.Register) (api.Registered, error) {
+			if n > 0 && time.Now().Before(over) {
+				return api.Registered{}, errRefused
+			}
+			return registered(n), nil
+		}}, heldRun)
+		time.Sleep(time.Second)
+		if err := w.p.Announce(t.Context(), api.Register{Capacity: 9}); err != nil {
+			t.Errorf("Announce() = %v", err)
+		}
+		w.end()
+		contact := w.polls[0].at // which is when it registered
+		if len(w.lost) != 1 || w.lost[0].at.Sub(contact) != leaseTime-5*time.Second {
+			t.Fatalf("leases were given up so: %v, want once, lease - 5s after %s", w.lost, contact)
+		}
+		w.logged(t, "INFO registered", "WARN contact with the server is lost", "WARN no contact for as long as leases last, giving them up",
+			w.lines[3], "INFO registered")
+	})
 	bubble(t, "at once, when the worker itself was away for so long", func(t *testing.T) {
 		w := start(t, &server{
 			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {

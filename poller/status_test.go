@@ -119,7 +119,7 @@ func TestAnnounce(t *testing.T) {
 		}
 		w.logged(t, "INFO registered", "INFO registered")
 	})
-	for _, code := range []api.Code{api.CodeForbidden, api.CodeUnauthorized, api.CodeInvalidRequest} {
+	for _, code := range []api.Code{api.CodeForbidden, api.CodeUnauthorized, api.CodeInvalidRequest, api.CodeBodyTooLarge} {
 		bubble(t, string(code)+" keeps the session, and what it said of the worker", func(t *testing.T) {
 			w := start(t, &server{
 				register: func(n int, r api.Register) (api.Registered, error) {

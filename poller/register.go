@@ -1,0 +1,97 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pullrun/pullrun/api"
+)
+
+// open opens a session, waiting out every outage. Where the server refuses what
+// was announced, it is the session before.
+func (p *Poller) open(ctx context.Context) (*session, error) {
+	var wait backoff
+	var silence time.Time // as of heartbeat, which is not at work now
+	before := p.session.Load()
+	for {
+		presented := p.presented.Load()
+		in := presented.Register
+		in.Holding = p.handler.Holding()
+		// One that is delivered late, after the next, must not supersede that.
+		p.opens++
+		in.Session = fmt.Sprintf("%s.%d", p.process, p.opens)
+		silence = p.expireBefore(ctx, before, in.Holding, silence)
+		began := time.Now()
+		p.turns.within("poll", 0)
+		out, err := p.register(ctx, before, in)
+		if err == nil {
+			p.contact.made(ctx, p.log, "register", began)
+			defer presented.judge(nil)
+			return p.opened(ctx, presented, out), nil
+		}
+		final := refused(err)
+		if api.CodeOf(err) == api.CodeBodyTooLarge { // as it will be the next time
+			err, final = fmt.Errorf("the server takes no registration with %d pipelines and %d leases: %w", len(in.Pipelines), len(in.Holding), err), true
+		}
+		switch {
+		case final && before != nil && before.presented != presented:
+			return p.keep(before, presented, err), nil
+		case ctx.Err() != nil || final:
+			return nil, err
+		}
+		p.failed(ctx, "register", err, wait.next(p.cfg, err))
+		silence = p.expireBefore(ctx, before, in.Holding, silence)
+		if left := time.Until(p.LeasesEnd()); left > 0 {
+			wait.wait = min(wait.wait, left)
+		}
+		p.turns.within("poll", wait.wait)
+		if !wait.sleep(ctx) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// expireBefore is expire for the leases of the session before, if there was one.
+func (p *Poller) expireBefore(ctx context.Context, before *session, held []api.Held, silence time.Time) time.Time {
+	if before == nil || len(held) == 0 {
+		return silence
+	}
+	return p.expire(ctx, before, held, silence)
+}
+
+// register registers once, and takes no longer than the leases of the session
+// before last, if there was one.
+func (p *Poller) register(ctx context.Context, before *session, in api.Register) (api.Registered, error) {
+	if before != nil {
+		within, cancel := p.whileLeased(ctx, before)
+		defer cancel()
+		ctx = within
+	}
+	return p.server.Register(ctx, in)
+}
+
+func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Registered) *session {
+	s := &session{
+		worker: r.WorkerID, id: r.Session, presented: presented, beat: make(chan struct{}, 1),
+		lease: within(r.LeaseMS),
+		renew: within(r.RenewMS),
+		hold:  within(r.HoldMS),
+	}
+	if p.cfg.Hold > 0 {
+		s.hold = min(s.hold, p.cfg.Hold)
+	}
+	p.session.Store(s)
+	if len(r.Lost) > 0 {
+		p.handler.Leases(r.Lost, nil)
+	}
+	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", presented.Capacity, "pipelines", len(presented.Pipelines), "hold", s.hold, "lease", s.lease)
+	p.cfg.Opened(r)
+	return s
+}
+
+// within is a time that the server asks for, as far as that makes sense: a worker
+// does not call without a pause, nor wait for ever.
+func within(ms int64) time.Duration {
+	return min(max(api.Milliseconds(ms), 100*time.Millisecond), 24*time.Hour)
+}
