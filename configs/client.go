@@ -1,5 +1,7 @@
 package configs
 
+import _ "embed"
+
 // Client is what the commands that talk to a server need: run, cancel, runs,
 // workers. Its variables are the worker's, so that a shell set up for one is
 // set up for the other.
@@ -22,5 +24,11 @@ func (c Client) Validate() error {
 	c.Log.check(&check)
 	return check.err()
 }
+
+//go:embed client.yaml
+var clientFile string
+
+// ClientFile returns the default settings as a commented file.
+func ClientFile() string { return clientFile }
 
 func (Client) defaults() Client { return DefaultClient() }

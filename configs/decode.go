@@ -122,7 +122,11 @@ func (d decoder) entries(key string, n *yaml.Node, use func(name, item *yaml.Nod
 		case !isScalar(name):
 			d.fail(key, name, "has a key that is not text")
 		case twice:
-			d.fail(join(key, name.Value), name, "is set twice, first at %s", d.at(first))
+			where := "" // other than the place that every problem tells
+			if before := d.at(first); before != d.at(name) {
+				where = ", first at " + before
+			}
+			d.fail(join(key, name.Value), name, "is set twice%s", where)
 		default:
 			seen[name.Value] = name
 			use(name, item)

@@ -5,7 +5,7 @@
 // mapstructure tag and its contract in its doc tag: what it does, its unit,
 // what zero means, what it must agree with. Everything else follows from
 // them: the keys of the YAML file, the environment variables, the flags, their
-// help, and the commented files worker.yaml and server.yaml.
+// help, and the commented files worker.yaml, server.yaml and client.yaml.
 //
 // A setting is looked for in four places, and the first that has it wins:
 //

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write worker.yaml and server.yaml anew")
+var update = flag.Bool("update", false, "write worker.yaml, server.yaml and client.yaml anew")
 
 const fileHeader = `# Settings of a pullrun %s with their defaults: a file may leave out whatever
 # it does not change. Below each description stand the variable and the flag
@@ -24,6 +24,7 @@ func TestFilesAreTheDefaults(t *testing.T) {
 	t.Parallel()
 	t.Run("worker.yaml", func(t *testing.T) { testFile(t, "worker", DefaultWorker(), WorkerFile()) })
 	t.Run("server.yaml", func(t *testing.T) { testFile(t, "server", DefaultServer(), ServerFile()) })
+	t.Run("client.yaml", func(t *testing.T) { testFile(t, "client", DefaultClient(), ClientFile()) })
 }
 
 func testFile[T settings[T]](t *testing.T, role string, defaults T, embedded string) {

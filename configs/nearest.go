@@ -31,24 +31,25 @@ func didYouMean(name string, t reflect.Type) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// distance counts the characters to insert, delete or replace to turn a into
-// b (Levenshtein).
+// distance counts the characters to insert, delete or replace, and the neighbours
+// to swap, to turn a into b (Levenshtein's, with swaps).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
+	rows := make([][]int, len(a)+1) // by how much of a, and then of b
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			switch {
+			case i == 0 || j == 0:
+				rows[i][j] = i + j
+			case a[i-1] == b[j-1]:
+				rows[i][j] = rows[i-1][j-1]
+			default:
+				rows[i][j] = 1 + min(rows[i-1][j-1], rows[i-1][j], rows[i][j-1])
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					rows[i][j] = min(rows[i][j], 1+rows[i-2][j-2])
+				}
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

@@ -40,7 +40,7 @@ func TestTraps(t *testing.T) {
 		{name: "a map in a variable wants values", env: map[string]string{"PULLRUN_LABELS": "a"},
 			wantErr: `labels: wants key=value, got "a" (PULLRUN_LABELS)`},
 		{name: "a map in a variable has each key once", env: map[string]string{"PULLRUN_LABELS": "a=b,a=c"},
-			wantErr: `labels.a: is set twice, first at PULLRUN_LABELS (PULLRUN_LABELS)`},
+			wantErr: `labels.a: is set twice (PULLRUN_LABELS)`},
 		{name: "a variable sets a list", env: map[string]string{"PULLRUN_QUEUES": "a, b"},
 			change: func(w *Worker) { w.Queues = []string{"a", "b"} }},
 		{name: "a list in a variable has no empty items", env: map[string]string{"PULLRUN_QUEUES": "a,,b"},
@@ -70,6 +70,8 @@ func TestTraps(t *testing.T) {
 		{name: "a key in upper case is another key", yaml: "Capacity: 7", wantErr: `Capacity: unknown key; did you mean "capacity"? (worker.yaml:1)`},
 		{name: "a key with dots is not a path", yaml: "server.url: http://example.com",
 			wantErr: `server.url: unknown key; did you mean "url" below "server"? (worker.yaml:1)`},
+		{name: "a key set twice on one line", yaml: "server: {url: 'http://a', url: 'http://b'}",
+			wantErr: "server.url: is set twice (worker.yaml:1)"},
 		{name: "a key set twice is not the last one", yaml: "capacity: 1\nname: a\ncapacity: 2",
 			wantErr: "capacity: is set twice, first at worker.yaml:1 (worker.yaml:3)"},
 		{name: "a second document is not dropped", yaml: "capacity: 1\n---\ncapacity: 2\n",
@@ -100,14 +102,15 @@ func TestTraps(t *testing.T) {
 
 func TestUnknownKeys(t *testing.T) {
 	t.Parallel()
-	file := written(t, "worker.yaml", "capacty: 3\nserver:\n  urll: x\n  nothing_like_it: {a: b}\nserver_url: x\nport: 1\n")
+	file := written(t, "worker.yaml", "capacty: 3\nserver:\n  urll: x\n  nothing_like_it: {a: b}\n  porxy: x\nserver_url: x\nport: 1\n")
 	_, _, err := Load[Worker](LoadOptions{File: file, Environ: environment(nil)})
 	want := strings.TrimSpace(`
 capacty: unknown key; did you mean "capacity"? (worker.yaml:1)
-port: unknown key (worker.yaml:6)
+port: unknown key (worker.yaml:7)
 server.nothing_like_it: unknown key (worker.yaml:4)
+server.porxy: unknown key; did you mean "proxy"? (worker.yaml:5)
 server.urll: unknown key; did you mean "url"? (worker.yaml:3)
-server_url: unknown key; did you mean "url" below "server"? (worker.yaml:5)
+server_url: unknown key; did you mean "url" below "server"? (worker.yaml:6)
 `)
 	if diff := cmp.Diff(want, strings.ReplaceAll(errorText(err), file, "worker.yaml")); diff != "" {
 		t.Errorf("Load() (-want +got)\n%s", diff)

@@ -15,13 +15,14 @@ type role struct {
 	name     string
 	flags    func(*pflag.FlagSet)
 	load     func(configs.LoadOptions) (configs.Sources, error)
-	search   []string
+	search   func() []string
 	defaults func() string
 }
 
 var roles = []role{
-	{"worker", configs.Flags[configs.Worker], sourcesOf(configs.Load[configs.Worker]), workerFiles, configs.WorkerFile},
-	{"server", configs.Flags[configs.Server], sourcesOf(configs.Load[configs.Server]), serverFiles, configs.ServerFile},
+	{"worker", configs.Flags[configs.Worker], sourcesOf(configs.Load[configs.Worker]), func() []string { return workerFiles }, configs.WorkerFile},
+	{"server", configs.Flags[configs.Server], sourcesOf(configs.Load[configs.Server]), func() []string { return serverFiles }, configs.ServerFile},
+	{"client", configs.Flags[configs.Client], sourcesOf(configs.Load[configs.Client]), clientFiles, configs.ClientFile},
 }
 
 func sourcesOf[T any](load func(configs.LoadOptions) (T, configs.Sources, error)) func(configs.LoadOptions) (configs.Sources, error) {
@@ -41,9 +42,9 @@ func newConfig(t terminal) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "print",
 		Short: "Show each setting and where it comes from",
-		Long: `Shows each setting of a worker or server as it would start here, and where it
-comes from: a flag, a variable, a line of a file, or the default. Secrets are
-masked.`,
+		Long: `Shows each setting of a worker or server as it would start here, or of the
+commands that talk to a server (client), and where it comes from: a flag, a
+variable, a line of a file, or the default. Secrets are masked.`,
 	}
 	validate := &cobra.Command{Use: "validate", Short: "Check settings, and report everything that is wrong"}
 	for _, r := range roles {
@@ -53,7 +54,7 @@ masked.`,
 	for _, sub := range []*cobra.Command{show, validate} {
 		sub.Args = exactly()
 		sub.RunE = func(cmd *cobra.Command, _ []string) error {
-			return usageError(fmt.Errorf("%s wants to know whose: worker or server", cmd.CommandPath()))
+			return usageError(fmt.Errorf("%s wants to know whose: worker, server or client", cmd.CommandPath()))
 		}
 		c.AddCommand(sub)
 	}
@@ -75,7 +76,7 @@ func (r role) print(t terminal) *cobra.Command {
 				fmt.Fprint(t.out, r.defaults())
 				return nil
 			}
-			sources, err := r.load(configs.LoadOptions{File: file, Search: r.search, Flags: cmd.Flags()})
+			sources, err := r.load(configs.LoadOptions{File: file, Search: r.search(), Flags: cmd.Flags()})
 			if err != nil {
 				return err
 			}
@@ -99,7 +100,7 @@ func (r role) validate(t terminal) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file = slices.Concat(args, []string{file})[0]
-			if _, err := r.load(configs.LoadOptions{File: file, Search: r.search, Flags: cmd.Flags()}); err != nil {
+			if _, err := r.load(configs.LoadOptions{File: file, Search: r.search(), Flags: cmd.Flags()}); err != nil {
 				return err
 			}
 			fmt.Fprintln(t.out, "ok")
