@@ -63,11 +63,14 @@ func (s *Server) credential(in api.NewCredential) store.NewCredential {
 
 // replyEnrolled answers an exchange, or says why it was not made.
 func (s *Server) replyEnrolled(w http.ResponseWriter, worker string, k store.Token, err error) error {
+	var spent *store.SpentError
 	switch {
 	case errors.Is(err, store.ErrNoToken):
 		return errUnknownToken
-	case errors.Is(err, store.ErrTokenSpent):
-		return api.Errorf(api.CodeForbidden, "the token has been exchanged before, for another credential; if that was not this worker, revoke the credential of %q", worker)
+	case errors.As(err, &spent) && spent.Worker == "":
+		return api.Errorf(api.CodeForbidden, "the token has been exchanged before, for a credential that was revoked since")
+	case errors.As(err, &spent):
+		return api.Errorf(api.CodeForbidden, "the token has been exchanged before, by the worker %q for a credential of its own; if that was not meant to be, revoke the credential", spent.Worker)
 	case errors.Is(err, store.ErrEnrolled):
 		return api.Errorf(api.CodeForbidden, "worker %q has a credential that is still good: revoke it first, or give this worker another name", worker)
 	case err != nil:

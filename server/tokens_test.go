@@ -182,11 +182,16 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("%d enrolments are audited, want the one that was repeated", n)
 	}
 	w.refused(api.CodeForbidden, "POST", "/v1/enrol", fresh("a"), shows(once)...)
-	w.refused(api.CodeForbidden, "POST", "/v1/enrol", fresh("b"), shows(once)...)
+	if spent := w.refused(api.CodeForbidden, "POST", "/v1/enrol", fresh("b"), shows(once)...); !strings.Contains(spent.body, `by the worker \"a\"`) {
+		t.Errorf("an enrolment that was used is refused with %s, want who used it", spent.body)
+	}
 
 	w.refused(api.CodeForbidden, "POST", "/v1/enrol", fresh("a"), shows(w.enrolment())...) // it has one
 	w.want(http.StatusNoContent, "DELETE", "/v1/tokens/"+first.ID, nil)
-	w.refused(api.CodeForbidden, "POST", "/v1/enrol", first, shows(once)...) // it does not come back
+	gone := w.refused(api.CodeForbidden, "POST", "/v1/enrol", first, shows(once)...) // it does not come back
+	if !strings.Contains(gone.body, "that was revoked since") {
+		t.Errorf("its credential's revocation is told as %s", gone.body)
+	}
 	w.want(http.StatusOK, "POST", "/v1/enrol", fresh("a"), shows(w.enrolment())...)
 
 	named := w.enrolment(func(in *api.NewToken) { in.Worker = "edge-?" })

@@ -43,11 +43,15 @@ var (
 	ErrNoToken = errors.New("no such token")
 	// ErrTokenTaken says that another token has the id or the digest.
 	ErrTokenTaken = errors.New("another token has the same id or digest")
-	// ErrTokenSpent says that something else came of the token before.
-	ErrTokenSpent = errors.New("the token has been exchanged before")
 	// ErrEnrolled says that the worker has a credential that is still good.
 	ErrEnrolled = errors.New("the worker has a credential")
 )
+
+// A SpentError says that something else came of the token before: a credential of
+// Worker, which is empty if that credential has been deleted since.
+type SpentError struct{ Worker string }
+
+func (*SpentError) Error() string { return "the token has been exchanged before" }
 
 const (
 	// tokensKept is how long a token stays after it has expired, so that it is
@@ -195,7 +199,7 @@ func (s *Store) Rotate(ctx context.Context, now time.Time, credential string, c 
 func (t *tx) again(k Token, c NewCredential) (Token, error) {
 	made, found, err := t.token(k.Successor)
 	if err == nil && (!found || made.ID != c.ID || made.Digest != c.Digest) {
-		err = ErrTokenSpent
+		err = &SpentError{made.Worker}
 	}
 	return made, err
 }
