@@ -259,4 +259,14 @@ func TestForbiddenChipsAndCode(t *testing.T) {
 			}
 		}
 	}
+	settings := s.write("worker.yaml", "chips: {deny: [http.*]}\ncode: false\n")
+	if code, out, log := call(t, nil, "validate", dir+"/p"); code != exitDone {
+		t.Errorf("validate = %d\n%s%s", code, out, log)
+	}
+	code, _, log := call(t, nil, "validate", dir+"/p", "--config", settings)
+	for _, want := range []string{`fetch.yml:2`, `chip "http.get" is forbidden: chips.deny names it`, `count.yml:3`, `code is forbidden: code is false`} {
+		if code != exitUsage || !strings.Contains(log, want) {
+			t.Errorf("validate --config = %d\n%s\nwant %q", code, log, want)
+		}
+	}
 }

@@ -19,11 +19,8 @@ type pipelineSet struct {
 
 // loadPipelines reads and checks pipelines, and logs what is odd about them.
 func loadPipelines(opts engine.LoadOptions, cfg configs.Worker, log *slog.Logger) (*pipelineSet, error) {
-	opts.Chips = chipSet(cfg)
-	opts.Limits = limitsOf(cfg)
 	allowed := policy{cfg}
-	opts.ForbidChip, opts.ForbidCode = allowed.forbidChip, allowed.forbidCode()
-	all, err := engine.Load(opts)
+	all, err := engine.Load(allowed.restrict(opts))
 	if err != nil {
 		return nil, err
 	}

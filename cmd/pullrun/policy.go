@@ -7,12 +7,20 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/engine/chips"
 )
 
 // A policy is what the worker's own settings allow. It goes before whatever the
 // server asks for.
 type policy struct{ cfg configs.Worker }
+
+// restrict has pipelines loaded as the settings allow.
+func (p policy) restrict(opts engine.LoadOptions) engine.LoadOptions {
+	opts.Chips, opts.Limits = chipSet(p.cfg), limitsOf(p.cfg)
+	opts.ForbidChip, opts.ForbidCode = p.forbidChip, p.forbidCode()
+	return opts
+}
 
 // forbidChip says why pipelines may not call a chip here, or nothing.
 func (p policy) forbidChip(chip string) string {

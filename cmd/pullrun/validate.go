@@ -12,13 +12,17 @@ import (
 
 func newValidate(t terminal) *cobra.Command {
 	var strict bool
-	var output string
+	var file, output string
 	c := &cobra.Command{
 		Use:   "validate DIR...",
 		Short: "Check pipelines without running them",
 		Long: `Reads the pipelines below the DIRs and reports everything that is wrong with
 them: unknown fields, chips and pipelines, expressions that cannot be evaluated,
-wrong parameters. The exit code is 2 when there is an error.`,
+wrong parameters. The exit code is 2 when there is an error.
+
+What a worker's settings forbid (chips.allow, chips.deny, code, process.allow) is
+told with --config, which names its settings file; the worker itself tells it when
+it starts.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exactly("a directory")(cmd, args)
@@ -29,7 +33,15 @@ wrong parameters. The exit code is 2 when there is an error.`,
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			all, err := engine.Load(engine.LoadOptions{Dirs: dirs, Chips: chipSet(configs.DefaultWorker()), Strict: strict})
+			opts := engine.LoadOptions{Dirs: dirs, Chips: chipSet(configs.DefaultWorker()), Strict: strict}
+			if file != "" {
+				cfg, _, err := configs.Load[configs.Worker](configs.LoadOptions{File: file})
+				if err != nil {
+					return err
+				}
+				opts = policy{cfg}.restrict(opts)
+			}
+			all, err := engine.Load(opts)
 			var report report
 			var load *engine.LoadError
 			switch {
@@ -45,6 +57,7 @@ wrong parameters. The exit code is 2 when there is an error.`,
 		},
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
+	c.Flags().StringVar(&file, "config", "", "tell also what the settings `file` of a worker forbids")
 	outputFlag(c, &output)
 	return c
 }
