@@ -31,6 +31,7 @@ type route struct {
 	chain     []*x509.Certificate
 	tls       uint16 // version
 	untrusted error  // why the chain is not
+	asked     bool   // whether there was asked for a certificate of the worker
 	proto     string
 	status    string
 	kind      string        // content type of the answer
@@ -109,6 +110,14 @@ func (r *route) look(config *tls.Config) {
 	hops := []string{r.server.Hostname()}
 	if r.proxy.URL != nil && r.proxy.URL.Scheme == "https" {
 		hops = []string{r.proxy.URL.Hostname(), r.server.Hostname()}
+	}
+	show := config.GetClientCertificate
+	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		r.asked = true
+		if show == nil {
+			return &tls.Certificate{}, nil // which is none
+		}
+		return show(info)
 	}
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		// The state has no name where the host is an address.
@@ -270,12 +279,22 @@ func (r *route) tlsCheck() finding {
 			leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly), time.Now().Format(time.DateOnly))
 	case r.untrusted != nil:
 		return fail("mend the server's certificate", "%s: %v", seen, r.untrusted)
-	case r.err != nil && r.status == "" && strings.Contains(r.err.Error(), "tls:"): // an alert of the server, whose type is not exported
-		return fail("if the server asks for a certificate of this worker, it is set by server.cert_file and server.key_file", "%s, but the server ends with %q", seen, r.err)
+	case r.unspoken() && r.asked:
+		return fail("name one that the server's tls.client_ca_file has issued in server.cert_file and server.key_file",
+			"%s, but the server asks for a certificate of this worker and ends with %q", seen, r.err)
+	case r.unspoken():
+		return fail("see the server's log", "%s, but the server ends with %q", seen, r.err)
 	case left < 7*24*time.Hour:
 		return warn("renew the server's certificate", "%s, %s, good for %s more", tls.VersionName(r.tls), seen, days(left))
 	}
 	return ok("%s, %s, good for %s more", tls.VersionName(r.tls), seen, days(left))
+}
+
+// unspoken reports whether the server has ended TLS once it had shown a certificate
+// that is trusted: by an alert, whose type is not exported, or, as one that asks
+// for a certificate may, by closing the connection.
+func (r *route) unspoken() bool {
+	return r.err != nil && r.status == "" && (r.asked || strings.Contains(r.err.Error(), "tls:"))
 }
 
 // names are those that a certificate is for.
@@ -304,7 +323,7 @@ func (r *route) httpCheck() finding {
 	switch {
 	case r.status == "" && (r.connected == "" || errors.As(r.err, new(*client.ProxyError))):
 		return skip("needs a connection")
-	case r.status == "" && r.server.Scheme == "https" && (r.chain == nil || r.untrusted != nil):
+	case r.status == "" && r.server.Scheme == "https" && (r.chain == nil || r.untrusted != nil || r.unspoken()):
 		return skip("needs TLS")
 	case r.status == "":
 		return fail("check that server.url has the right port and begins with http or https as the server does", "%v", r.err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -92,7 +93,7 @@ func TestDoctorFinds(t *testing.T) {
 	authority := freshtest.NewAuthority(t, "a private authority")
 	secure := func(hosts ...string) string {
 		cert, key := authority.Issue(t, hosts...)
-		return serveTLS(t, cert, key)
+		return serveTLS(t, cert, key, tls.NoClientCert)
 	}
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "<html>", http.StatusBadGateway)
@@ -110,6 +111,8 @@ func TestDoctorFinds(t *testing.T) {
 	gone.Close()
 	expired, expiredKey := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	authority.IssueInto(t, expired, expiredKey, -time.Hour, "127.0.0.1")
+	cert, key := authority.Issue(t, "127.0.0.1")
+	asks := []string{"--server-url", serveTLS(t, cert, key, tls.RequireAnyClientCert), "--server-ca-file", authority.File}
 	for _, tt := range []struct {
 		name, check, status, text string
 		env, args                 []string
@@ -120,8 +123,10 @@ func TestDoctorFinds(t *testing.T) {
 		{"a proxy that is not there", "connect", checkFail, "that the proxy runs", nil, []string{"--server-proxy", "http://" + gone.Addr().String()}},
 		{"an authority that nobody trusts", "tls", checkFail, `by "CN=a private authority", which this machine does not trust -> if that is the server's own authority, name its certificate in server.ca_file`, nil, []string{"--server-url", secure("127.0.0.1")}},
 		{"a certificate for another name", "tls", checkFail, "certificate for other.example.com", nil, []string{"--server-url", secure("other.example.com"), "--server-ca-file", authority.File}},
-		{"a certificate of yesterday", "tls", checkFail, "renew", nil, []string{"--server-url", serveTLS(t, expired, expiredKey), "--server-ca-file", authority.File}},
+		{"a certificate of yesterday", "tls", checkFail, "renew", nil, []string{"--server-url", serveTLS(t, expired, expiredKey, tls.NoClientCert), "--server-ca-file", authority.File}},
 		{"HTTP in place of TLS", "tls", checkFail, "HTTPS", nil, []string{"--server-url", "https://" + s.addr}},
+		{"a server that asks for a certificate", "tls", checkFail, "asks for a certificate of this worker", nil, asks},
+		{"a server that asks for a certificate has not been spoken to", "http", checkSkip, "needs TLS", nil, asks},
 		{"a page of something else", "http", checkFail, "502 Bad Gateway (text/plain; charset=utf-8), which is not a pullrun server's", nil, []string{"--server-url", page.URL}},
 		{"a wrong path", "http", checkFail, "check the path", nil, []string{"--server-url", "http://" + s.addr + "/x"}},
 		{"a clock that is wrong", "clock", checkWarn, "ahead of the server's", nil, []string{"--server-url", late.URL}},
@@ -148,14 +153,14 @@ func TestDoctorFinds(t *testing.T) {
 	}
 }
 
-// serveTLS serves something with this certificate.
-func serveTLS(t *testing.T, cert, key string) (url string) {
+// serveTLS serves something with this certificate, and asks for one.
+func serveTLS(t *testing.T, cert, key string, auth tls.ClientAuthType) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+	s := &http.Server{TLSConfig: &tls.Config{ClientAuth: auth}, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
 	done := make(chan error, 1)
 	go func() { done <- s.ServeTLS(l, cert, key) }()
 	t.Cleanup(func() {
