@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 )
@@ -21,11 +22,12 @@ func TestEndlessRefusals(t *testing.T) {
 	t.Cleanup(func() { close(s.deaf) })
 	w := start(t, []string{"PULLRUN_SERVER_URL=" + s.URL}, "worker", "--name", "w", "--queues", "mine", "--log-format", "json", pipelinesDir(t))
 	w.says(`"msg":"registered"`)
+	began := time.Now()
 	variables, err := json.Marshal(map[string]string{"value": strings.Repeat("x", 16<<10)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const answers, packets = 40, 500 // 312 MiB
+	const answers, packets = 40, 200 // 125 MiB
 	for i := range answers {
 		batch := make([]any, packets)
 		for j := range batch {
@@ -43,10 +45,11 @@ func TestEndlessRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d MiB resident, %d bytes of log", kib>>10, len(w.log()))
-	if kib > 220<<10 {
+	if kib > 110<<10*raceFactor {
 		t.Errorf("the worker has %d MiB", kib>>10)
 	}
-	if log := w.log(); len(log) > 16<<10 || strings.Count(log, "packet is refused") != 1 {
+	most := 1 + int(time.Since(began)/time.Minute) // lines about refusals
+	if log := w.log(); len(log) > 16<<10 || strings.Count(log, "packet is refused") > most {
 		t.Errorf("%d bytes of log, with %d lines about refusals", len(log), strings.Count(log, "packet is refused"))
 	}
 }
