@@ -97,6 +97,9 @@ func (w *workplace) adopt(ctx context.Context, next configs.Worker, set *pipelin
 	if reflect.DeepEqual(was, is) && w.identity.show() == token {
 		return nil
 	}
+	if w.poller.LostFor() > 0 {
+		w.log.Warn("new settings are in force here, and wait for the server, which may refuse them")
+	}
 	return w.poller.Announce(ctx, is)
 }
 

@@ -101,6 +101,25 @@ func TestAWorkerReadsItsSettingsAnew(t *testing.T) {
 	}
 }
 
+// In an outage the server learns of new settings when it is back.
+func TestAWorkerReadsItsSettingsAnewInAnOutage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	settings := func(capacity int) {
+		s.write("worker.yaml", fmt.Sprintf("name: w\nserver: { url: \"http://%s\", token: %s }\npipelines: { dirs: [%q] }\nlisten: \"\"\nlog: { format: json }\ncapacity: %d\n",
+			s.addr, testToken, pipelinesDir(t), capacity))
+	}
+	settings(2)
+	w := start(t, nil, "worker", "--config", filepath.Join(s.dir, "worker.yaml"))
+	w.says("contact with the server is lost")
+	settings(3)
+	w.signal(syscall.SIGHUP)
+	w.says(`"msg":"new settings are in force here, and wait for the server, which may refuse them"`)
+	s.server()
+	w.says(`"setting":"capacity","from":"2","to":"3"`)
+	s.seen("w", func(w api.Worker) bool { return w.Capacity == 3 })
+}
+
 // Of a secret that is another the log says that it is, and no more.
 func TestSecretsThatChangeAreTold(t *testing.T) {
 	t.Parallel()
