@@ -151,8 +151,8 @@ func (p *Poller) Session() (worker, session string) {
 
 // Run polls until ctx is done, or a session is left that holds nothing, which are
 // no errors, or until the server refuses this worker or has another of its name,
-// which are. Every packet it
-// received has been handed to the handler by the time it returns.
+// which are. Every packet it received has been handed to the handler by the time
+// it returns.
 func (p *Poller) Run(ctx context.Context) error {
 	var wait backoff
 	defer p.turns.over("poll")
