@@ -125,11 +125,11 @@ func TestAlertsFire(t *testing.T) {
 	g := newGate(t)
 	w := watchClosely(s, lost, kept, paused)
 
-	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("lost"), MaxAttempts: 1})
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("lost"), MaxAttempts: 1})
 	w.fires(nil, "PullrunNobodyListens", "PullrunQueueStuck", "PullrunWorkerDown", "PullrunManyCombinations")
 
 	first := s.worker("lost", "--listen", lost)
-	g.waits(t, 1)
+	s.taken(run)
 	first.kill()
 	w.fires(nil, "PullrunLeasesExpire", "PullrunDeadLetters", "PullrunTelemetryDropped")
 
@@ -137,8 +137,7 @@ func TestAlertsFire(t *testing.T) {
 	s.worker("kept", "--listen", kept)
 	w.fires(nil, "PullrunWorkerPaused")
 	w.fires(func() { s.ended(s.submit(api.Submit{Pipeline: "boom"}).Cookie, api.StateFailed) }, "PullrunRunsFail")
-	s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("kept")})
-	g.waits(t, 1)
+	s.taken(s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("kept")}))
 	server.kill()
 	g.letGo()
 	w.fires(nil, "PullrunServerDown", "PullrunWorkerLostContact", "PullrunWorkerNotReady", "PullrunResultsWait")

@@ -15,6 +15,7 @@ func TestARunOutlivesItsWorker(t *testing.T) {
 	g := newGate(t)
 	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
 	g.waits(t, 1)
+	s.taken(run)
 	w.kill()
 	s.worker("w")
 	g.waits(t, 1)

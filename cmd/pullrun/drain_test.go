@@ -67,7 +67,7 @@ func TestTheSecondSignalHandsBack(t *testing.T) {
 	w := s.worker("w")
 	g := newGate(t)
 	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1"), MaxAttempts: 1})
-	g.waits(t, 1)
+	s.taken(run)
 	w.signal(syscall.SIGTERM)
 	w.says(`"msg":"draining"`)
 	w.signal(syscall.SIGINT)

@@ -109,6 +109,7 @@ func TestAnUnfinishedRunIsNotHeldAfterARestart(t *testing.T) {
 	g := newGate(t)
 	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
 	g.waits(t, 1)
+	s.taken(run)
 	w.kill()
 	s.worker("w", outbox)
 	g.waits(t, 1)

@@ -313,6 +313,20 @@ func (s *site) submit(in api.Submit) api.Run {
 	return run
 }
 
+// taken waits until the server knows that a worker has the run, which is a
+// moment after the worker has begun with it.
+func (s *site) taken(run api.Run) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for cookie := run.Cookie; run.State != api.StateRunning; time.Sleep(20 * time.Millisecond) {
+		var err error
+		if run, err = s.client.Get(ctx, cookie, 0); err != nil {
+			s.t.Fatalf("wait until run %s is taken: %v", cookie, err)
+		}
+	}
+}
+
 // ended waits for a run to end in the given state.
 func (s *site) ended(cookie string, want api.State) api.Run {
 	s.t.Helper()

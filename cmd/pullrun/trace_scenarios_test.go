@@ -608,19 +608,6 @@ func (s *tracedSite) cancelled(in api.Submit) (trace string) {
 	return s.ended(run.Cookie, api.StateCancelled).TraceID
 }
 
-// taken waits until the server knows that a worker has the run.
-func (s *tracedSite) taken(run api.Run) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	for run.State != api.StateRunning {
-		var err error
-		if run, err = s.client.Get(ctx, run.Cookie, 0); err != nil {
-			s.t.Fatalf("wait until run %s is taken: %v", run.Cookie, err)
-		}
-	}
-}
-
 // at waits until the server knows that a run is at the task.
 func (s *tracedSite) at(run api.Run, task string) {
 	s.t.Helper()
