@@ -51,14 +51,12 @@ func (r *run) stopping() bool {
 	}
 }
 
-// outcomeOf waits for an earlier lease's work to end, and returns its result if
-// it has succeeded all the same.
-func (m *Manager) outcomeOf(ctx context.Context, prior *run) *api.Result {
-	select {
-	case <-prior.ended:
-	case <-ctx.Done():
-		return nil
-	}
+// outcomeOf waits for an earlier lease's work to end, also where the run is told to
+// stop meanwhile: one that did not wait would leave the work to a further lease,
+// which knows nothing of it. The work was told to stop itself, so that it ends in
+// time. outcomeOf returns its result if it has succeeded all the same.
+func (m *Manager) outcomeOf(prior *run) *api.Result {
+	<-prior.ended
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if prior.result.RC != api.RCOK {

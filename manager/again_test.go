@@ -52,7 +52,14 @@ func TestLeasedAgain(t *testing.T) {
 			lose(m, 1)
 			again(m)
 			m.Handle(with(cancel("a"), func(p *api.Packet) { p.Fence = 2 }))
-		}, "", 1, []string{`a/1 OK "done"`, "a/2 CANCELLED cancelled"}},
+		}, "a/2 cancelling", 1, []string{`a/1 OK "done"`, `a/2 OK "done"`}},
+		{"a third lease while the second waits for the first, and is lost", stubborn, func(m *manager.Manager) {
+			for fence := range int64(2) {
+				lose(m, fence+1)
+				synctest.Wait()
+				m.Handle(lease(fence+2, "p"))
+			}
+		}, "a/3", 1, []string{`a/1 OK "done"`, `a/2 OK "done"`, `a/3 OK "done"`}},
 		{"an older lease comes late", stubborn, func(m *manager.Manager) { again(m); m.Handle(lease(1, "p")) }, "a/2", 1,
 			[]string{"a/1 COOKIE_COLLISION this worker still holds fence 2 of the run", `a/2 OK "done"`}},
 		{"another run of the cookie", stubborn, func(m *manager.Manager) { m.Handle(with(lease(2, "p"), func(p *api.Packet) { p.TraceParent = "" })) }, "a/1", 1,

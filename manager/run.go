@@ -114,7 +114,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 	defer r.stop(nil)
 	if prior := r.prior; prior != nil {
 		r.prior = nil
-		if result := m.outcomeOf(ctx, prior); result != nil {
+		if result := m.outcomeOf(prior); result != nil {
 			m.log.InfoContext(ctx, "run has succeeded here before, its result is sent again", "cookie", p.Cookie, "pipeline", p.Pipeline, "fence", p.Fence)
 			m.keep(m.conclude(r, *result))
 			return
