@@ -73,6 +73,41 @@ func TestSlotsGoOn(t *testing.T) {
 	wantDiff(t, "after all have ended", cookies(held(w.poll("w").Offers)), []string{cookie(4), cookie(5)})
 }
 
+// A run that waits at the head of the line for more free slots than there are holds
+// up those behind it, until it gives up waiting.
+func TestSlotsBehindARunThatWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		leave func(*world) []store.Moved
+		want  string
+	}{
+		{"it is cancelled", func(w *world) []store.Moved {
+			_, moved, err := w.Cancel(t.Context(), w.now, "strict", "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return moved
+		}, "strict QUEUED>CANCELLED"},
+		{"it has waited too long", func(w *world) []store.Moved {
+			w.now = w.now.Add(time.Minute)
+			return w.sweep().Moved
+		}, "strict QUEUED>TIMED_OUT"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.submit("first", keyed(3, store.Wait))
+			w.submit("strict", keyed(1, store.Wait), func(n *store.NewRun) { n.QueueTimeout = time.Minute })
+			w.submit("second", keyed(3, store.Wait))
+			w.submit("third", keyed(3, store.Wait))
+			wantDiff(t, "moves", moves(tt.leave(w)), []string{tt.want, "second QUEUED>QUEUED", "third QUEUED>QUEUED"})
+			w.register("w", 9)
+			wantDiff(t, "offers", cookies(held(w.poll("w").Offers)), []string{"first", "second", "third"})
+		})
+	}
+}
+
 func TestSlotOfARunThatTimesOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -59,8 +59,9 @@ func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) 
 }
 
 // move does to r what the state machine says, writes it, and keeps a record of
-// the move for the caller. A slot that it frees goes on to the next run of the
-// key. It reports whether anything changed.
+// the move for the caller. When it frees a slot of the run's key or changes the
+// line for one, free slots go on to those that wait. It reports whether anything
+// changed.
 func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	after, ended, changed := next(*r, e, t.now, t.w.timing)
 	if !changed {
@@ -82,7 +83,8 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 		t.w.routes.wake(after.route, after.Seq, after.QueuedAt)
 	}
 	t.w.backlog.add(after.Queue, int(boolean(after.waits())-boolean(r.waits())))
-	freed, waits := r.holdsSlot() && !after.holdsSlot(), after.Blocked && !r.Blocked
+	// A run that is given a slot leaves the line too, but giveSlots goes on by itself.
+	freed, line := r.holdsSlot() && !after.holdsSlot(), r.Blocked != after.Blocked && e.kind != evGrant
 	if after.State != r.State || after.Blocked != r.Blocked || !after.CancelAt.Equal(r.CancelAt) {
 		bare := after
 		bare.Variables = nil
@@ -94,7 +96,7 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 		})
 	}
 	*r = after
-	if freed || waits {
+	if freed || line {
 		err = t.giveSlots(r.Concurrency.Key)
 	}
 	return true, err
