@@ -46,6 +46,9 @@ func TestADumpIsABackup(t *testing.T) {
 	to.RawQuery = url.Values{"search_path": {schema}}.Encode()
 	restored := &world{t: t, url: to.String(), now: w.now}
 	restored.open()
+	if restored.ID() != w.ID() {
+		t.Errorf("ID() = %q of what is restored, want %q", restored.ID(), w.ID())
+	}
 	for i := range 100 {
 		if r := restored.get(fmt.Sprint("run-", i)); string(r.Variables) != fmt.Sprintf(`{"n": %d}`, i) {
 			t.Fatalf("run-%d has the variables %s", i, r.Variables)

@@ -42,6 +42,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -99,6 +100,7 @@ func DefaultTiming() Timing {
 type Store struct {
 	dialect dialect
 	writer  *writer
+	id      string // of the database
 	self    string // tells this server from others on the database
 	bus     *bus   // to the other servers on the database; nil if there can be none
 
@@ -127,7 +129,11 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: d, writer: newWriter(c, d, o), self: rand.Text()}
+	id, err := identify(c)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: read its identity: %w", err), d.close())
+	}
+	s := &Store{dialect: d, writer: newWriter(c, d, o), id: id, self: rand.Text()}
 	if p, ok := d.(*postgres); ok {
 		s.bus = newBus(p.link, p.readClock, o.Log)
 	}
