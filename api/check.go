@@ -166,6 +166,7 @@ func (c *check) holding(held []Held) {
 		c.cookie(at("holding", i, "cookie"), h.Cookie)
 		c.atLeast(at("holding", i, "fence"), h.Fence, 1)
 		c.text(at("holding", i, "traceparent"), h.TraceParent)
+		c.text(at("holding", i, "store"), h.Store)
 	}
 }
 

@@ -33,7 +33,7 @@ var types = map[string]any{
 	"NewToken": api.NewToken{}, "Token": api.Token{}, "IssuedToken": api.IssuedToken{}, "TokenList": api.TokenList{}, "NewCredential": api.NewCredential{}, "Enrolled": api.Enrolled{},
 	// Not objects: what fields are made of.
 	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Digest": "", "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
-	"Ping": api.Ping{}, "TokenID": "", "Scope": api.Scope(""), "TokenKind": api.TokenKind(""), "ResultCode": api.RC(""), "Signal": api.Signal(""), "Stop": api.Stop(""), "State": api.State(""),
+	"Ping": api.Ping{}, "TokenID": "", "StoreID": "", "Scope": api.Scope(""), "TokenKind": api.TokenKind(""), "ResultCode": api.RC(""), "Signal": api.Signal(""), "Stop": api.Stop(""), "State": api.State(""),
 }
 
 func contract(t *testing.T) *openapi3.T {

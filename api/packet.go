@@ -82,6 +82,9 @@ func (e *PacketError) Error() string { return e.Message }
 type Held struct {
 	Cookie string `json:"cookie"`
 	Fence  int64  `json:"fence"`
+	// Store is the server's database that gave the lease. Empty if that is not
+	// known.
+	Store string `json:"store,omitempty"`
 	// Cancelling says that the worker has received the CANCEL for this run,
 	// so the server need not send it again.
 	Cancelling bool `json:"cancelling,omitempty"`

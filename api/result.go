@@ -47,6 +47,7 @@ func (rc RC) Ends() bool {
 type Result struct {
 	Cookie     string `json:"cookie"`
 	Fence      int64  `json:"fence"`
+	Store      string `json:"store,omitempty"` // as of [Held]
 	RC         RC     `json:"rc"`
 	Error      string `json:"error,omitempty"`
 	Stacktrace string `json:"stacktrace,omitempty"`
@@ -76,6 +77,7 @@ func (r Result) Validate() error {
 	var c check
 	c.cookie("cookie", r.Cookie)
 	c.atLeast("fence", r.Fence, 1)
+	c.text("store", r.Store)
 	c.between("last_event", r.LastEvent, 0, MaxEventNumber)
 	if !resultCodes[r.RC] {
 		c.add("rc", "unknown code "+quote(string(r.RC)))
@@ -106,7 +108,7 @@ const (
 	VerdictAccepted  VerdictCode = "accepted"  // it is the run's result now
 	VerdictDuplicate VerdictCode = "duplicate" // it was already
 	VerdictStale     VerdictCode = "stale"     // the lease was lost, or another result came first
-	VerdictRejected  VerdictCode = "rejected"  // it is malformed, or no such run exists
+	VerdictRejected  VerdictCode = "rejected"  // it is malformed or of another database, or no such run exists
 )
 
 // A Verdict answers one result of a batch.

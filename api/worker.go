@@ -59,6 +59,9 @@ type Registered struct {
 	HoldMS   int64  `json:"hold_ms"`  // how long a poll may be held
 	LeaseMS  int64  `json:"lease_ms"` // how long leases last without contact
 	RenewMS  int64  `json:"renew_ms"` // how often to send a heartbeat
+	// Store tells the server's database from every other. Empty from a server
+	// that does not know of it.
+	Store string `json:"store,omitempty"`
 	// Lost are the leases of Holding that are no longer this worker's.
 	Lost []Held `json:"lost,omitempty"`
 	// OTLP are the signals that the worker may export through the server.

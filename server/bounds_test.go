@@ -83,7 +83,7 @@ func TestAWorkerMayHoldAsMuchAsThereMayBe(t *testing.T) {
 	long := func(i, bytes int) string { return fmt.Sprintf("%0*d", bytes, i) }
 	held := make([]api.Held, api.MaxHolding)
 	for i := range held {
-		held[i] = api.Held{Cookie: long(i, api.MaxCookieBytes), Fence: math.MaxInt64, Cancelling: true, TraceParent: long(i, api.MaxValueBytes)}
+		held[i] = api.Held{Cookie: long(i, api.MaxCookieBytes), Fence: math.MaxInt64, Cancelling: true, TraceParent: long(i, api.MaxValueBytes), Store: long(i, api.MaxValueBytes)}
 	}
 	pipelines := make([]api.PipelineInfo, api.MaxPipelines)
 	for i := range pipelines {
@@ -92,6 +92,9 @@ func TestAWorkerMayHoldAsMuchAsThereMayBe(t *testing.T) {
 	wk, in := w.registered("w", api.MaxCapacity, func(r *api.Register) { r.Holding, r.Pipelines = held, pipelines })
 	if len(in.Lost) != len(held) {
 		t.Errorf("%d leases are lost, want %d, since there is no such run", len(in.Lost), len(held))
+	}
+	for i := range held {
+		held[i].Store = in.Store
 	}
 	a := w.want(http.StatusOK, "POST", wk.path("/heartbeat"), api.Heartbeat{Session: in.Session, Holding: held})
 	if n := strings.Count(a.body, `"fence"`); n != len(held) {

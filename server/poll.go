@@ -76,8 +76,9 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 	if in.MaxRuns != nil {
 		most = min(most, *in.MaxRuns)
 	}
+	holding, _ := s.heldIn(in.Holding) // as of heartbeat
 	out, err := s.store.Poll(r.Context(), s.store.Now(), store.PollIn{
-		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining, Paused: in.Paused, Max: most, Only: in.Run,
+		Worker: worker, Session: in.Session, Holding: holding, Draining: in.Draining, Paused: in.Paused, Max: most, Only: in.Run,
 	})
 	if err != nil {
 		return nil, 0, onlyRun(in.Run, err)

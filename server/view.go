@@ -160,13 +160,21 @@ func pipelinesIn(list []api.PipelineInfo) []store.Pipeline {
 	return out
 }
 
-func heldIn(list []api.Held) []store.Held {
-	out := make([]store.Held, len(list))
-	for i, h := range list {
-		out[i] = store.Held{Cookie: h.Cookie, Fence: h.Fence, Cancelling: h.Cancelling, Claim: h.Claim, Span: h.TraceParent}
+// heldIn are the leases that are this server's, and the others.
+func (s *Server) heldIn(list []api.Held) (ours []store.Held, others []api.Held) {
+	ours = make([]store.Held, 0, len(list))
+	for _, h := range list {
+		if s.another(h.Store) {
+			others = append(others, api.Held{Cookie: h.Cookie, Fence: h.Fence, Store: h.Store})
+			continue
+		}
+		ours = append(ours, store.Held{Cookie: h.Cookie, Fence: h.Fence, Cancelling: h.Cancelling, Claim: h.Claim, Span: h.TraceParent})
 	}
-	return out
+	return ours, others
 }
+
+// another reports whether a database is known not to be this server's.
+func (s *Server) another(store string) bool { return store != "" && store != s.store.ID() }
 
 func heldOut(list []store.Held) []api.Held {
 	var out []api.Held

@@ -36,10 +36,11 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if session == "" {
 		session = uuid.NewString()
 	}
+	holding, others := s.heldIn(in.Holding)
 	out, err := s.store.Register(r.Context(), s.store.Now(), store.NewSession{
 		Worker: in.Name, Session: session, Capacity: in.Capacity,
 		Queues: in.Queues, Labels: in.Labels, Pipelines: pipelinesIn(in.Pipelines),
-		Version: in.Version, Lease: s.cfg().Lease, Holding: heldIn(in.Holding),
+		Version: in.Version, Lease: s.cfg().Lease, Holding: holding,
 	})
 	if errors.Is(err, store.ErrSuperseded) {
 		return api.Errorf(api.CodeSessionSuperseded, "session %q comes late: this process has registered as %q again since", session, in.Name)
@@ -56,7 +57,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusCreated, api.Registered{
 		WorkerID: in.Name, Session: session,
 		HoldMS: s.cfg().Hold.Milliseconds(), LeaseMS: s.cfg().Lease.Milliseconds(), RenewMS: s.cfg().Renew.Milliseconds(),
-		Lost: heldOut(out.Lost), OTLP: s.forwards(),
+		Store: s.store.ID(), Lost: append(heldOut(out.Lost), others...), OTLP: s.forwards(),
 		Limits: api.Limits{BodyBytes: s.cfg().MaxBody, ResultBytes: s.cfg().MaxResult},
 	})
 }
@@ -70,8 +71,9 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
+	holding, _ := s.heldIn(in.Holding) // the others are lost, which its session has begun with
 	out, err := s.store.Heartbeat(r.Context(), s.store.Now(), store.PollIn{
-		Worker: worker, Session: in.Session, Holding: heldIn(in.Holding), Draining: in.Draining,
+		Worker: worker, Session: in.Session, Holding: holding, Draining: in.Draining,
 	})
 	if err != nil {
 		return err
@@ -101,6 +103,10 @@ func (s *Server) results(w http.ResponseWriter, r *http.Request) error {
 		}
 		if err := res.Validate(); err != nil {
 			out[i].Detail = err.Error()
+			continue
+		}
+		if s.another(res.Store) {
+			out[i].Detail = fmt.Sprintf("it is of a run of the store %s, and this server has %s", res.Store, s.store.ID())
 			continue
 		}
 		places = append(places, i)

@@ -23,6 +23,9 @@ func (c *Client) Register(ctx context.Context, in api.Register) (api.Registered,
 		if got.WorkerID == "" || got.Session == "" || min(got.HoldMS, got.LeaseMS, got.RenewMS) <= 0 {
 			return errors.New("it has no session, or no times to keep to")
 		}
+		if len(got.Store) > api.MaxValueBytes {
+			return errors.New("the name of its store is too long")
+		}
 		return nil
 	})})
 	if err != nil {
