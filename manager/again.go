@@ -16,6 +16,8 @@ import (
 // same time. The caller has locked mu.
 func (m *Manager) leasedAgain(known *run, p api.Packet) (done bool, _ *api.PacketError) {
 	switch {
+	case m.another(known.store):
+		return false, refusal(api.RCCookieCollision, "this worker still holds a run of this cookie from another server's database")
 	case known.packet.Fence == p.Fence: // the acknowledgement has not arrived yet
 		return true, nil
 	case known.packet.Fence > p.Fence || !sameRun(known.packet, p):
@@ -33,7 +35,7 @@ func (m *Manager) leasedAgain(known *run, p api.Packet) (done bool, _ *api.Packe
 // of the new lease: the server has written the one before in its place. The
 // caller has locked mu.
 func (m *Manager) attach(r *run, p api.Packet) {
-	r.packet.Fence, r.packet.Attempt, r.packet.TraceLinks = p.Fence, p.Attempt, p.TraceLinks
+	r.store, r.packet.Fence, r.packet.Attempt, r.packet.TraceLinks = m.store, p.Fence, p.Attempt, p.TraceLinks
 	if r.feed != nil {
 		r.feed.Refence(p.Fence)
 	}
@@ -74,7 +76,7 @@ func (m *Manager) answerAgain(known *run, p api.Packet) bool {
 		return false
 	}
 	result := *known.result
-	result.Fence, result.LastEvent = p.Fence, 0 // its lines were the earlier lease's
+	result.Fence, result.Store, result.LastEvent = p.Fence, m.store, 0 // its lines were the earlier lease's
 	r := finished(p, result, known.at)
 	m.beginProcess(m.running, r)
 	m.runs[p.Cookie] = r
@@ -94,7 +96,7 @@ func sameRun(a, b api.Packet) bool {
 func finished(p api.Packet, result api.Result, at trace.SpanContext) *run {
 	c := span.Inject(trace.ContextWithSpanContext(context.Background(), at))
 	r := &run{
-		packet: p, result: &result, since: time.Now(), at: at, trace: c.TraceParent, stop: func(error) {},
+		store: result.Store, packet: p, result: &result, since: time.Now(), at: at, trace: c.TraceParent, stop: func(error) {},
 		ended: make(chan struct{}), over: make(chan struct{}),
 	}
 	close(r.ended)

@@ -63,12 +63,17 @@ func (m *Manager) keepTrying(a answer) {
 	m.free(a.run)
 	m.mu.Unlock()
 	if kept && judged { // it came there after it had been taken out
-		m.cfg.Outbox.Judged(outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+		m.cfg.Outbox.Judged(a.key())
 	}
 	if !kept && !judged {
 		return // given up, which has been said
 	}
 	m.log.InfoContext(a.context(), "result is safe, taking runs again", "cookie", a.packet.Cookie, "took", time.Since(began).Round(time.Millisecond))
+}
+
+// key names the answer in the outbox.
+func (a answer) key() outbox.Key {
+	return outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence, Store: a.result.Store}
 }
 
 // put writes an answer to the outbox, if there is one.
@@ -93,7 +98,7 @@ func (m *Manager) unkeep(batch []answer) {
 	for _, a := range batch {
 		if a.run != nil {
 			a.run.judged = true
-			keys = append(keys, outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+			keys = append(keys, a.key())
 		}
 	}
 	m.mu.Unlock()
@@ -109,7 +114,7 @@ func (m *Manager) setAside(batch []answer, verdicts []api.Verdict) (others []ans
 	m.mu.Lock()
 	for i, a := range batch {
 		if verdicts[i].Verdict == api.VerdictRejected && a.run != nil && a.run.kept {
-			keys = append(keys, outbox.Key{Cookie: a.packet.Cookie, Fence: a.packet.Fence})
+			keys = append(keys, a.key())
 		} else {
 			others = append(others, a)
 		}

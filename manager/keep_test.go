@@ -246,6 +246,72 @@ func TestWhatTheServerDoesNotKnowIsSetAside(t *testing.T) {
 	})
 }
 
+// What another database has given is not posted, and has no part in what this one
+// gives, though cookie and fence be the same.
+func TestWhatIsAnotherDatabasesIsSetAside(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		dir := t.TempDir()
+		b := openBox(t, dir, 1<<20)
+		m := startWith(t, b, &server{script: outage})
+		m.Handle(run("unnamed", "echo")) // before the server says which it has
+		m.Registered(api.Registered{Store: "theirs"})
+		m.Handle(run("a", "echo"))
+		synctest.Wait()
+		m.Handle(run("b", "echo"))
+		m.Registered(api.Registered{}) // an older server has the same database
+		synctest.Wait()
+		if err := giveUp(m); err == nil {
+			t.Fatal("nothing is left in the outbox")
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+
+		b = openBox(t, dir, 1<<20)
+		var said bytes.Buffer
+		s := &server{}
+		m = manager.New(manager.Config{Capacity: 2, Outbox: b}, standard, s.report, slog.New(slog.NewTextHandler(&said, nil)))
+		for _, h := range m.Holding() {
+			if want := map[string]string{"a": "theirs", "b": "theirs", "unnamed": ""}[h.Cookie]; h.Store != want {
+				t.Errorf("the lease of %s is of the store %q, want %q", h.Cookie, h.Store, want)
+			}
+		}
+		m.Registered(api.Registered{Store: "ours"})
+		m.Resume()
+		s.expect(t, "unnamed/1 OK {}")
+		if got := waiting(b); len(got) > 0 || len(m.Holding()) > 0 {
+			t.Errorf("%q wait still, %v is held", got, m.Holding())
+		}
+		file := filepath.Join(dir, "results.unknown")
+		raw, err := os.ReadFile(file)
+		if err != nil || strings.Count(string(raw), `{"kept"`) != 2 || strings.Contains(string(raw), `"cookie":"unnamed"`) {
+			t.Errorf("%q, %v is set aside, want a and b", raw, err)
+		}
+		for _, want := range []string{"level=ERROR msg=\"results of runs that the server does not know are set aside;", "it is of a run of the store theirs, and this server has ours"} {
+			if !strings.Contains(said.String(), want) {
+				t.Errorf("the log is\n%s\nwant %s", said.String(), want)
+			}
+		}
+
+		m.Handle(run("c", "minute"))
+		synctest.Wait()
+		m.Registered(api.Registered{Store: "third"}) // while a run is in hand
+		m.Handle(run("c", "echo"))
+		s.expect(t, "unnamed/1 OK {}", "c/1 COOKIE_COLLISION this worker still holds a run of this cookie from another server's database")
+		m.Leases([]api.Held{{Cookie: "c", Fence: 1, Store: "ours"}}, nil) // as the server has answered
+		time.Sleep(time.Minute)
+		m.Handle(run("c", "echo"))
+		s.expect(t, "unnamed/1 OK {}", "c/1 COOKIE_COLLISION this worker still holds a run of this cookie from another server's database", "c/1 OK {}")
+		if raw, err := os.ReadFile(file); err != nil || strings.Count(string(raw), `"store":"ours"`) != 1 {
+			t.Errorf("%q, %v is set aside, want c of the store before among it", raw, err)
+		}
+		if err := m.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestARunThatHasEndedIsNotStopped(t *testing.T) {
 	t.Parallel()
 	bubble(t, "", func(t *testing.T) {

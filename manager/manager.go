@@ -147,6 +147,7 @@ type Manager struct {
 	left     int             // of these, those that wait in the outbox
 	unkept   int             // results that the outbox would not take yet
 	begun    int             // runs
+	store    string          // the server's database; empty while that is not known
 	idle     time.Time       // since when there has been nothing to do; zero while there is
 	draining bool
 	shutdown bool          // OnShutdown has been called
@@ -200,7 +201,7 @@ func (m *Manager) Holding() []api.Held {
 	defer m.mu.Unlock()
 	held := make([]api.Held, 0, len(m.runs))
 	for _, r := range m.runs {
-		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Cancelling: r.cancelling, Claim: r.waiting, TraceParent: r.trace})
+		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Store: r.store, Cancelling: r.cancelling, Claim: r.waiting, TraceParent: r.trace})
 	}
 	return held
 }
@@ -239,9 +240,21 @@ func (m *Manager) Judged() <-chan struct{} {
 // that has become less.
 func (m *Manager) Adjust(l Limits) { m.limits.Store(&l) }
 
-// Takes notes the size, in bytes, of the largest result that the server takes,
-// as it says when the worker registers.
-func (m *Manager) Takes(result int64) { m.takes.Store(result) }
+// Registered notes what the server says when the worker registers: the largest
+// result that it takes, and which database it has. Runs that are taken from now
+// on are of that, and results of another's are not posted to it.
+func (m *Manager) Registered(r api.Registered) {
+	m.takes.Store(r.Limits.ResultBytes)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.store = r.Store
+}
+
+// another reports whether a run's database is known not to be the server's. The
+// caller has locked mu.
+func (m *Manager) another(store string) bool {
+	return store != "" && m.store != "" && store != m.store
+}
 
 // InUse is how many slots are taken now.
 func (m *Manager) InUse() int {

@@ -95,7 +95,7 @@ func TestTheServersLimitOfResultsHoldsToo(t *testing.T) {
 			{200, 101, "the result has 101 bytes, the limit of this worker is 100 (limits.result)"},
 			{-1, 100, ""},
 		} {
-			m.Takes(tt.takes)
+			m.Registered(api.Registered{Limits: api.Limits{ResultBytes: tt.takes}})
 			p := run(fmt.Sprint(i), "echo")
 			p.Variables = json.RawMessage(`{"x":"` + strings.Repeat("x", tt.bytes-8) + `"}`)
 			m.Handle(p)

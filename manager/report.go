@@ -36,9 +36,9 @@ const maxRefused = api.MaxBatch
 // it should be.
 func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
 	p, message = essence(p), short(message, maxRefusal)
-	a := answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, RC: rc, Error: message}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	a := answer{packet: p, result: api.Result{Cookie: p.Cookie, Fence: p.Fence, Store: m.store, RC: rc, Error: message}}
 	level := slog.LevelWarn
 	if m.draining {
 		level = slog.LevelInfo
@@ -101,6 +101,9 @@ func (m *Manager) nextBatch() []answer {
 	size, n := 0, 0
 	for n < len(m.finished) && n < api.MaxBatch {
 		r := m.finished[n].result
+		if r.Store != m.finished[0].result.Store {
+			break // it may be for another server
+		}
 		size += len(r.Result) + len(r.Error) + len(r.Stacktrace)
 		if n > 0 && size > batchBytes {
 			break
@@ -122,7 +125,7 @@ func (m *Manager) nextBatch() []answer {
 // its own is replaced by one that says so, for a run must end.
 func (m *Manager) settle(batch []answer) {
 	log := m.logOf(batch[0])
-	verdicts, err := m.send(batch)
+	verdicts, err := m.judge(batch)
 	switch {
 	case err == nil:
 		m.unkeep(m.setAside(batch, verdicts))
@@ -143,7 +146,7 @@ func (m *Manager) settle(batch []answer) {
 		log.ErrorContext(a.context(), "the server refuses the result, reporting that instead", "cookie", a.packet.Cookie, "err", err)
 		a.replaced = true
 		a.result = api.Result{
-			Cookie: a.packet.Cookie, Fence: a.packet.Fence, RC: api.RCProcessorException,
+			Cookie: a.packet.Cookie, Fence: a.packet.Fence, Store: a.result.Store, RC: api.RCProcessorException,
 			Error: "the server refused the result of this run: " + err.Error(),
 		}
 		m.settle([]answer{a})
@@ -152,6 +155,26 @@ func (m *Manager) settle(batch []answer) {
 		m.unkeep(batch)
 		m.lose(batch[0])
 	}
+}
+
+// judge posts a batch, unless it is of another database than the server's: that
+// would say that it has no such run, or, worse, take it for a run of its own.
+func (m *Manager) judge(batch []answer) ([]api.Verdict, error) {
+	theirs := batch[0].result.Store
+	m.mu.Lock()
+	ours, another := m.store, m.another(theirs)
+	m.mu.Unlock()
+	if !another {
+		return m.send(batch)
+	}
+	verdicts := make([]api.Verdict, len(batch))
+	for i, a := range batch {
+		verdicts[i] = api.Verdict{
+			Cookie: a.packet.Cookie, Fence: a.packet.Fence, Verdict: api.VerdictRejected,
+			Detail: fmt.Sprintf("it is of a run of the store %s, and this server has %s", theirs, ours),
+		}
+	}
+	return verdicts, nil
 }
 
 // send posts a batch once, with a settle span for each result. The requests

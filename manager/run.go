@@ -26,6 +26,7 @@ type run struct {
 	place   *place        // where it is; nil for a run of an earlier process
 
 	// Guarded by the manager's mu.
+	store      string            // that gave its lease; empty if that is not known
 	packet     api.Packet        // its fence and attempt are the latest lease's
 	process    trace.Span        // nil when it was an earlier process's
 	at         trace.SpanContext // of it
@@ -88,7 +89,7 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	}
 	ctx, stop := context.WithCancelCause(m.running)
 	r := &run{
-		packet: p, prior: prior, stop: stop, told: ctx.Done(),
+		store: m.store, packet: p, prior: prior, stop: stop, told: ctx.Done(),
 		claimed: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		waiting: p.Delivery == api.AtMostOnce, slot: true, place: new(place), since: time.Now(),
 	}
@@ -149,7 +150,7 @@ func (m *Manager) work(ctx context.Context, r *run, p api.Packet) {
 func (m *Manager) conclude(r *run, result api.Result) answer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	result.Fence, result.LastEvent = r.packet.Fence, 0
+	result.Fence, result.Store, result.LastEvent = r.packet.Fence, r.store, 0
 	if r.feed != nil {
 		result.LastEvent = r.feed.End()
 	}

@@ -85,7 +85,7 @@ func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Regi
 	if len(r.Lost) > 0 {
 		p.handler.Leases(r.Lost, nil)
 	}
-	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", presented.Capacity, "pipelines", len(presented.Pipelines), "hold", s.hold, "lease", s.lease)
+	p.log.InfoContext(ctx, "registered", "worker", s.worker, "capacity", presented.Capacity, "pipelines", len(presented.Pipelines), "hold", s.hold, "lease", s.lease, "store", r.Store)
 	p.cfg.Opened(r)
 	return s
 }

@@ -168,8 +168,9 @@ func TestAnOutboxMustBeTheWorkersOwn(t *testing.T) {
 	}
 }
 
-// The server has lost its database, and with it the run whose result the worker
-// has. The result is kept, and reaches the server that knows the run in the end.
+// The worker is shown another server, with a run of the same name that has ended
+// and for which the result of the worker's would be a late one. The result is kept,
+// and reaches the server that it is for in the end.
 func TestAResultOfAnotherServersIsKept(t *testing.T) {
 	t.Parallel()
 	s, other := newSite(t), newSite(t)
@@ -187,6 +188,11 @@ func TestAResultOfAnotherServersIsKept(t *testing.T) {
 	w.kill()
 
 	other.server()
+	before := other.worker("w")
+	other.submit(api.Submit{Cookie: run.Cookie, Pipeline: "give", Variables: []byte(`{"value":1}`)})
+	other.ended(run.Cookie, api.StateSucceeded)
+	before.signal(syscall.SIGTERM)
+	before.ends()
 	lost := other.worker("w", outbox)
 	unknown := filepath.Join(box, "results.unknown")
 	lost.says(`"file":"` + unknown + `"`)
@@ -195,6 +201,9 @@ func TestAResultOfAnotherServersIsKept(t *testing.T) {
 	}
 	lost.signal(syscall.SIGTERM)
 	lost.ends()
+	if got := other.ended(run.Cookie, api.StateSucceeded); string(got.Result) != "1" || len(got.LateResults) > 0 {
+		t.Errorf("the other server's run has the result %s, and the late ones %+v, want its own and none", got.Result, got.LateResults)
+	}
 
 	raw, err := os.ReadFile(unknown)
 	if err != nil {
@@ -215,4 +224,28 @@ func TestAResultOfAnotherServersIsKept(t *testing.T) {
 	if got := s.ended(run.Cookie, api.StateSucceeded); string(got.Result) != "200" {
 		t.Errorf("ended with %s, want 200", got.Result)
 	}
+}
+
+// A server's database is replaced by another while the worker has a run of it in
+// hand, whose result is being posted when the server is back: that takes it for
+// none of its own.
+func TestAResultOfALostDatabaseIsKept(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	server := s.server()
+	box := t.TempDir()
+	w := s.worker("w", "--outbox-dir="+box)
+	g := newGate(t)
+	run := s.submit(api.Submit{Pipeline: "hang", Variables: g.variables("1")})
+	g.waits(t, 1)
+	server.kill()
+	g.letGo()
+	w.says(`"msg":"result is kept"`)
+	s.forget()
+	s.server()
+	s.submit(api.Submit{Cookie: run.Cookie, Pipeline: "give", Variables: []byte(`{"value":1}`)})
+	if got := s.ended(run.Cookie, api.StateSucceeded); string(got.Result) != "1" || len(got.LateResults) > 0 {
+		t.Errorf("the new run has the result %s, and the late ones %+v, want its own and none", got.Result, got.LateResults)
+	}
+	w.says(`"file":"` + filepath.Join(box, "results.unknown") + `"`)
 }

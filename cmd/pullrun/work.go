@@ -147,7 +147,7 @@ func (w *workplace) opened(r api.Registered) {
 	if slices.Contains(r.OTLP, api.SignalLogs) {
 		w.exportLog(to)
 	}
-	w.manager.Takes(r.Limits.ResultBytes)
+	w.manager.Registered(r)
 	w.manager.Resume()
 	w.service.look()
 }

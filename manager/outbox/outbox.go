@@ -48,6 +48,7 @@ type Entry struct {
 type Key struct {
 	Cookie string `json:"cookie"`
 	Fence  int64  `json:"fence"`
+	Store  string `json:"store,omitempty"` // empty as of the result
 }
 
 // Config says where an outbox is and how much it takes.
@@ -148,7 +149,7 @@ func (o *Outbox) Put(e Entry) error {
 }
 
 // Key names the entry.
-func (e Entry) Key() Key { return Key{e.Result.Cookie, e.Result.Fence} }
+func (e Entry) Key() Key { return Key{e.Result.Cookie, e.Result.Fence, e.Result.Store} }
 
 // Judged drops entries that need not be sent any more. It does not wait for the
 // disk: after a power cut some may be there again, and are sent once more.

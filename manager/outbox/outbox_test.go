@@ -298,3 +298,26 @@ func TestTheDirectoryMustBeUsable(t *testing.T) {
 		t.Errorf("Open() of a file = %v, want an error of the path that names the setting", err)
 	}
 }
+
+// Two databases may have given runs with the same cookie and fence.
+func TestEntriesOfTwoDatabasesAreTwo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := open(t, dir)
+	of := func(store, result string) outbox.Entry {
+		e := entry("a", result)
+		e.Result.Store = store
+		return e
+	}
+	put(t, o, of("", `0`), of("one", `1`), of("two", `2`))
+	o.Judged(key("a"), outbox.Key{Cookie: "a", Fence: 1, Store: "two"})
+	for range 2 {
+		if got := o.Entries(); len(got) != 1 || got[0].Result.Store != "one" || string(got[0].Result.Result) != "1" {
+			t.Errorf("%+v wait, want the first's", got)
+		}
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+		o = open(t, dir)
+	}
+}
