@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // LoadOptions say what [Load] reads.
@@ -150,6 +151,9 @@ type source struct {
 func (l *loader) dir(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
+		if info, found := os.Stat(dir); found == nil && !info.IsDir() { // OpenRoot's error is of no kind
+			err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+		}
 		return fmt.Errorf("open pipelines: %w", err)
 	}
 	defer root.Close()

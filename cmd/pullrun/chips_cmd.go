@@ -22,7 +22,7 @@ func newChips(t terminal) *cobra.Command {
 and gives, and an example.`,
 		Example: `  pullrun chips
   pullrun chips http.get`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

@@ -97,7 +97,7 @@ func (r role) validate(t terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   r.name + " [FILE]",
 		Short: "Check the settings of a " + r.name,
-		Args:  cobra.MaximumNArgs(1),
+		Args:  atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file = slices.Concat(args, []string{file})[0]
 			if _, err := r.load(configs.LoadOptions{File: file, Search: r.search(), Flags: cmd.Flags()}); err != nil {

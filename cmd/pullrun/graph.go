@@ -22,7 +22,7 @@ The drawing is written in the language of Mermaid, which GitHub and many editors
 show inside Markdown, or of Graphviz.`,
 		Example: `  pullrun graph url_check examples
   pullrun graph url_check examples --format dot | dot -Tsvg > url_check.svg`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeast("a pipeline"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if format != "mermaid" && format != "dot" {
 				return usageError(fmt.Errorf("--format must be mermaid or dot, got %q", format))

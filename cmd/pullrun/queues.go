@@ -24,7 +24,7 @@ would be busy if there were enough of them. OLDEST is how long the longest
 waiting of the queued runs has waited.`,
 		Example: `  pullrun queues
   pullrun queues default --output json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

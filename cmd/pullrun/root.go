@@ -131,14 +131,26 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 // usageError marks an error as one of the command line.
 func usageError(err error) error { return withCode(exitUsage, err) }
 
-// exactly wants n arguments, and says which ones when they are not there.
+// exactly wants these arguments, and says which ones when they are not there.
 func exactly(names ...string) cobra.PositionalArgs {
+	return cobra.MatchAll(atLeast(names...), atMost(len(names)))
+}
+
+// atLeast wants these arguments, and takes more.
+func atLeast(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(names):
+		if len(args) < len(names) {
 			return usageError(fmt.Errorf("%s wants %s; see %q", cmd.CommandPath(), strings.Join(names[len(args):], " and "), cmd.CommandPath()+" --help"))
-		case len(args) > len(names):
-			return usageError(fmt.Errorf("%s does not know what to do with %q; see %q", cmd.CommandPath(), args[len(names)], cmd.CommandPath()+" --help"))
+		}
+		return nil
+	}
+}
+
+// atMost takes up to n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError(fmt.Errorf("%s does not know what to do with %q; see %q", cmd.CommandPath(), args[n], cmd.CommandPath()+" --help"))
 		}
 		return nil
 	}

@@ -26,7 +26,7 @@ The variables count as written by the pipeline's author: var() renders templates
 in them, which it never does for a run that came from a server. What the chips
 reasonchip.streams.* read and write are the standard streams of this command,
 where --output json leaves standard output to the result.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeast("a pipeline"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

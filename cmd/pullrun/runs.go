@@ -27,7 +27,7 @@ func newRuns(t terminal) *cobra.Command {
   pullrun runs 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11
   pullrun runs --tag team=billing --output json
   pullrun runs --submitter nightly --since 24h --until 2h`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(o.output); err != nil {
 				return err

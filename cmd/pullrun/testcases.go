@@ -39,12 +39,7 @@ A case runs the pipelines of its DIR, or those that it brings along under
 no answer fails the case.
 
 The exit code is 1 when a case fails, and 2 when a case or a pipeline is wrong.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return exactly("a directory")(cmd, args)
-			}
-			return nil
-		},
+		Args: atLeast("a directory"),
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

@@ -23,12 +23,7 @@ wrong parameters. The exit code is 2 when there is an error.
 What a worker's settings forbid (chips.allow, chips.deny, code, process.allow) is
 told with --config, which names its settings file; the worker itself tells it when
 it starts.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return exactly("a directory")(cmd, args)
-			}
-			return nil
-		},
+		Args: atLeast("a directory"),
 		RunE: func(_ *cobra.Command, dirs []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
