@@ -23,7 +23,7 @@ import (
 // types are the hand-written types of the contract's objects. Objects that
 // stand inside another are compared where they stand.
 var types = map[string]any{
-	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "Event": api.Event{}, "Events": api.Events{}, "EventList": api.EventList{}, "EventsTaken": api.EventsTaken{}, "LogLine": api.LogLine{}, "Progress": api.Progress{}, "TaskInHand": api.TaskInHand{}, "Heartbeat": api.Heartbeat{},
+	"Beat": api.Beat{}, "Cancel": api.Cancel{}, "CancelRuns": api.CancelRuns{}, "CancelRunsResult": api.CancelRunsResult{}, "Cancelled": api.Cancelled{}, "Event": api.Event{}, "Events": api.Events{}, "EventList": api.EventList{}, "EventsTaken": api.EventsTaken{}, "LogLine": api.LogLine{}, "Progress": api.Progress{}, "TaskInHand": api.TaskInHand{}, "Heartbeat": api.Heartbeat{},
 	"Held": api.Held{}, "Packet": api.Packet{}, "Packets": api.Packets{}, "PipelineInfo": api.PipelineInfo{}, "Poll": api.Poll{},
 	"Attempt": api.Attempt{}, "AuditEntry": api.AuditEntry{}, "AuditList": api.AuditList{},
 	"Requeue": api.Requeue{}, "RequeueResult": api.RequeueResult{}, "Requeued": api.Requeued{}, "Waiting": api.Waiting{}, "Concurrency": api.Concurrency{}, "Retry": api.Retry{}, "Problem": api.Error{}, "QueueList": api.QueueList{}, "QueueStats": api.QueueStats{}, "Register": api.Register{},
@@ -32,7 +32,7 @@ var types = map[string]any{
 	"Verdict": api.Verdict{}, "Verdicts": api.Verdicts{}, "Worker": api.Worker{}, "WorkerList": api.WorkerList{},
 	"NewToken": api.NewToken{}, "Token": api.Token{}, "IssuedToken": api.IssuedToken{}, "TokenList": api.TokenList{}, "NewCredential": api.NewCredential{}, "Enrolled": api.Enrolled{},
 	// Not objects: what fields are made of.
-	"AuditAction": api.AuditAction(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Digest": "", "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
+	"AuditAction": api.AuditAction(""), "CancelState": api.CancelState(""), "RequeueState": api.RequeueState(""), "Outcome": api.Outcome(""), "WaitingReason": api.WaitingReason(""), "RetryCode": api.RetryCode(""), "ConcurrencyPolicy": api.ConcurrencyPolicy(""), "Cookie": "", "Delivery": api.Delivery(""), "Digest": "", "Holding": []api.Held{}, "Labels": map[string]string{}, "Name": "", "Pipeline": "",
 	"Ping": api.Ping{}, "TokenID": "", "StoreID": "", "Scope": api.Scope(""), "TokenKind": api.TokenKind(""), "ResultCode": api.RC(""), "Signal": api.Signal(""), "Stop": api.Stop(""), "State": api.State(""),
 }
 
@@ -308,6 +308,12 @@ func TestLimitsAreTheContracts(t *testing.T) {
 	}
 	for s, ok := range map[string]bool{"a.b": true, "A": false, a(api.MaxNameBytes + 1): false} {
 		row("requeue of submitter "+s, ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Submitter: s})
+	}
+	for n, ok := range map[int]bool{0: false, 1: true, 4: true, 5: false} {
+		row(fmt.Sprintf("cancel of %d states", n), ok, api.CancelRuns{States: slices.Repeat([]api.CancelState{api.CancelQueued}, n)})
+	}
+	for s, ok := range map[api.CancelState]bool{api.CancelScheduled: true, api.CancelOffered: true, api.CancelRunning: true, "FAILED": false} {
+		row("cancel of "+string(s), ok, api.CancelRuns{States: []api.CancelState{s}})
 	}
 	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
 		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})

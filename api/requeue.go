@@ -1,14 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"fmt"
-	"maps"
-	"reflect"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Requeue asks for runs that ended without success to be run again: the
 // newest that are in one of the states, have all else that is given, and have
@@ -51,54 +43,20 @@ func (r Requeue) Validate() error {
 			c.add(at("states", i, ""), quote(string(s))+" must be FAILED, CANCELLED, TIMED_OUT or DEAD")
 		}
 	}
-	if r.Pipeline != "" {
-		c.pipeline("pipeline", r.Pipeline)
-	}
-	if r.Queue != "" {
-		c.name("queue", r.Queue)
-	}
-	if r.Worker != "" {
-		c.name("worker", r.Worker)
-	}
-	if r.Submitter != "" {
-		c.name("submitter", r.Submitter)
-	}
-	if !Ordered(r.Since, r.Until) {
-		c.add("until", "must be later than since")
-	}
-	c.labels("tags", r.Tags)
-	c.between("limit", int64(r.Limit), 0, MaxListed)
+	c.selection(r.Selection())
 	return c.err()
 }
 
-// UnmarshalJSON refuses fields that this version does not know, as no other body
-// does: without a filter that was asked for, more runs would be requeued.
-func (r *Requeue) UnmarshalJSON(raw []byte) error {
-	type body Requeue
-	if err := json.Unmarshal(raw, (*body)(r)); err != nil {
-		return err
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return err
-	}
-	var known []string
-	for f := range reflect.TypeFor[Requeue]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		known = append(known, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
-			return fmt.Errorf("%s: is no field of this body, whose fields are %s", strings.Trim(quote(name), `"`), strings.Join(known, ", "))
-		}
-	}
-	return nil
+// Selection is which runs, other than by state.
+func (r Requeue) Selection() Selection {
+	return Selection{Pipeline: r.Pipeline, Queue: r.Queue, Worker: r.Worker, Submitter: r.Submitter,
+		Since: r.Since, Until: r.Until, Tags: r.Tags, Limit: r.Limit}
 }
 
-// Ordered reports whether there is any time from since on and before until, of
-// which zero is no limit.
-func Ordered(since, until time.Time) bool {
-	return until.IsZero() || since.Before(until)
+// UnmarshalJSON refuses fields that this version does not know.
+func (r *Requeue) UnmarshalJSON(raw []byte) error {
+	type body Requeue
+	return strict(raw, (*body)(r))
 }
 
 // A RequeueResult says what was, or would be, requeued.

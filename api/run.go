@@ -194,18 +194,6 @@ type RunList struct {
 	Next string `json:"next,omitempty"` // cursor of the following page
 }
 
-// A Cancel asks for a run to be stopped.
-type Cancel struct {
-	Reason string `json:"reason,omitempty"`
-}
-
-// Validate reports everything that is wrong with the request.
-func (c Cancel) Validate() error {
-	var found check
-	found.text("reason", c.Reason)
-	return found.err()
-}
-
 // A SubmitBatch carries many submits in one call.
 type SubmitBatch struct {
 	Runs []Submit `json:"runs"`

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,4 +159,64 @@ func TestCancelEndsInAnyCase(t *testing.T) {
 			w.t.Errorf("poll = %v, want the next run in the slot", got)
 		}
 	})
+}
+
+// Many runs are cancelled by a filter, and none of them twice.
+func TestCancelMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	began, later := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	w.submit(api.Submit{Cookie: "running"})
+	lease := wk.take()
+	for _, cookie := range []string{"a", "b", "c"} {
+		w.submit(api.Submit{Cookie: cookie, Tags: map[string]string{"t": cookie}})
+	}
+	w.submit(api.Submit{Cookie: "later", NotBefore: &later})
+	w.submit(api.Submit{Cookie: "other", Pipeline: "p2"})
+	waiting, all := []api.CancelState{api.CancelQueued, api.CancelScheduled}, []api.CancelState{api.CancelQueued, api.CancelScheduled, api.CancelOffered, api.CancelRunning}
+	for _, step := range []struct {
+		name string
+		in   api.CancelRuns
+		want string
+		more bool
+	}{
+		{"a dry run does nothing", api.CancelRuns{States: all, DryRun: true}, "other QUEUED, later SCHEDULED, c QUEUED, b QUEUED, a QUEUED, running RUNNING", false},
+		{"only what has a tag", api.CancelRuns{States: waiting, Tags: map[string]string{"t": "a"}}, "a CANCELLED", false},
+		{"only what somebody submitted", api.CancelRuns{States: waiting, Submitter: "nobody"}, "", false},
+		{"only what was submitted until a time", api.CancelRuns{States: waiting, Until: began}, "", false},
+		{"only what a worker has", api.CancelRuns{States: all, Worker: "v"}, "", false},
+		{"the newest of a pipeline", api.CancelRuns{States: waiting, Pipeline: "p", Limit: 2, Reason: "enough"}, "later CANCELLED, c CANCELLED", true},
+		{"what runs is to be stopped", api.CancelRuns{States: []api.CancelState{api.CancelRunning}, Worker: "w"}, "running RUNNING", false},
+		{"what is to be stopped is not told again", api.CancelRuns{States: all}, "other CANCELLED, b CANCELLED", false},
+		{"nothing is left", api.CancelRuns{States: all}, "", false},
+	} {
+		out := into[api.CancelRunsResult](t, w.want(http.StatusOK, "POST", "/v1/runs/cancel", step.in))
+		list := []string{}
+		for _, one := range out.Cancelled {
+			if one.Problem != nil {
+				t.Errorf("%s: %s: %+v", step.name, one.Cookie, one.Problem)
+			}
+			list = append(list, one.Cookie+" "+string(one.State))
+		}
+		if got := strings.Join(list, ", "); got != step.want || out.More != step.more {
+			t.Errorf("%s: cancelled %q, more: %t, want %q, %t", step.name, got, out.More, step.want, step.more)
+		}
+	}
+	if run := w.get("c"); run.Error != `cancelled by "anybody": enough` {
+		t.Errorf("the run says %q, want who cancelled it and why", run.Error)
+	}
+	if got := wk.poll(lease); len(got) != 1 || got[0].PacketType != api.PacketCancel {
+		t.Errorf("poll = %+v, want a CANCEL", got)
+	}
+	for name, body := range map[string]string{
+		"states: ":  `{}`,
+		"must be ":  `{"states": ["FAILED"]}`,
+		"pipelin: ": `{"states": ["QUEUED"], "pipelin": "x"}`,
+		"reason: ":  `{"states": ["QUEUED"], "reason": "` + strings.Repeat("x", 256) + `"}`,
+	} {
+		if a := w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/cancel", body); !strings.Contains(a.body, name) {
+			t.Errorf("the answer is %s, want %q in it", a.body, name)
+		}
+	}
 }

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -66,10 +64,13 @@ func (s *Server) requeueRuns(w http.ResponseWriter, r *http.Request) error {
 	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
-	old, more, err := s.requeueable(r.Context(), in)
+	f := filter(in.Selection())
+	f.Latest = true
+	old, more, err := selected(r.Context(), s.store, f, in.States, in.Limit)
 	if err != nil {
 		return err
 	}
+	slices.Reverse(old) // the oldest are run first
 	out := api.RequeueResult{Requeued: []api.Requeued{}, More: more}
 	for i := range old {
 		one := api.Requeued{From: old[i].Cookie, Cookie: store.RequeuedCookie(old[i].Cookie)}
@@ -82,21 +83,4 @@ func (s *Server) requeueRuns(w http.ResponseWriter, r *http.Request) error {
 		out.Requeued = append(out.Requeued, one)
 	}
 	return reply(w, http.StatusOK, out)
-}
-
-// requeueable lists the newest runs that a request is about, the oldest of them
-// first.
-func (s *Server) requeueable(ctx context.Context, in api.Requeue) (_ []store.Run, more bool, _ error) {
-	f := store.Filter{Pipeline: in.Pipeline, Queue: in.Queue, Worker: in.Worker, Submitter: in.Submitter,
-		Since: in.Since, Until: in.Until, Tags: in.Tags, Latest: true}
-	for _, name := range in.States {
-		state, err := store.ParseState(string(name))
-		if err != nil {
-			return nil, false, err
-		}
-		f.States = append(f.States, state)
-	}
-	runs, next, err := s.store.List(ctx, f, 0, cmp.Or(in.Limit, defaultListed))
-	slices.Reverse(runs)
-	return runs, next > 0, err
 }

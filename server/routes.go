@@ -33,6 +33,7 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/runs/batch", ScopeSubmit, false, s.submitBatch},
 		{"GET", "/v1/runs/:cookie", ScopeRead, true, s.getRun},
 		{"POST", "/v1/runs/:cookie/cancel", ScopeSubmit, false, s.cancelRun},
+		{"POST", "/v1/runs/cancel", ScopeSubmit, false, s.cancelRuns},
 		{"POST", "/v1/runs/:cookie/requeue", ScopeSubmit, false, s.requeueRun},
 		{"POST", "/v1/runs/requeue", ScopeSubmit, false, s.requeueRuns},
 		{"GET", "/v1/audit", ScopeAdmin, false, s.listAudit},

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -231,39 +230,6 @@ func preferredWait(r *http.Request, most int) (time.Duration, error) {
 		}
 	}
 	return 0, nil
-}
-
-func (s *Server) cancelRun(w http.ResponseWriter, r *http.Request) error {
-	id, err := cookie(r)
-	if err != nil {
-		return err
-	}
-	var in api.Cancel
-	if r.ContentLength != 0 {
-		if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
-			return err
-		}
-	}
-	run, moved, err := s.store.Cancel(r.Context(), s.store.Now(), id, caller(r).Name, in.Reason)
-	if err != nil {
-		return err
-	}
-	s.moved(moved)
-	if run.State.Terminal() && len(moved) == 0 { // it had ended before
-		if run, err = s.store.Get(r.Context(), id); err != nil { // with its result
-			return err
-		}
-		view, err := s.viewWhole(r.Context(), run)
-		if err != nil {
-			return err
-		}
-		return reply(w, http.StatusOK, view)
-	}
-	s.log.InfoContext(r.Context(), "run is to be cancelled", "cookie", id, "by", caller(r).Name, "reason", cmp.Or(in.Reason, "none is given"))
-	if run.State.Terminal() {
-		return reply(w, http.StatusOK, s.viewRun(run))
-	}
-	return reply(w, http.StatusAccepted, s.viewRun(run))
 }
 
 const defaultListed = 50

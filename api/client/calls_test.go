@@ -52,6 +52,11 @@ func TestCalls(t *testing.T) {
 			out, err := c.Cancel(ctx, "c", "why")
 			return out.State == api.StateSucceeded, err
 		}, answer(202, ended), "POST /base/v1/runs/c/cancel", `{"reason":"why"}`},
+		{"cancel many", func(ctx context.Context, c *client.Client) (any, error) {
+			out, err := c.CancelAll(ctx, api.CancelRuns{States: []api.CancelState{api.CancelQueued}, Queue: "q", Reason: "why", Until: time.Unix(0, 0).UTC(), DryRun: true})
+			return len(out.Cancelled) == 1 && out.More, err
+		}, answer(200, api.CancelRunsResult{Cancelled: []api.Cancelled{{Cookie: "a", State: api.StateQueued}}, More: true}),
+			"POST /base/v1/runs/cancel", `{"states":["QUEUED"],"queue":"q","until":"1970-01-01T00:00:00Z","reason":"why","dry_run":true}`},
 		{"requeue", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Requeue(ctx, "c")
 			return out.Cookie == ended.Cookie, err

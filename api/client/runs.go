@@ -167,21 +167,6 @@ func timestamp(at time.Time) string {
 	return at.UTC().Format(time.RFC3339Nano)
 }
 
-// Cancel asks for a run to be stopped and returns it as it then is: ended, or
-// with CancelRequestedAt set.
-func (c *Client) Cancel(ctx context.Context, cookie, reason string) (api.Run, error) {
-	var out api.Run
-	if !api.ValidCookie(cookie) {
-		return out, api.Errorf(api.CodeInvalidRequest, "cancel run %q: this is no cookie", cookie)
-	}
-	err := c.do(ctx, c.quick, call{method: http.MethodPost, path: "/v1/runs/" + cookie + "/cancel",
-		body: api.Cancel{Reason: reason}, answer: into(&out, about(cookie))})
-	if err != nil {
-		return out, errorf(err, "cancel run %q", cookie)
-	}
-	return out, nil
-}
-
 // Workers lists the workers with a live session.
 func (c *Client) Workers(ctx context.Context) ([]api.Worker, error) {
 	var out api.WorkerList

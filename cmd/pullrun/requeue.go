@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,29 +24,16 @@ again is the same new run.`,
   pullrun runs requeue --state DEAD --pipeline url_check --since 24h --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	f := c.Flags()
-	f.StringSliceVar(&o.states, "state", nil, "runs in this `state`; may be repeated")
-	f.StringVar(&o.filter.Pipeline, "pipeline", "", "only runs of this `pipeline`")
-	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
-	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` had")
-	f.StringVar(&o.filter.Submitter, "submitter", "", "only runs that this `token` submitted, by its name")
-	o.period.flags(f)
-	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
-	limitFlag(c, &o.filter.Limit, 50, "runs")
-	f.BoolVar(&o.filter.DryRun, "dry-run", false, "say what would be requeued, and do nothing")
+	o.flags(c, "requeued")
+	limitFlag(c, &o.Limit, 50, "runs")
 	outputFlag(c, &o.output)
-	configs.Flags[configs.Client](f)
+	configs.Flags[configs.Client](c.Flags())
 	return c
 }
 
-// requeueFilter are the flags that select runs.
-var requeueFilter = []string{"state", "pipeline", "queue", "worker", "submitter", "since", "until", "tag", "limit", "dry-run"}
-
 type requeueOptions struct {
 	terminal
-	filter api.Requeue
-	period period
-	states []string
+	selection
 	output string
 }
 
@@ -58,11 +44,10 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 	switch {
 	case len(cookies) == 0 && len(o.states) == 0:
 		return usageError(errors.New("requeue wants cookies, or a --state"))
-	case len(cookies) > 0 && slices.ContainsFunc(requeueFilter, cmd.Flags().Changed):
+	case len(cookies) > 0 && o.given(cmd):
 		return usageError(errors.New("requeue takes either cookies or --state and what goes with it"))
 	}
-	var err error
-	if o.filter.Since, o.filter.Until, err = o.period.times(); err != nil {
+	if err := o.times(); err != nil {
 		return err
 	}
 	r, err := connect(o.terminal, cmd)
@@ -73,13 +58,15 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 	if len(cookies) > 0 {
 		return o.named(cmd, r, cookies)
 	}
+	in := api.Requeue{Pipeline: o.Pipeline, Queue: o.Queue, Worker: o.Worker, Submitter: o.Submitter,
+		Since: o.Since, Until: o.Until, Tags: o.Tags, Limit: o.Limit, DryRun: o.dryRun}
 	for _, s := range o.states {
-		o.filter.States = append(o.filter.States, api.RequeueState(strings.ToUpper(s)))
+		in.States = append(in.States, api.RequeueState(strings.ToUpper(s)))
 	}
-	if err := o.filter.Validate(); err != nil {
+	if err := in.Validate(); err != nil {
 		return err
 	}
-	out, err := r.client.RequeueAll(cmd.Context(), o.filter)
+	out, err := r.client.RequeueAll(cmd.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -115,7 +102,7 @@ func (o *requeueOptions) show(out api.RequeueResult) error {
 		switch {
 		case len(out.Requeued) == 0 && len(o.states) > 0:
 			fmt.Fprintln(o.err, "there is nothing to requeue")
-		case o.filter.DryRun:
+		case o.dryRun:
 			fmt.Fprintf(o.err, "%s would be requeued\n", counted(len(out.Requeued), "run"))
 		case out.More:
 			fmt.Fprintln(o.err, "there are more: repeat the command")

@@ -9,11 +9,17 @@ import (
 // one that a worker has ends when the worker says so, or without it after a
 // while. Cancelling again, or too late, changes nothing and is no error.
 func (s *Store) Cancel(ctx context.Context, now time.Time, cookie, by, reason string) (Run, []Moved, error) {
+	return s.BeginCancel(ctx, now, cookie, by, reason)()
+}
+
+// BeginCancel gives a cancellation its turn and returns what waits for its answer,
+// once, as BeginSubmit does for a submit.
+func (s *Store) BeginCancel(ctx context.Context, now time.Time, cookie, by, reason string) func() (Run, []Moved, error) {
 	type outcome struct {
 		run   Run
 		moved []Moved
 	}
-	out, err := write(ctx, s.writer, now, func(t *tx) (outcome, error) {
+	answer := begin(ctx, s.writer, operation{now: now}, func(t *tx) (outcome, error) {
 		t.point("cancel")
 		r, found, err := t.run(`WHERE r.cookie = ?1`, cookie)
 		if err == nil && !found {
@@ -28,5 +34,8 @@ func (s *Store) Cancel(ctx context.Context, now time.Time, cookie, by, reason st
 		}
 		return outcome{run: r, moved: t.moved}, err
 	})
-	return out.run, out.moved, err
+	return func() (Run, []Moved, error) {
+		out, err := answer()
+		return out.run, out.moved, err
+	}
 }

@@ -84,6 +84,7 @@ type Filter struct {
 	Since     time.Time         // submitted then or later
 	Until     time.Time         // submitted before
 	Latest    bool              // not requeued
+	Wanted    bool              // not cancelled, nor to be
 }
 
 // List returns up to limit runs that f selects, the newest first, without
@@ -201,6 +202,9 @@ func (f Filter) part(states []State, first, before int64) *selection {
 	}
 	if f.Latest {
 		q.add(`r.requeued_as = ''`)
+	}
+	if f.Wanted {
+		q.add(`r.cancel_at = 0`)
 	}
 	q.times("r.submitted_at", f.Since, f.Until)
 	return q

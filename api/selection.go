@@ -1,0 +1,70 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Selection is what the calls that are about many runs select them by, besides
+// their states: the newest that have all that is given.
+type Selection struct {
+	Pipeline, Queue, Worker, Submitter string
+	Since, Until                       time.Time
+	Tags                               map[string]string
+	Limit                              int // 0 is 50
+}
+
+func (c *check) selection(s Selection) {
+	if s.Pipeline != "" {
+		c.pipeline("pipeline", s.Pipeline)
+	}
+	if s.Queue != "" {
+		c.name("queue", s.Queue)
+	}
+	if s.Worker != "" {
+		c.name("worker", s.Worker)
+	}
+	if s.Submitter != "" {
+		c.name("submitter", s.Submitter)
+	}
+	if !Ordered(s.Since, s.Until) {
+		c.add("until", "must be later than since")
+	}
+	c.labels("tags", s.Tags)
+	c.between("limit", int64(s.Limit), 0, MaxListed)
+}
+
+// Ordered reports whether there is any time from since on and before until, of
+// which zero is no limit.
+func Ordered(since, until time.Time) bool {
+	return until.IsZero() || since.Before(until)
+}
+
+// strict decodes a body that selects runs, and refuses fields that this version
+// does not know, as no other body does: without a filter that was asked for, more
+// runs would be selected.
+func strict[T any](raw []byte, v *T) error {
+	if err := json.Unmarshal(raw, v); err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	var known []string
+	for f := range reflect.TypeFor[T]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known = append(known, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+			return fmt.Errorf("%s: is no field of this body, whose fields are %s", strings.Trim(quote(name), `"`), strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
