@@ -173,7 +173,7 @@ func (m *mover) tell() bool {
 	if m.CancelAt.IsZero() || !m.CancelToldAt.IsZero() {
 		return false
 	}
-	m.CancelToldAt = later(m.now, m.CancelAt)
+	m.CancelToldAt = m.now
 	return true
 }
 
@@ -183,17 +183,8 @@ func (m *mover) heed() bool {
 		return false
 	}
 	m.tell()
-	m.CancelHeededAt = later(m.now, m.CancelToldAt)
+	m.CancelHeededAt = m.now
 	return true
-}
-
-// later is the later time. What happens to a run is in order, and its times are
-// so too, though two calls may have looked at the clock in another one.
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 func (m *mover) due() bool {

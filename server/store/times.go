@@ -5,8 +5,22 @@ import (
 	"time"
 )
 
-// clockSlack is more than servers' clocks and sequences are apart.
+// clockSlack is more than clocks are apart, and the order of runs from that of
+// their times.
 const clockSlack = time.Minute
+
+// notBefore is now, or when something has happened to the run last if that is
+// later: calls that are committed together have looked at the clock in another
+// order. A clock that was wrong and has been set back is not waited for.
+func (r *Run) notBefore(now time.Time) time.Time {
+	at := now
+	for _, past := range []time.Time{r.SubmittedAt, r.QueuedAt, r.OfferedAt, r.AcceptedAt, r.ClaimedAt, r.CancelAt, r.CancelToldAt, r.CancelHeededAt} {
+		if past.After(at) && past.Sub(now) < clockSlack {
+			at = past
+		}
+	}
+	return at
+}
 
 // between returns the numbers from which and before which there are all the runs
 // that were submitted between two times. Zero is no limit, of either kind.

@@ -63,7 +63,8 @@ func (t *tx) row(query string, dest []any, args ...any) (found bool, err error) 
 // line for one, free slots go on to those that wait. It reports whether anything
 // changed.
 func (t *tx) move(r *Run, e event) (_ bool, err error) {
-	after, ended, changed := next(*r, e, t.now, t.w.timing)
+	now := r.notBefore(t.now)
+	after, ended, changed := next(*r, e, now, t.w.timing)
 	if !changed {
 		return false, nil
 	}
@@ -92,7 +93,7 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 			bare.Stacktrace, bare.Result = "", nil
 		}
 		t.moved = append(t.moved, Moved{
-			From: r.State, To: after.State, At: t.now, Since: r.QueuedAt, Blocked: r.Blocked, Worker: r.Worker, Attempt: ended, Run: bare,
+			From: r.State, To: after.State, At: now, Since: r.QueuedAt, Blocked: r.Blocked, Worker: r.Worker, Attempt: ended, Run: bare,
 		})
 	}
 	*r = after
