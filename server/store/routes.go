@@ -216,6 +216,14 @@ func (rs *routes) wake(id, seq int64, since time.Time) {
 	}
 }
 
+// left notes that a run is not queued any more. The next of its line has waited for
+// less.
+func (rs *routes) left(id, seq int64) {
+	if r, ok := rs.byID[id]; ok && seq == r.next {
+		r.claimed(seq + 1)
+	}
+}
+
 // offering is what a worker has to offer.
 type offering struct {
 	worker    string

@@ -265,6 +265,41 @@ func TestAging(t *testing.T) {
 	}
 }
 
+// The wait of a run that has left its line without a worker does not count for the
+// next.
+func TestAgingBeginsAnewWithTheHead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		leave func(*world)
+	}{
+		{"it was cancelled", func(w *world) {
+			if _, _, err := w.Cancel(t.Context(), w.now, "gone", "ann", ""); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"it has waited too long", func(w *world) { w.sweep() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.aging = time.Minute
+			w.reopen()
+			high := func(n *store.NewRun) { n.Priority = 5 }
+			w.submit("gone", func(n *store.NewRun) { n.QueueTimeout = 10 * time.Minute })
+			w.submit("first", high)
+			w.register("w", 9, func(n *store.NewSession) { n.Lease = time.Hour })
+			claims(w, 1) // looks at both lines
+			w.beat("w", w.holding...)
+			w.now = w.now.Add(10 * time.Minute)
+			tt.leave(w)
+			w.submit("low")
+			w.submit("high", high)
+			wantDiff(t, "order", claims(w, 2), []string{"high", "low"})
+		})
+	}
+}
+
 // A run that comes back goes to the head of its queue, behind which others were
 // claimed meanwhile.
 func TestReturnedRunIsNext(t *testing.T) {

@@ -82,6 +82,8 @@ func (t *tx) move(r *Run, e event) (_ bool, err error) {
 	}
 	if after.State == Queued && !after.Blocked {
 		t.w.routes.wake(after.route, after.Seq, after.QueuedAt)
+	} else {
+		t.w.routes.left(after.route, after.Seq)
 	}
 	t.w.backlog.add(after.Queue, int(boolean(after.waits())-boolean(r.waits())))
 	// A run that is given a slot leaves the line too, but giveSlots goes on by itself.
