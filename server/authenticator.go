@@ -36,6 +36,7 @@ type authenticator struct {
 	// Guarded by mu.
 	settings map[[sha256.Size]byte]Token
 	issued   map[[sha256.Size]byte]remembered
+	forgot   int // how often tokens were forgotten that may have been revoked
 }
 
 // remembered is a token as the store had it.
@@ -97,13 +98,38 @@ func (a *authenticator) find(ctx context.Context, digest [sha256.Size]byte, issu
 	return r.Token, nil
 }
 
-// load reads a token from the store and remembers it.
+// load reads a token from the store and remembers it. If one was revoked meanwhile
+// it may have been this one, and it is read again.
 func (a *authenticator) load(ctx context.Context, digest [sha256.Size]byte) (remembered, error) {
+	for {
+		a.mu.RLock()
+		forgot := a.forgot
+		a.mu.RUnlock()
+		r, err := a.read(ctx, digest)
+		a.mu.Lock()
+		fresh := a.forgot == forgot
+		switch {
+		case err == errUnknownToken:
+			delete(a.issued, digest)
+		case err == nil && fresh:
+			if len(a.issued) >= maxTokens { // most have not been used for long
+				clear(a.issued)
+			}
+			a.issued[digest] = r
+		}
+		a.mu.Unlock()
+		if err != nil || fresh {
+			return r, err
+		}
+	}
+}
+
+// read reads a token from the store, and notes there that it is in use.
+func (a *authenticator) read(ctx context.Context, digest [sha256.Size]byte) (remembered, error) {
 	began := time.Now()
 	k, err := a.store.TokenByDigest(ctx, hex.EncodeToString(digest[:]))
 	if errors.Is(err, store.ErrNoToken) {
-		a.forget(func(d [sha256.Size]byte, _ Token) bool { return d == digest })
-		return remembered{}, errUnknownToken
+		err = errUnknownToken
 	}
 	if err != nil {
 		return remembered{}, err
@@ -118,21 +144,15 @@ func (a *authenticator) load(ctx context.Context, digest [sha256.Size]byte) (rem
 	for i, s := range k.Scopes {
 		scopes[i] = Scope(s)
 	}
-	r := remembered{Token{Name: k.Name, Digest: digest, Scopes: scopes, issued: &k}, began}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.issued) >= maxTokens { // most have not been used for long
-		clear(a.issued)
-	}
-	a.issued[digest] = r
-	return r, nil
+	return remembered{Token{Name: k.Name, Digest: digest, Scopes: scopes, issued: &k}, began}, nil
 }
 
-// forget drops what is remembered of the tokens that which picks, and returns
-// them.
+// forget drops what is remembered of the tokens that which picks, for they may
+// have been revoked, and returns them.
 func (a *authenticator) forget(which func([sha256.Size]byte, Token) bool) (gone []Token) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.forgot++
 	for digest, r := range a.issued {
 		if which(digest, r.Token) {
 			gone = append(gone, r.Token)

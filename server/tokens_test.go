@@ -325,6 +325,36 @@ func TestRevocationReachesEveryServer(t *testing.T) {
 	b.refused(api.CodeUnauthorized, "POST", "/v1/workers", api.Register{Name: "w", Capacity: 1}, shows(credential)...)
 }
 
+// A token that is revoked while a server looks it up is not remembered as it was.
+func TestRevocationDuringALookUp(t *testing.T) {
+	storetest.Only(t, storetest.Postgres)
+	t.Parallel()
+	a := newWorld(t, admin)
+	read, goOn := make(chan struct{}), make(chan struct{})
+	b := newWorld(t, admin, func(s *setup) {
+		s.store = a.setup.store
+		s.probe = func(point string) {
+			if point == "token.after" { // its use is noted when it has been read
+				close(read)
+				<-goOn
+			}
+		}
+	})
+	issued := a.issue(api.NewToken{Name: "t", Scopes: []api.Scope{api.ScopeRead}})
+	looksUp := b.hold(b.request(t.Context(), "GET", "/v1/queues", nil, shows(issued.Text)...))
+	<-read
+	a.want(http.StatusNoContent, "DELETE", "/v1/tokens/"+issued.Token.ID, nil)
+	for _, cookie := range []string{"first", "second"} { // what b hears of these it hears later
+		a.submit(api.Submit{Cookie: cookie})
+		s := b.follow(t, cookie, "")
+		a.cancel(cookie)
+		s.last()
+	}
+	close(goOn)
+	looksUp.await()
+	b.refused(api.CodeUnauthorized, "GET", "/v1/queues", nil, shows(issued.Text)...)
+}
+
 // What is remembered of a token that was revoked behind the server's back is
 // forgotten in less than a hold.
 func TestRevocationThatNothingTellsOf(t *testing.T) {

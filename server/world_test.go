@@ -32,7 +32,8 @@ type setup struct {
 	secret []string          // that no answer and no log line may hold
 	pipes  *faultproxy.Pipes // in the place of TCP
 
-	maxQueued int // of the store
+	maxQueued int          // of the store
+	probe     func(string) // of the store as well; nil is none
 }
 
 // A world is a running server with its store, and a client that holds every
@@ -308,6 +309,9 @@ func (w *world) eventually(what string, done func() bool) {
 
 // probe counts the polls that have looked at the store.
 func (w *world) probe(point string) {
+	if w.setup.probe != nil {
+		w.setup.probe(point)
+	}
 	if point == "poll.after" {
 		w.looks.Add(1)
 	}
