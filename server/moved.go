@@ -10,15 +10,18 @@ import (
 	"github.com/pullrun/pullrun/server/store"
 )
 
-// lastTimeout is how long the store may take to say where a run was.
+// lastTimeout is how long the store may take to say where runs were that have moved
+// together. Others wait meanwhile.
 const lastTimeout = time.Second
 
 // moved acts on what has happened to runs: it wakes who waits for it, and
 // writes the spans that the move has completed. Each move is reported once.
 func (s *Server) moved(moves []store.Moved) {
+	within, cancel := context.WithTimeout(context.Background(), lastTimeout)
+	defer cancel()
 	for i := range moves {
 		m := &moves[i]
-		s.writeSpans(m)
+		s.writeSpans(within, m)
 		s.count(m)
 		if s.log.Enabled(context.Background(), slog.LevelDebug) {
 			s.log.DebugContext(traceOf(m), "run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
@@ -44,7 +47,7 @@ func traceOf(m *store.Moved) context.Context {
 
 // writeSpans writes the queue, lease and RUN spans from the times that the
 // store keeps, so that a server that restarts in between loses none.
-func (s *Server) writeSpans(m *store.Moved) {
+func (s *Server) writeSpans(ctx context.Context, m *store.Moved) {
 	if !otel.Enabled() {
 		return
 	}
@@ -64,7 +67,7 @@ func (s *Server) writeSpans(m *store.Moved) {
 		span.WriteLease(lease, run, attempt, end)
 		process := lease
 		process.Self = span.Carrier{TraceParent: a.Span}
-		span.WriteTombstone(process, run, attempt, end, func() span.Last { return s.last(m) })
+		span.WriteTombstone(process, run, attempt, end, func() span.Last { return s.last(ctx, m) })
 	}
 	if m.To.Terminal() {
 		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
@@ -100,9 +103,7 @@ func writeWait(m *store.Moved, send span.Carrier, run span.Run) {
 
 // last is where the worker of an attempt that has ended last said that the run
 // was.
-func (s *Server) last(m *store.Moved) span.Last {
-	ctx, cancel := context.WithTimeout(context.Background(), lastTimeout)
-	defer cancel()
+func (s *Server) last(ctx context.Context, m *store.Moved) span.Last {
 	activity, err := s.store.Activity(ctx, m.Run.Cookie)
 	p := progressOf(activity)
 	if err != nil || p == nil || activity.Fence != m.Attempt.Fence {

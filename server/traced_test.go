@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -8,10 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/otel"
 	"github.com/pullrun/pullrun/otel/oteltest"
 	"github.com/pullrun/pullrun/server"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // process makes the context that a worker has for an attempt at a run.
@@ -114,6 +119,44 @@ func TestAnAbandonedAttemptHasATombstone(t *testing.T) {
 	}
 	if want := []string{"process default", "lease_abandoned", "the worker did not answer in time"}; !slices.Equal(got, want) {
 		t.Errorf("the attempt's span is %q, want %q:\n%s", got, want, oteltest.Tree(all))
+	}
+}
+
+// A worker that registers anew is answered in time, however many of its runs are
+// lost and although the store does not say where they were.
+func TestTombstonesHoldNobodyUp(t *testing.T) {
+	storetest.Only(t, storetest.Postgres)
+	finish := oteltest.Record(t, "server")
+	w := newWorld(t)
+	const runs = 40 // a second for each would be longer than a call may take
+	wk := w.register("w", runs)
+	for i := range runs {
+		w.submit(api.Submit{Cookie: fmt.Sprint("r", i)})
+	}
+	var leases []api.Held
+	for i, p := range wk.poll() {
+		lease := held(p)
+		lease.TraceParent = process(p, fmt.Sprintf("%016x", i+1))
+		leases = append(leases, lease)
+	}
+	wk.poll(leases...)
+	c, err := pgx.Connect(t.Context(), w.setup.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(t.Context(), `BEGIN; LOCK TABLE activity`); err != nil {
+		t.Fatal(err)
+	}
+	w.register("w", runs)
+	tombs := 0
+	for _, s := range finish() {
+		if s.Attributes["error.type"] == "lease_expired" && s.Name == "process default" {
+			tombs++
+		}
+	}
+	if tombs != runs {
+		t.Errorf("%d attempts have tombstones, want %d", tombs, runs)
 	}
 }
 
