@@ -55,3 +55,20 @@ func TestSessionIsDurable(t *testing.T) {
 		t.Errorf("synchronous_commit is %q, %v, want on", commit, err)
 	}
 }
+
+// A connection to a server that only reads any more, as one does that has become a
+// standby, is given up for a new one.
+func TestConnectionThatOnlyReads(t *testing.T) {
+	storetest.Only(t, storetest.Postgres)
+	t.Parallel()
+	s, _ := openTest(t, Options{})
+	_, err := write(t.Context(), s.writer, scriptStart, func(t *tx) (struct{}, error) {
+		return struct{}{}, t.exec(`SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, created, err := s.Submit(t.Context(), scriptStart, newRun("a")); err != nil || !created {
+		t.Errorf("Submit() = %v, %v, want it recorded through another connection", created, err)
+	}
+}

@@ -189,8 +189,12 @@ func (c *pgConn) send(last func(*pgx.Batch)) error {
 	return c.lost(c.conn.SendBatch(ctx, &b).Close())
 }
 
-// lost marks an error that has ended the connection.
+// lost marks an error that has ended the connection. One to a server that has
+// become a standby, and so only reads, is of no use any more.
 func (c *pgConn) lost(err error) error {
+	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code == "25006" {
+		_ = c.close() // err says more
+	}
 	if err != nil && c.conn.IsClosed() {
 		return &lostError{err}
 	}

@@ -234,7 +234,6 @@ func (d *postgres) fault(err error) fault {
 	case code == "55P03", code == "57014": // a lock, a statement took too long
 		return faultTimeout
 	case refused.Severity == "FATAL", refused.Severity == "PANIC",
-		code == "25006", // read-only: the server has become a standby
 		strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):
 		return faultLost
 	}
