@@ -102,7 +102,8 @@ type Poll struct {
 	// as there are free slots.
 	MaxRuns *int `json:"max_runs,omitempty"`
 	// Run is the cookie of the only run that the worker takes, whatever its queue
-	// and labels are. Empty takes any that the worker has registered for.
+	// and labels are, if its token is not bound to others. Empty takes any that the
+	// worker has registered for.
 	Run string `json:"run,omitempty"`
 }
 

@@ -79,24 +79,25 @@ func (s *Server) replyEnrolled(w http.ResponseWriter, worker string, k store.Tok
 	return reply(w, http.StatusOK, api.Enrolled{ExpiresAt: k.ExpiresAt, RenewMS: max(1, s.cfg().Credential.Milliseconds()/2)})
 }
 
-// bounds returns an error if the token does not let its worker register so.
-func (t Token) bounds(in api.Register) error {
+// bounds returns an error if the token does not let a worker take runs from the
+// queues, or have the labels.
+func (t Token) bounds(worker string, queues []string, labels map[string]string) error {
 	if t.issued == nil {
 		return nil
 	}
 	var problem string
 	switch only := t.worker(); {
-	case only != "" && in.Name != only:
-		problem = fmt.Sprintf("is good for the worker %q alone, not for %q", only, in.Name)
+	case only != "" && worker != only:
+		problem = fmt.Sprintf("is good for the worker %q alone, not for %q", only, worker)
 	case t.issued.Queues != nil:
-		for _, q := range in.Queues {
+		for _, q := range queues {
 			if !slices.Contains(t.issued.Queues, q) {
 				problem = fmt.Sprintf("does not let its worker take runs from the queue %q", q)
 			}
 		}
 	}
 	if t.issued.Labels != nil {
-		for k, v := range in.Labels {
+		for k, v := range labels {
 			if allowed, ok := t.issued.Labels[k]; !ok || allowed != v {
 				problem = fmt.Sprintf("does not let its worker have the label %s=%s", k, v)
 			}

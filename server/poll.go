@@ -22,6 +22,11 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
+	if in.Run != "" {
+		if err := s.mayRun(r, worker, in.Run); err != nil {
+			return err
+		}
+	}
 	p, ok := s.hub.park(worker, in.Session, s.cfg().MaxPolls)
 	if !ok {
 		return api.Errorf(api.CodeTooManyRequests, "%d polls are parked here, which is this server's limit", s.cfg().MaxPolls)
@@ -97,6 +102,16 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 		return packets, 0, nil // a slot that takes nothing, or nothing else, is not free
 	}
 	return packets, min(out.Free, most-len(out.Offers)), nil
+}
+
+// mayRun returns an error if the token does not let the worker have a run that it
+// names, for the worker has not registered for the run's queue and labels.
+func (s *Server) mayRun(r *http.Request, worker, cookie string) error {
+	run, err := s.store.Get(r.Context(), cookie)
+	if err != nil {
+		return onlyRun(cookie, err)
+	}
+	return caller(r).bounds(worker, []string{run.Queue}, run.Labels)
 }
 
 // onlyRun says what is wrong with the only run that a worker wants.

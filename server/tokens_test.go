@@ -243,6 +243,32 @@ func TestCredentialIsBoundToQueuesAndLabels(t *testing.T) {
 	}
 }
 
+// Nor does a worker get a run that it names, if its queue or its labels are not
+// those that its token allows.
+func TestBoundTokensPollForARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, admin)
+	bound := w.issue(api.NewToken{Name: "t", Scopes: []api.Scope{api.ScopeWork}, Queues: []string{"etl"}, Labels: map[string]string{"zone": "eu"}}).Text
+	in := api.Register{Name: "a", Capacity: 9, Queues: []string{"etl"}}
+	session := into[api.Registered](t, w.want(http.StatusCreated, "POST", "/v1/workers", in, shows(bound)...)).Session
+	for _, tt := range []struct {
+		run  api.Submit
+		want int
+	}{
+		{api.Submit{Cookie: "allowed", Queue: "etl", Labels: map[string]string{"zone": "eu"}}, http.StatusOK},
+		{api.Submit{Cookie: "queue", Queue: "billing"}, http.StatusForbidden},
+		{api.Submit{Cookie: "label", Queue: "etl", Labels: map[string]string{"gpu": "yes"}}, http.StatusForbidden},
+	} {
+		w.submit(tt.run)
+		poll := api.Poll{Session: session, Holding: []api.Held{}, Run: tt.run.Cookie}
+		if got := w.call("POST", "/v1/workers/a/poll", poll, shows(bound)...); got.status != tt.want {
+			t.Errorf("poll for run %q = %d %s, want %d", tt.run.Cookie, got.status, got.body, tt.want)
+		}
+	}
+	poll := api.Poll{Session: session, Holding: []api.Held{}, Run: "strange"}
+	w.refused(api.CodeCookieNotFound, "POST", "/v1/workers/a/poll", poll, shows(bound)...)
+}
+
 func TestCredentialIsRotated(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(w *world) {

@@ -29,7 +29,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if len(in.Queues) == 0 {
 		in.Queues = []string{api.DefaultQueue}
 	}
-	if err := caller(r).bounds(in); err != nil {
+	if err := caller(r).bounds(in.Name, in.Queues, in.Labels); err != nil {
 		return err
 	}
 	session := in.Session
