@@ -22,10 +22,14 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readWorker(w, r, &in); err != nil {
 		return err
 	}
+	var changed <-chan struct{} // of the only run that it wants
 	if in.Run != "" {
 		if err := s.mayRun(r, worker, in.Run); err != nil {
 			return err
 		}
+		c, leave := s.hub.watch(in.Run)
+		defer leave()
+		changed = c
 	}
 	p, ok := s.hub.park(worker, in.Session, s.cfg().MaxPolls)
 	if !ok {
@@ -34,12 +38,6 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) error {
 	defer s.hub.leave(p)
 	hold := min(milliseconds(in.HoldMS), s.cfg().Hold)
 	extend(w, hold)
-	var changed <-chan struct{} // of the only run that it wants
-	if in.Run != "" {
-		c, leave := s.hub.watch(in.Run)
-		defer leave()
-		changed = c
-	}
 	over := time.NewTimer(hold)
 	defer over.Stop()
 	for {
