@@ -120,11 +120,11 @@ func (t *tx) submitEarly(n NewRun, submits *earlySubmits) error {
 
 // submitted goes on where submitEarly has stopped.
 func (t *tx) submitted(n NewRun) (Run, bool, error) {
-	if !t.early.inserted {
-		t.w.backlog.add(n.Queue, -1)
-		r, _, err := t.known(n)
-		return r, false, err
+	if t.early.inserted {
+		t.wrote = true
+		return t.early.run, true, nil
 	}
-	t.wrote = true
-	return t.early.run, true, nil
+	t.early = nil
+	t.w.backlog.add(n.Queue, -1)
+	return t.repeated(n)
 }

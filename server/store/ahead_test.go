@@ -171,3 +171,49 @@ func TestEarlySubmitKeepsItsRoute(t *testing.T) {
 		}
 	}
 }
+
+// A submit whose row was written ahead in vain, since its cookie named a run, makes
+// the run if that one is purged in the same batch.
+func TestEarlySubmitOfACookieThatIsPurged(t *testing.T) {
+	t.Parallel()
+	s, _ := openTest(t, Options{MaxQueued: 2})
+	if _, _, err := s.Submit(t.Context(), scriptStart, newRun("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Cancel(t.Context(), scriptStart, "a", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	later := scriptStart.Add(48 * time.Hour)
+	if _, _, err := s.Submit(t.Context(), later, newRun("b")); err != nil { // and the route is known
+		t.Fatal(err)
+	}
+	outdated, err := s.Outdated(t.Context(), later, Retention{Runs: map[State]Keep{Cancelled: {Age: time.Hour}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := hold(t, s)
+	var wg sync.WaitGroup
+	for i, call := range []func(){
+		func() {
+			if out, err := s.Purge(context.Background(), later, outdated, 9); err != nil || out.Runs != 1 {
+				t.Errorf("Purge() = %+v, %v, want the run deleted", out, err)
+			}
+		},
+		func() {
+			if r, created, err := s.Submit(context.Background(), later, newRun("a")); err != nil || !created || r.Cookie != "a" {
+				t.Errorf("Submit() = %q, %v, %v, want a new run", r.Cookie, created, err)
+			}
+		},
+	} {
+		wg.Go(call)
+		waiting(s, i+1)
+	}
+	release()
+	wg.Wait()
+	if r, err := s.Get(t.Context(), "a"); err != nil || r.State != Queued || string(r.Variables) != "{}" {
+		t.Errorf("Get() = %+v, %v, want the new run", r, err)
+	}
+	if _, _, err := s.Submit(t.Context(), later, newRun("c")); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("Submit() = %v, want %v", err, ErrQueueFull)
+	}
+}

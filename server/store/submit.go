@@ -77,8 +77,7 @@ func (t *tx) submit(n NewRun) (Run, bool, error) {
 		return Run{}, false, err
 	}
 	if !inserted {
-		r, _, err := t.known(n)
-		return r, false, err
+		return t.repeated(n)
 	}
 	t.w.backlog.add(r.Queue, 1)
 	if err := t.furnish(&r); err != nil {
@@ -216,6 +215,17 @@ func (t *tx) known(n NewRun) (_ Run, found bool, err error) {
 		return Run{}, found, err
 	}
 	return r, found, nil
+}
+
+// repeated answers a submit whose cookie or key was taken when its row was to be
+// written, with the run that has it. If that has been purged since, it makes the
+// run after all.
+func (t *tx) repeated(n NewRun) (Run, bool, error) {
+	r, found, err := t.known(n)
+	if err == nil && !found {
+		return t.admit(n)
+	}
+	return r, false, err
 }
 
 func boolean(b bool) int64 {
