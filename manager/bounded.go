@@ -33,10 +33,16 @@ func (m *Manager) Idle() time.Duration {
 	return time.Since(m.idle)
 }
 
-// rest notes that there is nothing to do, if that is so. The caller has locked
-// mu.
+// rest notes that no run is held, and that there is nothing to do, if that is so.
+// The caller has locked mu.
 func (m *Manager) rest() {
-	if len(m.runs) > 0 || m.reporter {
+	if len(m.runs) > 0 {
+		return
+	}
+	if m.draining {
+		closeOnce(m.empty)
+	}
+	if m.reporter {
 		return
 	}
 	if m.idle.IsZero() {

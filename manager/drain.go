@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// handBack is how long results may still take to be posted once the runs have
-// stopped.
+// handBack is how long results and refusals may still take to be posted once the
+// runs have stopped.
 const handBack = 5 * time.Second
 
 // Refuse takes no more runs: what the server sends from now on is handed back.
@@ -24,8 +24,9 @@ func (m *Manager) Refuse() {
 
 // Drain takes no more runs and waits for those that are held, until ctx is
 // done. Then it stops them and hands them back to the server, and gives up what
-// cannot be posted soon after; it stays in the outbox, if there is one. When it returns nothing is left but engines that
-// do not stop; its error says what was not finished and what was not posted.
+// cannot be posted soon after; it stays in the outbox, if there is one. When it
+// returns nothing is left but engines that do not stop; its error says what was
+// not finished and what was not posted.
 func (m *Manager) Drain(ctx context.Context) error {
 	m.mu.Lock()
 	m.draining = true
@@ -37,11 +38,16 @@ func (m *Manager) Drain(ctx context.Context) error {
 		m.log.InfoContext(ctx, "draining", "runs", held)
 	}
 	select {
-	case <-m.drained:
+	case <-m.empty:
 	case <-ctx.Done():
 	}
 	m.mu.Lock()
-	stopped, runs := max(0, m.busy-m.unkept), slices.Collect(maps.Values(m.runs))
+	runs, stopped := slices.Collect(maps.Values(m.runs)), 0
+	for _, r := range runs {
+		if r.result == nil {
+			stopped++
+		}
+	}
 	m.mu.Unlock()
 	m.stop(errStopping)
 	for _, r := range runs {

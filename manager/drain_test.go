@@ -17,6 +17,7 @@ import (
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/manager"
+	"github.com/pullrun/pullrun/manager/outbox"
 )
 
 func TestDrain(t *testing.T) {
@@ -45,6 +46,7 @@ func TestDrain(t *testing.T) {
 			[]string{"0/1 WORKER_WENT_AWAY interrupted: the worker is stopping"}},
 		{"what cannot be posted is given up", []string{"echo", "wait"}, outage, time.Minute,
 			"1 runs did not finish in time and were stopped\n2 results could not be posted", time.Minute + 5*time.Second, nil},
+		{"a refusal is waited for no longer than that", []string{""}, outage, time.Hour, "", 5 * time.Second, nil},
 		{"nor after the last has been abandoned", []string{"stubborn"}, outage, time.Minute,
 			"1 runs did not finish in time and were stopped\n1 results could not be posted", time.Minute + grace + 5*time.Second, nil},
 	} {
@@ -72,6 +74,31 @@ func TestDrain(t *testing.T) {
 			_ = m.Drain(ctx) // again, and it returns
 		})
 	}
+}
+
+// A slowBox is an outbox whose disk takes a second for each result.
+type slowBox struct{ *box }
+
+func (b slowBox) Put(e outbox.Entry) error {
+	time.Sleep(time.Second)
+	return b.box.Put(e)
+}
+
+// A run that has ended in time was not stopped, though the disk is slow to take
+// its result.
+func TestADrainOnASlowDisk(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		b := slowBox{openBox(t, t.TempDir(), 1<<20)}
+		s := &server{}
+		m := manager.New(manager.Config{Capacity: 1, Grace: grace, Outbox: b}, standard, s.report, slog.New(slog.DiscardHandler))
+		m.Handle(run("a", "echo"))
+		synctest.Wait()
+		if err := giveUp(m); err != nil {
+			t.Errorf("Drain() = %v", err)
+		}
+		s.expect(t, "a/1 OK {}")
+	})
 }
 
 func TestADrainingWorkerTakesNothingMore(t *testing.T) {

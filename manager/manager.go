@@ -151,6 +151,7 @@ type Manager struct {
 	idle     time.Time       // since when there has been nothing to do; zero while there is
 	draining bool
 	shutdown bool          // OnShutdown has been called
+	empty    chan struct{} // closed when draining and no run is held
 	drained  chan struct{} // closed when draining and nothing is left
 	through  chan struct{} // closed when MaxRuns have begun and nothing is left
 }
@@ -161,7 +162,7 @@ type Manager struct {
 func New(cfg Config, engine Engine, report Reporter, log *slog.Logger) *Manager {
 	m := &Manager{
 		cfg: cfg, engine: engine, report: report, log: log.With("component", "manager"),
-		runs: make(map[string]*run), drained: make(chan struct{}), through: make(chan struct{}),
+		runs: make(map[string]*run), empty: make(chan struct{}), drained: make(chan struct{}), through: make(chan struct{}),
 	}
 	m.seldom = slog.New(&seldom{Handler: m.log.Handler(), said: make(map[string]*saying)})
 	m.Adjust(Limits{cfg.Capacity, cfg.Grace, cfg.MaxResult})

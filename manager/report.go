@@ -266,6 +266,7 @@ func (m *Manager) forget(a answer) {
 	if m.runs[a.packet.Cookie] == a.run {
 		delete(m.runs, a.packet.Cookie)
 	}
+	m.rest()
 }
 
 func errorType(err error) string {
