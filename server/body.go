@@ -20,6 +20,9 @@ import (
 // A body is what a call sends.
 type body interface{ Validate() error }
 
+// errSlowBody is no fault of what the body says: the caller tries again.
+var errSlowBody = api.Errorf(api.CodeUnavailable, "the body did not arrive in time")
+
 // read decodes a request's body into v and checks it. A body beyond limit
 // bytes is refused without being read to its end.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
@@ -28,6 +31,10 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return api.Errorf(api.CodeUnsupportedMedia, "the body must be JSON as it is, got Content-Encoding %q", encoding)
+	}
+	if carry := api.Carry(min(r.ContentLength, limit)); carry > 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(callTimeout + carry)) // not every connection has deadlines
+		extend(w, carry)
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
@@ -39,7 +46,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any
 		return api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of %d bytes", limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		extend(w, 0) // by now the answer is as late
-		return api.Errorf(api.CodeInvalidRequest, "the body did not arrive within %v", callTimeout)
+		return errSlowBody
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return api.Errorf(api.CodeInvalidRequest, "the body ends within its JSON value: %w", err)
 	case r.Context().Err() != nil:

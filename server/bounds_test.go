@@ -269,8 +269,8 @@ func TestSlowClients(t *testing.T) {
 	}{
 		{"nothing", "", 0, 5 * time.Second},
 		{"half a header", "GET /livez HTTP/1.1\r\nHost:", 0, 5 * time.Second},
-		{"half a body", post + "Content-Length: 1000\r\n\r\n{", http.StatusBadRequest, 30 * time.Second},
-		{"half a body in chunks", post + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", http.StatusBadRequest, 30 * time.Second},
+		{"half a body", post + "Content-Length: 1000\r\n\r\n{", http.StatusServiceUnavailable, 30 * time.Second},
+		{"half a body in chunks", post + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", http.StatusServiceUnavailable, 30 * time.Second},
 		{"a whole request, and no other", "GET /livez HTTP/1.1\r\nHost: w\r\n\r\n", http.StatusOK, 2 * time.Minute},
 		{"too large a header", "GET /livez HTTP/1.1\r\nHost: w\r\nX: " + strings.Repeat("x", 32<<10) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge, 30 * time.Second},
 	} {
@@ -292,7 +292,7 @@ func TestSlowClients(t *testing.T) {
 					w.t.Fatalf("answer is %v, %v, want %d", resp, err, tt.status)
 				default:
 					body, err := io.ReadAll(resp.Body)
-					if tt.status == http.StatusBadRequest && !strings.Contains(string(body), "did not arrive within 30s") {
+					if tt.status == http.StatusServiceUnavailable && !strings.Contains(string(body), "did not arrive in time") {
 						w.t.Errorf("body is %s, %v, want what was waited for", body, err)
 					}
 				}
@@ -303,6 +303,33 @@ func TestSlowClients(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A large body may take its time, as long as it comes.
+func TestALargeBodyComesSlowly(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		conn, err := w.setup.pipes.Dial(w.t.Context(), "", "")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer conn.Close()
+		body := sized(1 << 20)
+		go func() {
+			_, err := fmt.Fprintf(conn, "POST /v1/runs HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+			for at := 0; at < len(body) && err == nil; at += 16 << 10 {
+				time.Sleep(time.Second)
+				_, err = io.WriteString(conn, body[at:min(at+16<<10, len(body))])
+			}
+		}()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if said, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusCreated {
+			w.t.Errorf("answer is %s %s, %v, want the run", resp.Status, said, err)
+		}
+	}, func(s *setup) { s.MaxBody = 1 << 20 })
 }
 
 // What a request has set of its connection's deadlines is not the next one's,

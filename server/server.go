@@ -29,8 +29,8 @@ import (
 	"github.com/pullrun/pullrun/server/store"
 )
 
-// callTimeout bounds reading a call's body, and writing its answer once the
-// call has done waiting.
+// callTimeout bounds reading a call's body, besides what a large one takes on a
+// slow path, and writing its answer once the call has done waiting.
 const callTimeout = 30 * time.Second
 
 // Config is what a server keeps to.

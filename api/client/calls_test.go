@@ -107,7 +107,7 @@ func TestCalls(t *testing.T) {
 		{"results", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.PostResults(ctx, "w", oneResult)
 			return len(out) == 1, err
-		}, answer(200, api.Verdicts{Verdicts: []api.Verdict{{}}}), "POST /base/v1/workers/w/results", `{"session":"s","results":[{"cookie":"c","fence":1,"rc":"OK"}]}`},
+		}, answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 1, Verdict: api.VerdictAccepted}}}), "POST /base/v1/workers/w/results", `{"session":"s","results":[{"cookie":"c","fence":1,"rc":"OK"}]}`},
 		{"events", func(ctx context.Context, c *client.Client) (any, error) {
 			_, err := c.PostEvents(ctx, "w", api.Events{Session: "s", Events: []api.RunEvent{}})
 			return true, err

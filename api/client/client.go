@@ -46,8 +46,8 @@ type Config struct {
 	Token func() string
 	// UserAgent names the caller in the server's log.
 	UserAgent string
-	// Timeout bounds one attempt of a call that is not held by the server.
-	// Zero is 30 s.
+	// Timeout bounds one attempt of a call that is not held by the server,
+	// besides the time that a large body takes on a slow path. Zero is 30 s.
 	Timeout time.Duration
 	// Retries is how often a call for a person is repeated before its error
 	// is given up. Results are repeated until their context ends.
@@ -123,7 +123,7 @@ type call struct {
 	query        url.Values
 	header       map[string]string
 	body         any
-	timeout      time.Duration // of one attempt; zero is the client's
+	timeout      time.Duration // of one attempt, besides what the body takes on its way; zero is the client's
 	// answer reads an answer below 300. Nil is for answers without a body.
 	answer func(*http.Response) error
 }
@@ -183,14 +183,15 @@ func (c *Client) request(ctx context.Context, in call) (*retryablehttp.Request, 
 		target += "?" + in.query.Encode()
 	}
 	var body any // nil is no body
+	timeout := cmpOr(in.timeout, c.cfg.Timeout)
 	if in.body != nil {
 		raw, err := api.Marshal(in.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode %T: %w", in.body, err)
 		}
 		body = bytes.NewReader(raw)
+		timeout += api.Carry(int64(len(raw)))
 	}
-	timeout := cmpOr(in.timeout, c.cfg.Timeout)
 	req, err := retryablehttp.NewRequestWithContext(withAttemptTimeout(ctx, timeout), in.method, target, body)
 	if err != nil {
 		return nil, err

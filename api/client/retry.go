@@ -104,8 +104,13 @@ func problem(resp *http.Response) error {
 		e.Status = resp.StatusCode
 	} else {
 		// It came from something in between, so it says nothing about the
-		// call: whatever its status, another try may reach the server.
-		e = api.Errorf(api.CodeUnavailable, "the answer %q%s did not come from a pullrun server", resp.Status, described(resp, kind))
+		// call: whatever its status, another try may reach the server. But one
+		// that is too large for a proxy is so the next time.
+		code, why := api.CodeUnavailable, ""
+		if resp.StatusCode == http.StatusRequestEntityTooLarge {
+			code, why = api.CodeBodyTooLarge, ": what stands before it takes no body of this size"
+		}
+		e = api.Errorf(code, "the answer %q%s did not come from a pullrun server%s", resp.Status, described(resp, kind), why)
 	}
 	e.RetryAfter = retryAfter(resp)
 	return e

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,8 @@ func TestRetries(t *testing.T) {
 		{"a collision is not repeated", 0, []http.HandlerFunc{problem(api.CodeCookieCollision)}, 1, "the server says no"},
 		{"a body that is too large is not repeated", 0, []http.HandlerFunc{problem(api.CodeBodyTooLarge)}, 1, "the server says no"},
 		{"what a proxy says is tried again, whatever its status", 0, []http.HandlerFunc{page(502), page(403), page(200), fine}, 4, ""},
+		{"but for what its size says", 0, []http.HandlerFunc{page(413)}, 1,
+			`submit "p": the answer "413 Request Entity Too Large" (text/html) did not come from a pullrun server: what stands before it takes no body of this size`},
 		{"what a proxy says is described", 0, []http.HandlerFunc{page(502)}, 4,
 			`submit "p": the answer "502 Bad Gateway" (text/html) did not come from a pullrun server`},
 		{"a proxy's page for an answer is no answer", 0, []http.HandlerFunc{page(200)}, 4, "read the answer: the body is not JSON: invalid character '<'"},
@@ -169,6 +172,11 @@ func TestPostResults(t *testing.T) {
 		{"a token that is not accepted says nothing about results", 0, []http.HandlerFunc{problem(api.CodeUnauthorized), problem(api.CodeForbidden), accepted}, 3, ""},
 		{"an answer that is not whole is none", 0, []http.HandlerFunc{answer(200, api.Verdicts{}), answer(200, struct{}{}), accepted}, 3, ""},
 		{"an empty answer is none", 0, []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, accepted}, 2, ""},
+		{"verdicts on something else are none", 0, []http.HandlerFunc{
+			answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "d", Fence: 1, Verdict: api.VerdictAccepted}}}),
+			answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 2, Verdict: api.VerdictAccepted}}}),
+			answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 1}}}), accepted,
+		}, 4, ""},
 		{"a malformed batch is not repeated", 0, []http.HandlerFunc{problem(api.CodeInvalidRequest)}, 1, "post 1 results: the server says no"},
 		{"a batch that is too large is not repeated", 0, []http.HandlerFunc{problem(api.CodeBodyTooLarge)}, 1, "post 1 results: the server says no"},
 	} {
@@ -186,6 +194,36 @@ func TestPostResults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A slowPath carries 20 KiB a second upwards.
+type slowPath struct{ net.Conn }
+
+func (c slowPath) Write(p []byte) (int, error) {
+	time.Sleep(time.Duration(len(p)) * time.Second / (20 << 10))
+	return c.Conn.Write(p)
+}
+
+// A large body gets the time that a slow path takes for it, however often it was
+// tried before.
+func TestALargeResultTravelsOnASlowPath(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 1, Verdict: api.VerdictAccepted}}}))
+		c := newClient(t, client.Config{URL: "http://pullrun.test", Transport: client.Transport{
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := s.network.dial(ctx, network, addr)
+				return slowPath{conn}, err
+			},
+		}})
+		large := oneResult
+		large.Results = []api.Result{{Cookie: "c", Fence: 1, RC: api.RCOK, Result: []byte(`"` + strings.Repeat("x", 2<<20) + `"`)}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := c.PostResults(ctx, "w", large); err != nil || len(s.seen()) != 1 {
+			t.Errorf("PostResults() = %v after %d requests, want it to arrive with the first", err, len(s.seen()))
+		}
+	})
 }
 
 func TestPostResultsEndsWithItsContext(t *testing.T) {

@@ -96,7 +96,7 @@ func TestPollsHaveConnectionsOfTheirOwn(t *testing.T) {
 			parked <- struct{}{}
 			hang(w, r)
 		case "results":
-			answer(200, api.Verdicts{Verdicts: []api.Verdict{{}}})(w, r)
+			answer(200, api.Verdicts{Verdicts: []api.Verdict{{Cookie: "c", Fence: 1, Verdict: api.VerdictAccepted}}})(w, r)
 		case "heartbeat":
 			answer(200, api.Beat{Packets: []api.Packet{}})(w, r)
 		}

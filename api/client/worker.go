@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -84,12 +85,25 @@ func (c *Client) PostResults(ctx context.Context, worker string, in api.Results)
 	var out api.Verdicts
 	err := c.do(ctx, c.until, call{
 		method: http.MethodPost, path: "/v1/workers/" + worker + "/results", body: in,
-		answer: into(&out, func(got api.Verdicts) error { return oneEach(len(got.Verdicts), len(in.Results)) }),
+		answer: into(&out, func(got api.Verdicts) error { return onEach(got.Verdicts, in.Results) }),
 	})
 	if err != nil {
 		return nil, errorf(err, "post %d results", len(in.Results))
 	}
 	return out.Verdicts, nil
+}
+
+// onEach checks that verdicts are on these results, in their order.
+func onEach(verdicts []api.Verdict, results []api.Result) error {
+	if err := oneEach(len(verdicts), len(results)); err != nil {
+		return err
+	}
+	for i, v := range verdicts {
+		if r := results[i]; v.Verdict == "" || v.Fence != r.Fence || v.Cookie != r.Cookie && api.ValidCookie(r.Cookie) {
+			return fmt.Errorf("verdict %d is on another result", i)
+		}
+	}
+	return nil
 }
 
 // PostEvents adds lines to the history of runs. It is not repeated.
