@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // LoadOptions say what [Load] reads.
@@ -151,8 +150,9 @@ type source struct {
 func (l *loader) dir(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		if info, found := os.Stat(dir); found == nil && !info.IsDir() { // OpenRoot's error is of no kind
-			err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+		if info, found := os.Stat(dir); found == nil && !info.IsDir() {
+			l.error(Problem{File: dir, Class: ParsingException, Phase: "load", Message: "is a file, and not a directory of pipelines"})
+			return nil
 		}
 		return fmt.Errorf("open pipelines: %w", err)
 	}

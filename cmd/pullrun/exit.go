@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +103,7 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &file) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)): // somebody has named it
+	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist): // somebody has named it
 		return exitUsage
 	case errors.As(err, &file):
 		return exitOther

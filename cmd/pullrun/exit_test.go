@@ -53,7 +53,7 @@ func TestExitCodesOfAStartThatFails(t *testing.T) {
 		{"no such pipelines", []string{"worker", path("nope")}, exitUsage, "nope"},
 		{"no such pipelines to try", []string{"dev", path("nope")}, exitUsage, "nope"},
 		{"no such pipelines to check", []string{"validate", path("nope")}, exitUsage, "nope"},
-		{"a pipeline's file to check", []string{"validate", path("ca.pem")}, exitUsage, "not a directory"},
+		{"a pipeline's file to check", []string{"validate", path("ca.pem")}, exitUsage, "ca.pem: is a file, and not a directory"},
 		{"an argument too many", []string{"runs", "a", "b"}, exitUsage, `does not know what to do with "b"`},
 		{"no pipeline", []string{"run-local"}, exitUsage, "wants a pipeline"},
 		{"no such CA file", append(worker[:len(worker):len(worker)], "--server-ca-file", path("nope")), exitUsage, "CA file"},
