@@ -277,10 +277,16 @@ func filterOf(q url.Values) (store.Filter, error) {
 		if !ok {
 			return f, api.Errorf(api.CodeInvalidRequest, "tag: wants key=value, got %q", text)
 		}
+		if before, twice := f.Tags[k]; twice && before != v {
+			return f, api.Errorf(api.CodeInvalidRequest, "tag: %q has one value in a run, got two", k)
+		}
 		if f.Tags == nil {
 			f.Tags = make(map[string]string)
 		}
 		f.Tags[k] = v
+	}
+	if len(f.Tags) > api.MaxLabels {
+		return f, api.Errorf(api.CodeInvalidRequest, "tag: may be given %d times, as many as a run has", api.MaxLabels)
 	}
 	if f.Submitter != "" && !api.ValidName(f.Submitter) {
 		return f, api.Errorf(api.CodeInvalidRequest, "submitter: %q is not the name of a token", f.Submitter)

@@ -273,8 +273,13 @@ func TestList(t *testing.T) {
 			}
 		})
 	}
+	var many strings.Builder
+	for i := range 1100 {
+		fmt.Fprintf(&many, "tag=%x=&", i)
+	}
 	for _, tt := range []struct{ name, query string }{
-		{"an unknown state", "state=LATE"}, {"a tag without a value", "tag=x"}, {"a limit of none", "limit=0"},
+		{"an unknown state", "state=LATE"}, {"a tag without a value", "tag=x"},
+		{"more tags than a run may have", many.String()}, {"a tag with two values", "tag=x=1&tag=x=2"}, {"a limit of none", "limit=0"},
 		{"a limit beyond the most", "limit=501"}, {"a limit that is no number", "limit=ten"}, {"a cursor of the caller's making", "cursor=x"},
 		{"a submitter that cannot be", "submitter=Ann"}, {"a time that is none", "since=2h"}, {"another", "until=yesterday"},
 		{"an end before the beginning", "until=2001-02-03T04:05:06Z&since=2001-02-03T04:05:06Z"},
