@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -131,6 +132,14 @@ func (c *check) labels(field string, labels map[string]string) {
 		if len(v) > MaxValueBytes || !printable(v) {
 			c.add(field, fmt.Sprintf("the value of %s must be printable text of at most %d bytes", quote(k), MaxValueBytes))
 		}
+	}
+}
+
+// moment checks a time that is to be told again. One of another year is in UTC
+// none that RFC 3339 can write.
+func (c *check) moment(field string, at time.Time) {
+	if year := at.UTC().Year(); year < 0 || year > 9999 {
+		c.add(field, "must be of the years 0 to 9999 in UTC")
 	}
 }
 

@@ -99,6 +99,7 @@ func (e Events) Validate() error {
 		c.cookie(at("events", i, "cookie"), ev.Cookie)
 		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
 		c.between(at("events", i, "n"), ev.N, 1, MaxEventNumber)
+		c.moment(at("events", i, "at"), ev.At)
 		c.name(at("events", i, "kind"), ev.Kind)
 		if len(ev.Data) > MaxEventDataBytes {
 			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))

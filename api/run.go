@@ -118,6 +118,9 @@ func (s Submit) Validate() error {
 	c.labels("labels", s.Labels)
 	c.labels("tags", s.Tags)
 	c.between("priority", int64(s.Priority), -MaxPriority, MaxPriority)
+	if s.NotBefore != nil {
+		c.moment("not_before", *s.NotBefore)
+	}
 	c.atLeast("queue_timeout_ms", s.QueueTimeoutMS, 0)
 	c.atLeast("run_timeout_ms", s.RunTimeoutMS, 0)
 	c.between("max_attempts", int64(s.MaxAttempts), 0, MaxAttempts)

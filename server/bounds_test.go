@@ -391,3 +391,22 @@ func TestEachTokenHasItsPace(t *testing.T) {
 		s.Rate = 3
 	})
 }
+
+// A time that is of the year 10000 or before the year 0 in UTC could be written by
+// no answer: it is refused, and what is asked about the run afterwards is answered.
+func TestTimesThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	w.submit(api.Submit{Cookie: "c"})
+	lease := wk.take()
+	for _, at := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"} {
+		w.refused(api.CodeInvalidRequest, "POST", "/v1/runs", fmt.Sprintf(`{"pipeline": "p", "not_before": %q}`, at))
+		for kind, data := range map[string]string{"log": `{"level": "info", "text": "x"}`, "progress": `{"tasks": [{}]}`} {
+			event := fmt.Sprintf(`{"cookie": "c", "fence": %d, "n": 1, "at": %q, "kind": %q, "data": %s}`, lease.Fence, at, kind, data)
+			w.refused(api.CodeInvalidRequest, "POST", wk.path("/events"), fmt.Sprintf(`{"session": %q, "events": [%s]}`, wk.session, event))
+		}
+		w.get("c")
+		w.want(http.StatusOK, "GET", "/v1/runs/c/events", nil, "Accept", "application/json")
+	}
+}
