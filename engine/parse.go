@@ -246,7 +246,7 @@ func within(n *node, line int) *node {
 // shorten cuts a source text down to what fits in a message.
 func shorten(src string) string {
 	const most = 80
-	line, _, more := strings.Cut(src, "\n")
+	line, _, more := strings.Cut(strings.TrimSpace(src), "\n")
 	if runes := []rune(line); len(runes) > most {
 		return string(runes[:most]) + "..."
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/pullrun/pullrun/engine/expr"
@@ -59,4 +60,14 @@ func (p *program) mentions(names ...string) bool {
 		}
 	}
 	return false
+}
+
+// quoted is the program as errors show it. Of several lines it is the one that
+// failed, with its number; 0 is none.
+func (p *program) quoted(line int) string {
+	lines := strings.Split(strings.TrimRight(p.src, " \n"), "\n")
+	if line < 1 || line > len(lines) || len(lines) == 1 {
+		return fmt.Sprintf("%q", shorten(p.src))
+	}
+	return fmt.Sprintf("line %d, %q", line, shorten(strings.TrimSpace(lines[line-1])))
 }

@@ -215,7 +215,7 @@ func (s *strand) evaluationError(ctx context.Context, p *program, class string, 
 	case ctx.Err() != nil:
 		return s.interrupted(ctx)
 	case errors.As(err, &limit):
-		return s.fail(LimitException, err, "%q: %v", shorten(p.src), err)
+		return s.fail(LimitException, err, "%s: %v", p.quoted(limit.Line), err)
 	}
 	if p.err != nil {
 		return s.fail(class, err, "%q: SyntaxError: %v", shorten(p.src), err)
@@ -224,7 +224,11 @@ func (s *strand) evaluationError(ctx context.Context, p *program, class string, 
 	if errors.As(err, &passed) && class == EvaluationException {
 		return s.fail(class, err, "%q: %s: %s", shorten(p.src), passed.Class, passed.Message)
 	}
-	return s.fail(class, err, "%q: %v", shorten(p.src), err)
+	line := 0
+	if exc, ok := err.(*expr.Exc); ok {
+		line = exc.Line()
+	}
+	return s.fail(class, err, "%s: %v", p.quoted(line), err)
 }
 
 // print logs what code prints. When it is too much, that is an error at the

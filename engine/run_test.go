@@ -130,7 +130,7 @@ func TestAnErrorTellsWhereAndWhy(t *testing.T) {
 	})
 	_, err := run(t.Context(), c, "")
 	e := failsWith(t, err, engine.CodeExecutionException)
-	if want := `CodeExecutionException at main/2 > <taskset>/1 > lib.sub/2: "x = 1...": KeyError: 'key'`; e.Error() != want {
+	if want := `CodeExecutionException at main/2 > <taskset>/1 > lib.sub/2: line 2, "m['key']": KeyError: 'key'`; e.Error() != want {
 		t.Errorf("Error() = %s, want %s", e.Error(), want)
 	}
 	want := "main/2 outer (main.yml:2)\n<taskset>/1 go (main.yml:4)\nlib.sub/2 (lib/sub.yml:2)"
@@ -139,6 +139,20 @@ func TestAnErrorTellsWhereAndWhy(t *testing.T) {
 	}
 	if e.CauseClass() != "KeyError" {
 		t.Errorf("CauseClass() = %q, want KeyError", e.CauseClass())
+	}
+}
+
+func TestAnErrorInCodeTellsItsLine(t *testing.T) {
+	for code, want := range map[string]string{
+		"|\n    # first\n    def half(x):\n        return x / 0\n    half(1)\n": `line 3, "return x / 0": ZeroDivisionError: division by zero`,
+		"|\n\n    for x in [1]:\n        half(x)\n":                             `line 3, "half(x)": NameError: name 'half' is not defined`,
+		"|\n    x = 1\n    while x > 0: [0] * (1 << 40)\n":                      `line 2, "while x > 0: [0] * (1 << 40)": evaluation exceeds its memory limit of 67108864`,
+		"|\n    1 / 0\n": `"1 / 0": ZeroDivisionError: division by zero`,
+	} {
+		_, err := run(t.Context(), single(t, "- code: "+code), "")
+		if err == nil || !strings.HasSuffix(err.Error(), "at main/1: "+want) {
+			t.Errorf("%s: Run() = %v, want %s", code, err, want)
+		}
 	}
 }
 
