@@ -13,7 +13,6 @@ package credential
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -94,10 +93,15 @@ func (k *Keeper) save(s state) error {
 	if err := s.save(k.cfg.File); err != nil {
 		return err
 	}
+	k.use(s)
+	return nil
+}
+
+// use makes s what is true for this process.
+func (k *Keeper) use(s state) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.state = s
-	return nil
 }
 
 // Enrol sees to it that there is a credential: it exchanges the enrolment unless
@@ -111,7 +115,7 @@ func (k *Keeper) Enrol(ctx context.Context, enrolment string, with Enroller) err
 	case known && !before.Enrolling && (before.Token != "" || enrolment == ""):
 		return nil
 	case enrolment == "":
-		return k.adopt(before, 0) // nobody can repeat the exchange: the server says what became of it
+		return k.save(before.adopted(0)) // nobody can repeat the exchange: the server says what became of it
 	}
 	inherited := known && before.Enrolling
 	s := before
@@ -122,29 +126,22 @@ func (k *Keeper) Enrol(ctx context.Context, enrolment string, with Enroller) err
 		}
 	}
 	k.log.InfoContext(ctx, "enrolling this worker", "worker", k.cfg.Worker)
-	out, err := k.until(ctx, "enrol", func() (api.Enrolled, error) { return with.Enrol(ctx, api.Credential(k.cfg.Worker, s.Next)) })
+	out, unanswered, err := k.until(ctx, "enrol", client.Retryable, func() (api.Enrolled, error) { return with.Enrol(ctx, api.Credential(k.cfg.Worker, s.Next)) })
 	switch {
 	case err == nil:
-		return k.adopt(s, out.Renew())
+		return k.save(s.adopted(out.Renew()))
 	case !refused(err):
 		return err // the next process asks again
-	case inherited && s.Token == "":
-		// The process before this one may have been accepted, and the server have
+	case over(err) && (inherited || unanswered) && s.Token == "":
+		// A call before this one may have been accepted, and the server have
 		// forgotten the enrolment since.
-		return k.adopt(s, 0)
+		return k.save(s.adopted(0))
 	}
 	before.Enrolling, before.Next = false, ""
 	if saving := k.save(before); saving != nil {
 		return saving
 	}
 	return err
-}
-
-// adopt makes the next credential the one that is used, to be replaced after
-// renew. Zero is at once.
-func (k *Keeper) adopt(s state, renew time.Duration) error {
-	s.Token, s.Next, s.Enrolling, s.RenewAt = s.Next, "", false, time.Now().Add(renew)
-	return k.save(s)
 }
 
 func (k *Keeper) draw() string {
@@ -192,48 +189,52 @@ func (k *Keeper) replace(ctx context.Context, s state, server Server, inherited 
 			k.log.ErrorContext(ctx, "credential cannot be replaced", "err", err, "retry_in", longestWait)
 			s = k.now()
 			s.RenewAt = time.Now().Add(longestWait)
-			k.mu.Lock()
-			k.state = s
-			k.mu.Unlock()
+			k.use(s)
 			return nil
 		}
 	}
-	out, err := k.until(ctx, "rotate", func() (api.Enrolled, error) {
+	out, unanswered, err := k.until(ctx, "rotate", unrefused, func() (api.Enrolled, error) {
 		return server.RotateCredential(ctx, api.Credential(k.cfg.Worker, s.Next))
 	})
 	switch {
 	case err == nil:
-	case refused(err) && inherited:
-		out = api.Enrolled{} // the one before it is over, so this one may be good
+	case over(err) && (inherited || unanswered):
+		out = api.Enrolled{} // this one may be good
 	default:
 		return err
 	}
-	if err := k.adopt(s, out.Renew()); err != nil {
-		return fmt.Errorf("the credential was replaced: %w", err)
+	s = s.adopted(out.Renew())
+	if err := k.save(s); err != nil {
+		// The next process finds on the disk what has been drawn, and makes the
+		// exchange once more.
+		k.log.ErrorContext(ctx, "credential is replaced, and its file is not", "err", err)
+		k.use(s)
 	}
 	k.log.InfoContext(ctx, "credential is replaced", "worker", k.cfg.Worker)
 	return nil
 }
 
-// until makes a call until it is answered, or ctx ends.
-func (k *Keeper) until(ctx context.Context, call string, make func() (api.Enrolled, error)) (api.Enrolled, error) {
-	for wait, first := k.cfg.RetryMin, true; ; first = false {
+// until makes a call for as long as again says so of its error, or until ctx ends.
+// A call that was unanswered may have been obeyed.
+func (k *Keeper) until(ctx context.Context, call string, again func(error) bool, make func() (api.Enrolled, error)) (_ api.Enrolled, unanswered bool, _ error) {
+	for wait, level := k.cfg.RetryMin, slog.LevelWarn; ; level = slog.LevelDebug {
 		out, err := make()
-		if err == nil || ctx.Err() != nil || !client.Retryable(err) {
-			return out, err
+		if err == nil || ctx.Err() != nil || !again(err) {
+			return out, unanswered, err
 		}
-		level := slog.LevelDebug
-		if first {
-			level = slog.LevelWarn
-		}
+		unanswered = true
 		pause := rand.N(wait) + 1
 		k.log.Log(ctx, level, "call failed", "call", call, "err", err, "retry_in", pause)
 		if !sleep(ctx, pause) {
-			return out, context.Cause(ctx)
+			return out, unanswered, context.Cause(ctx)
 		}
 		wait = min(2*wait, k.cfg.RetryMax)
 	}
 }
+
+// unrefused reports whether a credential is good still, as far as an error tells:
+// whatever else it says may be mended.
+func unrefused(err error) bool { return !refused(err) }
 
 // refused reports whether the server has judged the token, and not liked it.
 func refused(err error) bool {
@@ -243,6 +244,10 @@ func refused(err error) bool {
 	}
 	return false
 }
+
+// over reports whether the server does not know the token any more. One whose
+// successor is somebody else's is known.
+func over(err error) bool { return api.CodeOf(err) == api.CodeUnauthorized }
 
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -2,6 +2,7 @@ package credential_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -182,6 +183,17 @@ func TestEnrolment(t *testing.T) {
 		h.server.answers = []error{errOutage, errOutage, errOutage}
 		h.enrol()
 	})
+	bubble(t, "an answer is lost, and the enrolment is forgotten until there is contact again", func(t *testing.T) {
+		h := newHost(t)
+		h.server.answers = []error{errOutage}
+		calls := 0
+		h.server.before = func() {
+			if calls++; calls == 2 {
+				h.server.spent = "forgotten"
+			}
+		}
+		h.enrol()
+	})
 	bubble(t, "a process that dies before the answer leaves its successor all it needs", func(t *testing.T) {
 		h := newHost(t)
 		left := h.at(1)
@@ -276,6 +288,55 @@ func TestRotation(t *testing.T) {
 			t.Errorf("Run() = %v, replaced: %t, want it replaced", err, k.Token() != first)
 		}
 		h.good(k)
+	})
+	bubble(t, "nothing but a refusal ends it", func(t *testing.T) {
+		h := newHost(t)
+		k := h.enrol()
+		first := k.Token()
+		h.server.answers = []error{&tls.CertificateVerificationError{Err: errors.New("a captive portal")}, api.Errorf(api.CodeNotFound, "an older server")}
+		if err := h.run(k, 90*time.Minute); err != nil || k.Token() == first {
+			t.Errorf("Run() = %v, replaced: %t, want it replaced", err, k.Token() != first)
+		}
+		h.good(k)
+	})
+	bubble(t, "an answer is lost, and the one before is over when there is contact again", func(t *testing.T) {
+		h := newHost(t)
+		k := h.enrol()
+		first := k.Token()
+		h.server.answers = []error{errOutage}
+		calls := 0
+		h.server.before = func() {
+			if calls++; calls == 2 {
+				delete(h.server.good, api.TokenDigest(first))
+			}
+		}
+		if err := h.run(k, 90*time.Minute); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+		h.good(k)
+	})
+	bubble(t, "the disk fails when it has been replaced", func(t *testing.T) {
+		h := newHost(t)
+		k := h.enrol()
+		first, dir := k.Token(), filepath.Dir(h.file)
+		h.server.before = func() {
+			h.server.before = nil
+			if err := errors.Join(os.Rename(dir, dir+".gone"), os.WriteFile(dir, nil, 0o600)); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := h.run(k, 65*time.Minute); err != nil || k.Token() == first {
+			t.Errorf("Run() = %v, replaced: %t, want it used all the same", err, k.Token() != first)
+		}
+		h.good(k)
+		second := k.Token()
+		if err := errors.Join(os.Remove(dir), os.Rename(dir+".gone", dir)); err != nil {
+			t.Fatal(err)
+		}
+		again := h.open()
+		if err := h.run(again, time.Minute); err != nil || again.Token() != second {
+			t.Errorf("Run() = %v of the next process, token %q, want %q", err, again.Token(), second)
+		}
 	})
 	bubble(t, "a process that dies before the answer leaves its successor all it needs", func(t *testing.T) {
 		h := newHost(t)

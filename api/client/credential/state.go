@@ -24,6 +24,13 @@ type state struct {
 	RenewAt   time.Time `json:"renew_at,omitzero"`   // when to replace Token
 }
 
+// adopted is the state when the next credential is the one that is used, to be
+// replaced after renew. Zero is at once.
+func (s state) adopted(renew time.Duration) state {
+	s.Token, s.Next, s.Enrolling, s.RenewAt = s.Next, "", false, time.Now().Add(renew)
+	return s
+}
+
 // load reads the state of a worker. No file is no credential.
 func load(path, worker string) (state, error) {
 	s := state{Worker: worker}
