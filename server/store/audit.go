@@ -91,12 +91,12 @@ type placed struct {
 
 // changes reads up to limit entries that have rows of their own.
 func (s *Store) changes(ctx context.Context, f AuditFilter, before int64, limit int) ([]placed, error) {
-	var q selection
+	q := selection{from: `SELECT id, at, actor, action, target, detail FROM audit`}
 	q.numbersBy("actor", f.Actor, "id", 0, before)
 	q.text("action", string(f.Action))
 	q.text("target", f.Target)
 	q.times("at", f.Since, time.Time{})
-	return s.placed(ctx, &q, `SELECT id, at, actor, action, target, detail FROM audit`, limit)
+	return s.placed(ctx, &q, limit)
 }
 
 // submits reads up to limit entries that are runs.
@@ -108,18 +108,18 @@ func (s *Store) submits(ctx context.Context, f AuditFilter, before int64, limit 
 	if err != nil {
 		return nil, err
 	}
-	var q selection
+	q := selection{from: `SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`}
 	q.numbersBy("submitter", f.Actor, "seq", first, before)
 	q.text("cookie", f.Target)
 	q.times("submitted_at", f.Since, time.Time{})
-	return s.placed(ctx, &q, `SELECT seq, submitted_at, submitter, 'submit', cookie, requeued_from FROM runs`, limit)
+	return s.placed(ctx, &q, limit)
 }
 
-func (s *Store) placed(ctx context.Context, q *selection, from string, limit int) (found []placed, _ error) {
-	return found, s.query(ctx, numbered(q.page(from)), func(row scanner) error {
+func (s *Store) placed(ctx context.Context, q *selection, limit int) (found []placed, _ error) {
+	return found, s.query(ctx, numbered(q.page(limit)), func(row scanner) error {
 		var p placed
 		err := row.Scan(&p.number, stamp{&p.At}, &p.Actor, &p.Action, &p.Target, &p.Detail)
 		found = append(found, p)
 		return err
-	}, append(q.args, limit)...)
+	}, q.args...)
 }

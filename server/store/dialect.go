@@ -19,6 +19,9 @@ type dialect interface {
 	// read runs a statement on a connection that only reads, and calls scan for
 	// each row. It may be called concurrently.
 	read(ctx context.Context, query string, scan func(scanner) error, args []any) error
+	// among returns the condition that a number is among those that a query
+	// returns, which each database looks up one by one if it is put like this.
+	among(query string) string
 	// fault says what kind of failure an error is.
 	fault(error) fault
 	// relieve makes room on a full disk, at the expense of the reserve, and

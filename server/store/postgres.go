@@ -212,6 +212,8 @@ func (d *postgres) readOnce(ctx context.Context, query string, scan func(scanner
 	return err
 }
 
+func (d *postgres) among(query string) string { return `= ANY (ARRAY(` + query + `))` }
+
 func (d *postgres) fault(err error) fault {
 	var lost *lostError
 	var refused *pgconn.PgError

@@ -99,7 +99,10 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 	if end > 0 && (before == 0 || end < before) {
 		before = end
 	}
-	query, args := f.sql(first, before, limit+1)
+	query, args := f.sql(s.dialect.among, first, before, limit+1)
+	if query == "" {
+		return nil, 0, nil
+	}
 	err = s.query(ctx, query, func(row scanner) error {
 		var r Run
 		err := row.Scan(append(r.dest(), &r.Error)...)
@@ -116,87 +119,106 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 	return runs, next, nil
 }
 
-// sql returns the statement for a page, of which each part is read by an index. Its
-// text depends only on which fields are set, so that few statements are ever
-// prepared.
-func (f Filter) sql(first, before int64, limit int) (string, []any) {
+// sql returns the statement for a page, which takes as many numbers of runs from
+// each part as fit on it; an empty text if there is nothing to select. Its text
+// depends only on which fields are set, so that few statements are ever prepared.
+func (f Filter) sql(among func(string) string, first, before int64, limit int) (string, []any) {
 	var pages []string
 	var args []any
-	for _, states := range f.parts() {
-		q := f.part(states, first, before)
-		pages = append(pages, q.page(`SELECT `+runColumns+`, coalesce(substr(o.error, 1, 200), '')
-			FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq`))
-		args = append(append(args, q.args...), limit)
+	for _, q := range f.parts(among, first, before, limit) {
+		pages = append(pages, q.page(limit))
+		args = append(args, q.args...)
 	}
-	if len(pages) == 1 {
-		return numbered(pages[0]), args
+	if len(pages) == 0 {
+		return "", nil
 	}
-	all := `SELECT * FROM (` + strings.Join(pages, `) AS p UNION ALL SELECT * FROM (`) + `) AS p ORDER BY 1 DESC LIMIT ?`
-	return numbered(all), append(args, limit)
+	numbers := `SELECT seq FROM (` + strings.Join(pages, `) AS p UNION ALL SELECT seq FROM (`) + `) AS p`
+	return numbered(`SELECT ` + runColumns + `, coalesce(substr(o.error, 1, 200), '')
+		FROM runs r JOIN routes q ON q.id = r.route LEFT JOIN results o ON o.run = r.seq
+		WHERE r.seq ` + among(numbers) + ` ORDER BY r.seq DESC LIMIT ?`), append(args, limit)
 }
 
-// parts splits the states that f selects into those that wait, those that a worker
-// has, and those that have ended: with success, and without, which are few, unless
-// it is a worker's runs that are asked for. No states at all are all of them.
-func (f Filter) parts() [][]State {
-	states, lasts := slices.Sorted(slices.Values(f.States)), []State{Queued, Running, Succeeded, Dead}
-	if f.Worker != "" {
-		lasts = []State{Queued, Running, Dead}
-		if len(states) == 0 { // those in which a run has a worker
-			states = append([]State{Offered, Running}, ends[:]...)
-		}
+// classes are the states whose runs have indexes of their own, with the predicate
+// that a statement has to repeat to use them.
+var classes = []struct {
+	states    []State
+	predicate string
+}{
+	{[]State{Scheduled}, `r.state = 0`},
+	{[]State{Queued}, `r.state = 1 AND r.blocked = 0`},
+	{[]State{Queued}, `r.state = 1 AND r.blocked = 1`},
+	{[]State{Offered, Running}, `r.state IN (2, 3)`},
+	{[]State{Succeeded}, `r.state = 4`},
+	{[]State{Failed, Cancelled, TimedOut, Dead}, `r.state > 4`},
+}
+
+// parts selects the numbers of the runs of each class that f wants, by an index that
+// has those that fit in order. Those of all states are one part, if an index has
+// them.
+func (f Filter) parts(among func(string) string, first, before int64, limit int) (parts []*selection) {
+	if len(f.States) == 0 && f.Queue == "" && f.Pipeline == "" && f.Worker == "" {
+		q := &selection{from: `SELECT r.seq FROM runs r`}
+		q.numbersBy("r.submitter", f.Submitter, "r.seq", first, before)
+		f.Submitter = ""
+		f.restrict(q)
+		return append(parts, q)
 	}
-	if len(states) == 0 {
-		return [][]State{nil}
-	}
-	var parts [][]State
-	for _, last := range lasts {
-		n := slices.IndexFunc(states, func(s State) bool { return s > last })
-		if n < 0 {
-			n = len(states)
+	for _, c := range classes {
+		states := slices.DeleteFunc(slices.Clone(c.states), func(s State) bool { return len(f.States) > 0 && !slices.Contains(f.States, s) })
+		waits, failed := c.states[0] <= Queued, c.states[0] > Succeeded
+		if len(states) == 0 || waits && f.Worker != "" {
+			continue
 		}
-		if n > 0 {
-			parts = append(parts, slices.Compact(states[:n]))
+		q := &selection{from: `SELECT r.seq FROM runs r`}
+		q.add(c.predicate)
+		if len(states) < len(c.states) {
+			q.add(stateCondition(states))
 		}
-		states = states[n:]
+		rest, byRoute := f, false
+		switch {
+		case c.states[0] == Offered: // they are few, and have no index in this order
+			q.numbers("r.seq + 0", first, before)
+		case f.Worker != "":
+			q.numbersBy("r.worker", f.Worker, "r.seq", first, before)
+			rest.Worker = ""
+		case failed && f.Queue == "" && f.Pipeline == "":
+			q.numbersBy("r.submitter", f.Submitter, "r.seq", first, before)
+			rest.Submitter = ""
+		default:
+			byRoute = true
+			rest.Queue, rest.Pipeline = "", ""
+			// PostgreSQL knows by the range that a route's runs are few among all,
+			// which it does not guess from a comparison of two values at once. To
+			// SQLite the cast hides a way to read them that leaves out the number.
+			q.numbersOf("r.route", "q.id", "r.seq", first, before)
+			q.add(`CAST(r.route AS BIGINT) BETWEEN q.id AND q.id`)
+		}
+		rest.restrict(q)
+		if byRoute {
+			q = f.eachRoute(`r.seq `+among(q.page(limit)), q.args)
+		}
+		parts = append(parts, q)
 	}
 	return parts
 }
 
-// part selects the runs of f in states of one part.
-func (f Filter) part(states []State, first, before int64) *selection {
-	q := &selection{}
-	last := Dead
-	if len(states) > 0 {
-		last = states[len(states)-1]
-		q.add(stateCondition(states))
-	}
-	by := func(column string, value *string) {
-		q.numbersBy(column, *value, "r.seq", first, before)
-		*value = ""
-	}
-	switch {
-	case last <= Queued:
-		q.add(`r.state < 2`)
-		q.numbers("r.seq", first, before)
-	case last <= Running: // they are few, and have no index in this order
-		q.add(`r.state IN (2, 3)`)
-		q.numbers("r.seq + 0", first, before)
-	case f.Worker != "":
-		q.add(`r.state > 3`)
-		by("r.worker", &f.Worker)
-	case len(states) > 0 && states[0] > Succeeded:
-		q.add(`r.state > 4`)
-		by("r.pipeline", &f.Pipeline)
-	case f.Submitter != "":
-		by("r.submitter", &f.Submitter)
-	default:
-		by("r.pipeline", &f.Pipeline)
+// eachRoute selects the numbers of runs that fulfil a condition for their route, which is q.
+func (f Filter) eachRoute(condition string, args []any) *selection {
+	q := &selection{from: `SELECT r.seq FROM routes q CROSS JOIN runs r`, order: `r.seq DESC`}
+	q.text("q.queue", f.Queue)
+	q.text("q.pipeline", f.Pipeline)
+	q.add(condition, args...)
+	return q
+}
+
+// restrict adds what f wants of runs in any state.
+func (f Filter) restrict(q *selection) {
+	if f.Queue != "" {
+		q.add(`+r.route IN (SELECT id FROM routes WHERE queue = ?)`, f.Queue)
 	}
 	q.text("r.pipeline", f.Pipeline)
 	q.text("r.submitter", f.Submitter)
 	q.text("r.worker", f.Worker)
-	q.text("q.queue", f.Queue)
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
 		q.add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
 	}
@@ -207,11 +229,11 @@ func (f Filter) part(states []State, first, before int64) *selection {
 		q.add(`r.cancel_at = 0`)
 	}
 	q.times("r.submitted_at", f.Since, f.Until)
-	return q
 }
 
 // selection is the condition of a statement that reads a page, newest first.
 type selection struct {
+	from  string
 	where []string
 	args  []any
 	order string
@@ -250,29 +272,36 @@ func (q *selection) numbers(column string, first, before int64) {
 }
 
 // numbersBy is numbers of those with a value in a leading column, if there is one.
-// It compares value and number as one, so that no planner walks through all
-// numbers for a value that few have: it does not know which value that is when it
-// plans.
 func (q *selection) numbersBy(leading, value, column string, first, before int64) {
 	if value == "" {
 		q.numbers(column, first, before)
 		return
 	}
+	q.numbersOf(leading, "?", column, first, before, value)
+}
+
+// numbersOf is numbers of those with a value in a leading column, which is that of
+// another table or an argument. It compares value and number as one, so that no
+// planner walks through all numbers for a value that few have: it does not know
+// which value that is when it plans.
+func (q *selection) numbersOf(leading, value, column string, first, before int64, args ...any) {
 	if before == 0 {
 		before = noRun
 	}
 	both := "(" + leading + ", " + column + ")"
-	q.add(both+" >= (?, ?)", value, first)
-	q.add(both+" < (?, ?)", value, before)
+	q.add(both+" >= ("+value+", ?)", append(slices.Clip(args), first)...)
+	q.add(both+" < ("+value+", ?)", append(slices.Clip(args), before)...)
 	q.order = leading + " DESC, " + column + " DESC"
 }
 
-// page returns the text of the statement, whose last argument is how many to read.
-func (q *selection) page(from string) string {
+// page returns the text of the statement that reads up to limit rows.
+func (q *selection) page(limit int) string {
+	text := q.from
 	if len(q.where) > 0 {
-		from += " WHERE " + strings.Join(q.where, " AND ")
+		text += " WHERE " + strings.Join(q.where, " AND ")
 	}
-	return from + " ORDER BY " + q.order + " LIMIT ?"
+	q.args = append(q.args, limit)
+	return text + " ORDER BY " + q.order + " LIMIT ?"
 }
 
 // numbered numbers each ? of a statement.
@@ -284,14 +313,15 @@ func numbered(query string) string {
 	return strings.Join(parts, "")
 }
 
-// stateCondition is none that an index is chosen for, since each part of a list has
-// a better one.
+// stateCondition is to be looked at last: each class of states has an index. SQLite
+// takes none for it because of the cast, by which PostgreSQL still knows how many
+// runs are in those states.
 func stateCondition(states []State) string {
 	list := make([]string, len(states))
 	for i, s := range states {
 		list[i] = fmt.Sprint(int(s))
 	}
-	return `+r.state IN (` + strings.Join(list, ", ") + `)`
+	return `CAST(r.state AS BIGINT) IN (` + strings.Join(list, ", ") + `)`
 }
 
 // Worker is a session as the store sees it.

@@ -81,30 +81,17 @@ func (s *Store) cutoff(ctx context.Context, now time.Time, state State, keep Kee
 	return before, nil
 }
 
-// unusedRoutes finds routes that no run has. Whether one has is looked for only
-// if there are routes that no submit has asked for in a long time, and in one
-// pass through an index.
+// unusedRoutes finds routes that no submit has asked for in a long time and that no
+// run has.
 func (s *Store) unusedRoutes(ctx context.Context, o *Outdated) error {
-	idle := map[int64]bool{}
-	err := s.query(ctx, `SELECT id FROM routes WHERE used_at < ?1`, func(row scanner) error {
+	return s.query(ctx, `SELECT q.id FROM routes q WHERE q.used_at < ?1 AND q.id NOT IN (`+liveRoutes+`)
+		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.route = q.id AND r.state = 4)
+		AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.route = q.id AND r.state > 4)`, func(row scanner) error {
 		var id int64
 		err := row.Scan(&id)
-		idle[id] = true
+		o.routes = append(o.routes, id)
 		return err
 	}, micros(o.unused))
-	if err != nil || len(idle) == 0 {
-		return err
-	}
-	err = s.query(ctx, `SELECT DISTINCT route FROM runs`, func(row scanner) error {
-		var id int64
-		err := row.Scan(&id)
-		delete(idle, id)
-		return err
-	})
-	for id := range idle {
-		o.routes = append(o.routes, id)
-	}
-	return err
 }
 
 func (s *Store) unusedKeys(ctx context.Context, o *Outdated) error {

@@ -119,6 +119,8 @@ func (s *scale) lists(b *testing.B) {
 		{"no worker", store.Filter{Worker: "none"}},
 		{"queued", store.Filter{States: []store.State{store.Scheduled, store.Queued}}},
 		{"running", store.Filter{States: []store.State{store.Running}}},
+		{"queue", store.Filter{Queue: "q"}},
+		{"no queue", store.Filter{Queue: "none", States: []store.State{store.Succeeded}}},
 		{"failed pipeline", store.Filter{Pipeline: "none", States: []store.State{store.Failed}}},
 	} {
 		b.Run(page.name, func(b *testing.B) {

@@ -228,6 +228,8 @@ func damaged(err error) bool {
 	return errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.IOERR_DATA)
 }
 
+func (d *sqlite) among(query string) string { return `IN (` + query + `)` }
+
 func (d *sqlite) fault(err error) fault {
 	var code sqlite3.ExtendedErrorCode
 	var missed *missedError
