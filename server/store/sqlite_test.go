@@ -69,7 +69,7 @@ func TestOpenRefuses(t *testing.T) {
 		{name: "another program's empty database", want: "not a pullrun database; name another file", make: func(t *testing.T, path string) {
 			exec1(t, path, `PRAGMA application_id = 7`)
 		}},
-		{name: "a newer database", want: "has version 99 (0099_future.sql), newer than this program's 5; start the newer program", make: func(t *testing.T, path string) {
+		{name: "a newer database", want: "has version 99 (0099_future.sql), newer than this program's 6; start the newer program", make: func(t *testing.T, path string) {
 			copyFile(t, filled(t, 1), path)
 			exec1(t, path, `INSERT INTO schema_versions VALUES (99, '0099_future.sql')`)
 		}},
