@@ -83,7 +83,7 @@ func mistimed(raw []byte, t reflect.Type, err error) error {
 	if field == "" {
 		return err
 	}
-	return fmt.Errorf("%s: wants a time such as 2026-11-25T10:00:00Z, got %s", strings.TrimPrefix(field, "."), quote(string(text)))
+	return fmt.Errorf("%s: wants a time such as 2026-11-25T10:00:00Z, got %s", strings.TrimPrefix(field, "."), quote(strings.Trim(string(text), `"`)))
 }
 
 // badTime finds the first time in raw, which is to be a t, that is none.

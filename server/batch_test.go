@@ -85,7 +85,7 @@ func TestBatchWithOneOfAnotherType(t *testing.T) {
 	}
 	want := []string{
 		"a",
-		`runs[1]: not_before: wants a time such as 2026-11-25T10:00:00Z, got "\"x\""`,
+		`runs[1]: not_before: wants a time such as 2026-11-25T10:00:00Z, got "x"`,
 		"runs[2]: cookie: must be text, got number",
 		"runs[3]: must be an object",
 		"runs[4]: must be an object",

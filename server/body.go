@@ -48,7 +48,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any
 		extend(w, 0) // by now the answer is as late
 		return errSlowBody
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return api.Errorf(api.CodeInvalidRequest, "the body ends within its JSON value: %w", err)
+		return api.Errorf(api.CodeInvalidRequest, "%w", err)
 	case r.Context().Err() != nil:
 		return r.Context().Err()
 	case err != nil:

@@ -125,7 +125,7 @@ func TestBadBodies(t *testing.T) {
 		{"a type that is none", "application/", `{"pipeline": "p"}`, api.CodeUnsupportedMedia, "application/"},
 		{"nothing", "application/json", "", api.CodeInvalidRequest, "empty"},
 		{"no JSON", "application/json", "pipeline: p", api.CodeInvalidRequest, "invalid character"},
-		{"half of it", "application/json", `{"pipeline": "p"`, api.CodeInvalidRequest, "ends within"},
+		{"half of it", "application/json", `{"pipeline": "p"`, api.CodeInvalidRequest, `"the body ends within its JSON value: unexpected EOF"`},
 		{"a second value", "application/json", `{"pipeline": "p"} {}`, api.CodeInvalidRequest, "goes on"},
 		{"something behind it", "application/json", `{"pipeline": "p"} x`, api.CodeInvalidRequest, "goes on"},
 		{"a list", "application/json", `[]`, api.CodeInvalidRequest, "must be an object"},

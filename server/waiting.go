@@ -30,8 +30,8 @@ func waitingMessage(r *store.Run, w *store.Waiting) string {
 	case store.WaitsForRetry:
 		return fmt.Sprintf("attempt %d did not succeed; it is queued again at %s", r.Attempts, w.Until.Format(time.RFC3339))
 	case store.WaitsForSlot:
-		return fmt.Sprintf("%s of concurrency key %q is taken, by %s; it is number %d of those that wait",
-			plural(r.Concurrency.Limit, "the only slot", "each of the %d slots"), r.Concurrency.Key, strings.Join(w.Holders, ", "), w.Position)
+		return fmt.Sprintf("%s of concurrency key %q is taken, by %s; it is number %s of those that wait",
+			plural(r.Concurrency.Limit, "the only slot", "each of the %d slots"), r.Concurrency.Key, strings.Join(w.Holders, ", "), place(w.Position))
 	case store.WaitsForQueue:
 		return fmt.Sprintf("no worker takes runs from queue %q", r.Queue)
 	case store.WaitsForLabels:
@@ -45,12 +45,20 @@ func waitingMessage(r *store.Run, w *store.Waiting) string {
 	case store.WaitsForPaused:
 		return plural(w.Workers, "the only worker that could take it is paused", "all %d workers that could take it are paused") + ": " + pausedText(w.Paused)
 	case store.WaitsForWorkers:
-		return fmt.Sprintf("%s; it is number %d in line",
-			plural(w.Slots, "the only slot for it is taken", "all %d slots for it are taken"), w.Position)
+		return fmt.Sprintf("%s; it is number %s in line",
+			plural(w.Slots, "the only slot for it is taken", "all %d slots for it are taken"), place(w.Position))
 	case store.WaitsForOffer:
 		return "a worker has a free slot: it is sent soon"
 	}
 	return fmt.Sprintf("it was sent to worker %q, which has not acknowledged it yet", r.Worker)
+}
+
+// place is a position, of which the last is not counted exactly.
+func place(position int) string {
+	if position == store.MaxPosition {
+		return fmt.Sprint(position, " or later")
+	}
+	return fmt.Sprint(position)
 }
 
 // others says with which digests workers have a pipeline instead.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -77,6 +78,26 @@ func TestWaiting(t *testing.T) {
 	step("c", api.Waiting{Reason: api.WaitingDraining, Workers: 1, Message: "the only worker that could take it is draining"})
 	if list := into[api.RunList](t, w.want(200, "GET", "/v1/runs", nil)); list.Runs[0].Waiting != nil {
 		t.Errorf("a listed run says why it waits, which is only for a single one: %+v", list.Runs[0])
+	}
+}
+
+// A place far back in line is not counted exactly, and says so.
+func TestWaitingFarBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	batch := api.SubmitBatch{Runs: make([]api.Submit, 1000)}
+	for i := range batch.Runs {
+		batch.Runs[i] = api.Submit{Cookie: fmt.Sprint("r", i), Pipeline: "p", Concurrency: &api.Concurrency{Key: "k"}}
+	}
+	w.want(http.StatusOK, "POST", "/v1/runs/batch", batch)
+	for place, cookie := range map[string]string{"999": "r999", "1000 or later": "last"} {
+		if cookie == "last" {
+			w.submit(api.Submit{Cookie: cookie, Concurrency: &api.Concurrency{Key: "k"}})
+		}
+		want := `the only slot of concurrency key "k" is taken, by r0; it is number ` + place + " of those that wait"
+		if got := w.get(cookie).Waiting; got == nil || got.Message != want {
+			t.Errorf("run %s waits, %+v, want %s", cookie, got, want)
+		}
 	}
 }
 

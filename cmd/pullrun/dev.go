@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -169,7 +170,7 @@ func (o devOptions) pipelines(cfg configs.Worker, log *slog.Logger) (*pipelineSe
 		dirs = []string{"."}
 	}
 	set, err := loadPipelines(engine.LoadOptions{Dirs: dirs}, cfg, log)
-	return set, fmt.Sprintf("from %q", dirs), err
+	return set, "from " + strings.Join(dirs, ", "), err
 }
 
 func (o devOptions) welcome(cfg configs.Worker, pipelines *pipelineSet, from string) {

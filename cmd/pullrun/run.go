@@ -48,8 +48,8 @@ however often it is submitted.`,
 	f.StringVar(&o.submit.Digest, "digest", "", "only a worker that has the pipeline with this `digest`, as \"pullrun workers --pipelines\" lists them")
 	f.BoolVar(&o.submit.Detach, "detach", false, "do not wait: print the run's cookie and end")
 	f.StringVar(&o.submit.Queue, "queue", "", "`queue` to put the run into")
-	f.StringToStringVar(&o.submit.Labels, "label", nil, "label that the worker must have, as `name=value`; may be repeated")
-	f.StringToStringVar(&o.submit.Tags, "tag", nil, "tag to find the run by, as `name=value`; may be repeated")
+	pairsFlag(f, &o.submit.Labels, "label", "label that the worker must have")
+	pairsFlag(f, &o.submit.Tags, "tag", "tag to find the run by")
 	f.IntVar(&o.submit.Priority, "priority", 0, "runs of a higher `number` go first, from -100 to 100")
 	f.StringVar(&o.notBefore, "not-before", "", "start it at this `time` or later, such as 2026-11-25T10:00:00Z, or so long from now, such as 2h")
 	f.DurationVar(&o.queueTimeout, "queue-timeout", 0, "how long the run may wait for a worker; 0 is for ever")
@@ -177,7 +177,7 @@ func (o *runOptions) wait(ctx context.Context, r remote, run api.Run) (api.Run, 
 	progress.clear()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return run, withCode(exitWaited, fmt.Errorf("run %s has not ended within %s; it goes on: \"pullrun runs %s\" shows it", run.Cookie, o.timeout, run.Cookie))
+		return r.late(ctx, run, o.timeout)
 	case ctx.Err() != nil:
 		return run, withCode(exitInterrupted, fmt.Errorf("stopped waiting; run %s goes on: \"pullrun runs %[1]s\" shows it, \"pullrun cancel %[1]s\" stops it", run.Cookie))
 	}
@@ -243,4 +243,23 @@ func outcomeOf(run api.Run) span.Outcome {
 		o.Result = span.Failure
 	}
 	return o
+}
+
+// late says of a run that is waited for no more what it does, or why it waits, if
+// the server says so soon. It may have ended just now.
+func (r remote) late(ctx context.Context, run api.Run, waited time.Duration) (api.Run, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainEvery)
+	defer cancel()
+	doing := ""
+	if now, err := r.client.Get(ctx, run.Cookie, 0); err == nil {
+		run = now
+		doing = ", " + strings.ToLower(string(run.State)) + (&sight{run: run}).where()
+	}
+	if run.State.Final() {
+		return run, nil
+	}
+	if run.Waiting != nil {
+		doing += ": " + run.Waiting.Message
+	}
+	return run, withCode(exitWaited, fmt.Errorf("run %s has not ended within %s and goes on%s; \"pullrun runs %[1]s\" shows it", run.Cookie, waited, doing))
 }

@@ -80,7 +80,8 @@ func TestExitCodes(t *testing.T) {
 		{"a cookie for another body", nil, []string{"run", "give", "--set", "value=1", "--cookie", "twice"}, exitDone, "SUCCEEDED"},
 		{"a cookie for another body", nil, []string{"run", "give", "--set", "value=2", "--cookie", "twice"}, exitRefused, "twice"},
 		{"the same cookie and body again", nil, []string{"run", "give", "--set", "value=1", "--cookie", "twice"}, exitDone, "SUCCEEDED"},
-		{"a wait that is over", nil, []string{"run", "hang", "--set", url, "--cookie", "slow", "--timeout", "300ms"}, exitWaited, "goes on"},
+		{"a wait that is over", nil, []string{"run", "hang", "--set", url, "--cookie", "slow", "--timeout", "300ms"}, exitWaited, "goes on, "},
+		{"a wait for a worker", nil, []string{"run", "nothing", "--queue", "none", "--timeout", "300ms"}, exitWaited, `goes on, queued: no worker takes runs from queue "none"; "pullrun runs `},
 	} {
 		code, _, log := call(t, append(s.env[:2:2], tt.env...), tt.args...)
 		if code != tt.want || !strings.Contains(log, tt.says) {

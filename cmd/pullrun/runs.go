@@ -49,7 +49,7 @@ func newRuns(t terminal) *cobra.Command {
 	f.StringVar(&o.filter.Queue, "queue", "", "only runs of this `queue`")
 	f.StringVar(&o.filter.Worker, "worker", "", "only runs that this `worker` has or had")
 	f.StringVar(&o.filter.Submitter, "submitter", "", "only runs that this `token` submitted, by its name")
-	f.StringToStringVar(&o.filter.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
+	pairsFlag(f, &o.filter.Tags, "tag", "only runs with this tag")
 	o.period.flags(f)
 	limitFlag(c, &o.filter.Limit, 20, "runs")
 	f.StringVar(&o.filter.Cursor, "cursor", "", "go on after the `page` that named this cursor")

@@ -27,7 +27,7 @@ func (s *selection) flags(c *cobra.Command, done string) {
 	f.StringVar(&s.Worker, "worker", "", "only runs that this `worker` has or had")
 	f.StringVar(&s.Submitter, "submitter", "", "only runs that this `token` submitted, by its name")
 	s.period.flags(f)
-	f.StringToStringVar(&s.Tags, "tag", nil, "only runs with this tag, as `name=value`; may be repeated")
+	pairsFlag(f, &s.Tags, "tag", "only runs with this tag")
 	f.BoolVar(&s.dryRun, "dry-run", false, "say what would be "+done+", and do nothing")
 }
 

@@ -34,15 +34,15 @@ type Waiting struct {
 	Paused   map[string]string // why workers are that could take the run; at most maxPaused
 	Workers  int               // that could take the run
 	Slots    int               // of those workers
-	Position int               // of the run, from 1, among those that wait for the same; at most maxPosition
+	Position int               // of the run, from 1, among those that wait for the same; at most MaxPosition
 }
 
 // What a reader is told at most.
 const (
 	maxHolders  = 10
-	maxPosition = 1000
 	maxDigests  = 10
 	maxPaused   = 10
+	MaxPosition = 1000
 )
 
 // Waiting works out what a run waits for, or returns nil if it does not wait.
@@ -85,7 +85,7 @@ func (s *Store) waitingForSlot(ctx context.Context, r *Run) (*Waiting, error) {
 	}
 	err = s.query(ctx, `SELECT count(*) + 1 FROM (SELECT 1 FROM runs WHERE concurrency_key = ?1 AND blocked = 1 AND state = 1
 			AND concurrency_key <> '' AND state < 4 AND seq < ?2 LIMIT ?3) AS before`,
-		func(row scanner) error { return row.Scan(&w.Position) }, r.Concurrency.Key, r.Seq, maxPosition-1)
+		func(row scanner) error { return row.Scan(&w.Position) }, r.Concurrency.Key, r.Seq, MaxPosition-1)
 	return w, err
 }
 
@@ -94,7 +94,7 @@ func (s *Store) position(ctx context.Context, r *Run) (n int, _ error) {
 	err := s.query(ctx, `SELECT count(*) + 1 FROM (
 			SELECT 1 FROM routes q JOIN runs r ON r.route = q.id AND r.state = 1 AND r.blocked = 0
 			WHERE q.queue = ?1 AND (q.priority > ?2 OR q.priority = ?2 AND r.seq < ?3) LIMIT ?4) AS before`,
-		func(row scanner) error { return row.Scan(&n) }, r.Queue, r.Priority, r.Seq, maxPosition-1)
+		func(row scanner) error { return row.Scan(&n) }, r.Queue, r.Priority, r.Seq, MaxPosition-1)
 	return n, err
 }
 
