@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 	"net/url"
 	"os"
@@ -101,7 +102,7 @@ func TestSecretsAreHiddenEverywhere(t *testing.T) {
 	var kept secretKeeper
 	leaks := func(t *testing.T, what, text string) {
 		t.Helper()
-		for _, form := range []string{token, `tok\"en`, `tok"en`, "4711", url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)), key} {
+		for _, form := range []string{token, `tok\"en`, `tok"en`, "4711", url.QueryEscape(token), hex.EncodeToString([]byte(token)), base64.StdEncoding.EncodeToString([]byte(token)), key} {
 			if strings.Contains(text, form) {
 				t.Errorf("%s holds the secret as %s: %s", what, form, text)
 			}
@@ -110,6 +111,7 @@ func TestSecretsAreHiddenEverywhere(t *testing.T) {
 	for _, tt := range []struct{ name, text, class string }{
 		{"a result", "- return: {t: '{{ secrets.token }}', k: '{{ secrets.key }}', u: 'x{{ secrets.token }}y'}\n", ""},
 		{"a result in base64", "- code: |\n    import base64\n    base64.b64encode(('xy' + secrets.token).encode()).decode()\n  return_result: true\n", ""},
+		{"a result in hex", "- code: secrets.token.encode().hex()\n  return_result: true\n", ""},
 		{"a result as Python writes it", "- return: '{{ [secrets.token] }} {{ secrets }}'\n", ""},
 		{"a result as JSON in JSON", "- chip: utils.json.dumps\n  params: {obj: '{{ [secrets.token] }}'}\n  return_result: true\n", ""},
 		{"a result in a URL", "- code: |\n    import urllib.parse\n    urllib.parse.quote(secrets.token) + urllib.parse.quote_plus(secrets.token)\n  return_result: true\n", ""},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pullrun/pullrun/engine/expr"
+	"github.com/pullrun/pullrun/otel/forms"
 )
 
 // A secret is a value that only the machine knows that runs the pipeline.
@@ -63,8 +64,8 @@ func (s secret) resolve(known func(name string) string) (string, error) {
 	switch {
 	case value == "":
 		return "", fmt.Errorf("secret %q: %s is empty", s.name, from)
-	case len(value) < minSecret:
-		return "", fmt.Errorf("secret %q: %s holds fewer than %d characters, which cannot be hidden", s.name, from, minSecret)
+	case len(value) < forms.Least:
+		return "", fmt.Errorf("secret %q: %s holds fewer than %d characters, which cannot be hidden", s.name, from, forms.Least)
 	}
 	return value, nil
 }
