@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +18,8 @@ import (
 // A body is what a call sends.
 type body interface{ Validate() error }
 
-// errSlowBody is no fault of what the body says: the caller tries again.
-var errSlowBody = api.Errorf(api.CodeUnavailable, "the body did not arrive in time")
+// errCutBody is no fault of what the body says: the caller tries again.
+var errCutBody = api.Errorf(api.CodeUnavailable, "the body did not arrive in time, or not whole")
 
 // read decodes a request's body into v and checks it. A body beyond limit
 // bytes is refused without being read to its end.
@@ -37,22 +35,16 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any
 		extend(w, carry)
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err == nil {
-		err = s.decode(r.Context(), raw, v)
-	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return api.Errorf(api.CodeBodyTooLarge, "the body is larger than the limit of %d bytes", limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		extend(w, 0) // by now the answer is as late
-		return errSlowBody
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return api.Errorf(api.CodeInvalidRequest, "%w", err)
-	case r.Context().Err() != nil:
-		return r.Context().Err()
 	case err != nil:
-		return api.Errorf(api.CodeInvalidRequest, "%w", err)
+		extend(w, 0) // by now the answer may be as late
+		return errCutBody
+	}
+	if err := s.decode(r.Context(), raw, v); err != nil {
+		return err
 	}
 	// The whole body has been read. A deadline that struck while the call
 	// waits would end it, as if the client had gone.
@@ -67,14 +59,17 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, v any
 // size.
 func (s *Server) decode(ctx context.Context, raw []byte, v any) error {
 	if list := crowded(raw); list != "" {
-		return fmt.Errorf("%s: may have at most %d entries, as any list of a body", list, maxEntries)
+		return api.Errorf(api.CodeInvalidRequest, "%s: may have at most %d entries, as any list of a body", list, maxEntries)
 	}
 	leave, err := s.decoding.enter(ctx, len(raw))
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return api.Unmarshal(raw, v)
+	if err := api.Unmarshal(raw, v); err != nil {
+		return api.Errorf(api.CodeInvalidRequest, "%w", err)
+	}
+	return nil
 }
 
 // maxEntries is how many entries a list of a body may have before it is decoded:

@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -302,6 +304,32 @@ func TestSlowClients(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What cuts a body on its way is no fault of the body's, and the caller tries again.
+func TestBodyThatEndsTooEarly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("w", 1)
+	for name, request := range map[string]string{
+		"by its length": "results HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{}",
+		"by its chunks": "results HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+		"an export":     "otlp/v1/traces HTTP/1.1\r\nHost: w\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\n{}",
+	} {
+		conn, err := net.Dial("tcp", w.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = io.WriteString(conn, "POST /v1/workers/w/"+request)
+		if err := errors.Join(err, conn.(*net.TCPConn).CloseWrite()); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: the answer is %+v, %v, want 503 with Retry-After", name, resp, err)
+		}
 	}
 }
 

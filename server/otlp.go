@@ -90,7 +90,7 @@ func readExport(w http.ResponseWriter, r *http.Request) (body []byte, gzipped bo
 	case errors.As(err, &large):
 		return nil, false, tooLarge()
 	case err != nil:
-		return nil, false, api.Errorf(api.CodeInvalidRequest, "read the export request: %w", err)
+		return nil, false, errCutBody
 	}
 	return body, gzipped, nil
 }

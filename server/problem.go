@@ -53,7 +53,7 @@ func replyProblem(w http.ResponseWriter, e *api.Error) {
 func (s *Server) problem(r *http.Request, err error) *api.Error {
 	e := asProblem(r, err)
 	switch {
-	case e.Status < 500, e.Code == api.CodeNotSupported, e == errNoExporter, e == errSlowBody:
+	case e.Status < 500, e.Code == api.CodeNotSupported, e == errNoExporter, e == errCutBody:
 	case e.Code == api.CodeStoreFull: // the store has said so, once
 	default:
 		s.log.ErrorContext(r.Context(), "call failed", "call", r.Method+" "+r.URL.Path, "err", err)
