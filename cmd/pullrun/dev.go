@@ -54,6 +54,8 @@ type devOptions struct {
 
 func (o devOptions) run(ctx context.Context) (err error) {
 	ends := caughtEnds()
+	started := starting(o.terminal)
+	defer started()
 	srv, wrk, err := o.settings()
 	if err != nil {
 		return err
@@ -107,7 +109,7 @@ func (o devOptions) run(ctx context.Context) (err error) {
 		failure = <-served
 		serverGone()
 	})
-	err = work(drain, now, wrk, "", pipelines, w)
+	err = work(drain, now, wrk, "", pipelines, w, begun(started))
 	stopServing()
 	both.Wait()
 	return errors.Join(err, failure)

@@ -52,7 +52,7 @@ var exitCodes = []struct {
 	{exitUnwell, "the doctor has found something wrong"},
 	{exitOther, "anything else, such as an address that is in use, a damaged database or a disk that fails"},
 	{exitWaited, "the run had not ended, or the worker had not left, when --timeout was over; it goes on"},
-	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third; a run that was waited for goes on"},
+	{exitInterrupted, "interrupted by Ctrl-C, a worker by its third, a server or worker by any signal to end while its start hangs; a run that was waited for goes on"},
 }
 
 func newExitCodes() *cobra.Command {

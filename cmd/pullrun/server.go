@@ -43,6 +43,8 @@ wants a restart. Where something is wrong, nothing changes.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			started := starting(t)
+			defer started()
 			hangups := caughtHangups()
 			load := func() (configs.Server, configs.Sources, error) {
 				return configs.Load[configs.Server](configs.LoadOptions{File: file, Search: serverFiles, Flags: cmd.Flags()})
@@ -56,7 +58,11 @@ wants a restart. Where something is wrong, nothing changes.`,
 				return err
 			}
 			defer w.flush()
-			return serve(ctx, cfg, w, tending(ctx, w, hangups, sources, load))
+			tend := tending(ctx, w, hangups, sources, load)
+			return serve(ctx, cfg, w, func(s *server.Server, tokens *tokenFiles) (stop func()) {
+				started()
+				return tend(s, tokens)
+			})
 		},
 	}
 	configFlag(c, &file)
@@ -78,6 +84,9 @@ func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.
 	st, err := store.Open(ctx, cfg.Store.Reveal(), store.Options{Log: w.log, Aging: cfg.Dispatch.Aging, MaxQueued: cfg.Limits.Queued, Reserve: int64(cfg.StoreReserve), Committed: commits.Committed, Timing: store.Timing{
 		Offer: cfg.OfferTimeout, Cancel: cfg.CancelTimeout, Grace: cfg.CancelTimeout,
 	}})
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("%w while the store was being opened", context.Cause(ctx))
+	}
 	if err != nil {
 		return err
 	}

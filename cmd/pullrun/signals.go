@@ -18,7 +18,7 @@ func caught(room int, which ...os.Signal) chan os.Signal {
 	return signals
 }
 
-// caughtEnds are the signals of twoSignals.
+// caughtEnds are the signals of twoSignals and of starting.
 func caughtEnds() chan os.Signal { return caught(3, syscall.SIGINT, syscall.SIGTERM) }
 
 // caughtHangups are the signals of onHangup. One that waits stands for all.

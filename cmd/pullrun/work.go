@@ -117,6 +117,14 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	return w, nil
 }
 
+// begun calls started when a worker lives.
+func begun(started func()) func(context.Context, *workplace) (stop func()) {
+	return func(context.Context, *workplace) func() {
+		started()
+		return func() {}
+	}
+}
+
 // limitsFor are the manager's limits by the settings.
 func limitsFor(cfg configs.Worker) manager.Limits {
 	return manager.Limits{Capacity: cfg.Capacity, Grace: cfg.CancelGrace + engineMargin, MaxResult: int(cfg.Limits.Result)}

@@ -45,6 +45,8 @@ code says which:
   pullrun worker --run 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11 /srv/pipelines`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			ends, hangups := caughtEnds(), caughtHangups()
+			started := starting(t)
+			defer started()
 			load := func() (configs.Worker, configs.Sources, error) {
 				cfg, sources, err := configs.Load[configs.Worker](configs.LoadOptions{File: file, Search: workerFiles, Flags: cmd.Flags()})
 				if len(dirs) > 0 {
@@ -73,7 +75,7 @@ code says which:
 			}
 			drain, now, stop := twoSignals(cmd.Context(), ends, w.log)
 			defer stop()
-			return work(drain, now, cfg, run, pipelines, w, reloading(hangups, load, sources))
+			return work(drain, now, cfg, run, pipelines, w, begun(started), reloading(hangups, load, sources))
 		},
 	}
 	configFlag(c, &file)
