@@ -3,6 +3,7 @@ package poller_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,33 @@ func TestLeasesAreGivenUp(t *testing.T) {
 		}
 		w.logged(t, "INFO registered", "WARN contact with the server is lost", "WARN no contact for as long as leases last, giving them up",
 			w.lines[3], "INFO registered")
+	})
+	bubble(t, "while it waits to register again with a server that forgets", func(t *testing.T) {
+		var registered []time.Time
+		w := start(t, &server{
+			register: func(n int, _ api.Register) (api.Registered, error) {
+				registered = append(registered, time.Now())
+				return api.Registered{WorkerID: "w", Session: "s", HoldMS: 1000, LeaseMS: 20_000, RenewMS: 5_000}, nil
+			},
+			poll: func(context.Context, int, api.Poll) ([]api.Packet, error) {
+				return nil, api.Errorf(api.CodeSessionNotFound, "register again")
+			},
+		}, heldRun)
+		time.Sleep(time.Hour)
+		w.end()
+		var want []time.Time
+		for n, at := range registered[1:] {
+			if end := registered[n].Add(18 * time.Second); at.After(end) {
+				want = append(want, end)
+			}
+		}
+		var got []time.Time
+		for _, l := range w.lost {
+			got = append(got, l.at)
+		}
+		if len(want) == 0 || !slices.EqualFunc(got, want, time.Time.Equal) {
+			t.Errorf("leases were given up at %v, want %v", got, want)
+		}
 	})
 	bubble(t, "at once, when the worker itself was away for so long", func(t *testing.T) {
 		w := start(t, &server{

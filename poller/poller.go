@@ -154,6 +154,11 @@ func (p *Poller) Session() (worker, session string) {
 // which are. Every packet it received has been handed to the handler by the time
 // it returns.
 func (p *Poller) Run(ctx context.Context) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watched, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	watching.Go(func() { p.leases(watched) })
 	var wait backoff
 	defer p.turns.over("poll")
 	for {

@@ -12,7 +12,6 @@ import (
 // was announced, it is the session before.
 func (p *Poller) open(ctx context.Context) (*session, error) {
 	var wait backoff
-	var silence time.Time // as of heartbeat, which is not at work now
 	before := p.session.Load()
 	for {
 		presented := p.presented.Load()
@@ -21,10 +20,9 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 		// One that is delivered late, after the next, must not supersede that.
 		p.opens++
 		in.Session = fmt.Sprintf("%s.%d", p.process, p.opens)
-		silence = p.expireBefore(ctx, before, in.Holding, silence)
 		began := time.Now()
 		p.turns.within("poll", 0)
-		out, err := p.register(ctx, before, in)
+		out, err := p.server.Register(ctx, in)
 		if err == nil {
 			p.contact.made(ctx, p.log, "register", began)
 			defer presented.judge(nil)
@@ -41,34 +39,11 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 		p.failed(ctx, "register", err, wait.next(p.cfg, err))
-		silence = p.expireBefore(ctx, before, in.Holding, silence)
-		if left := time.Until(p.LeasesEnd()); left > 0 {
-			wait.wait = min(wait.wait, left)
-		}
 		p.turns.within("poll", wait.wait)
 		if !wait.sleep(ctx) {
 			return nil, context.Cause(ctx)
 		}
 	}
-}
-
-// expireBefore is expire for the leases of the session before, if there was one.
-func (p *Poller) expireBefore(ctx context.Context, before *session, held []api.Held, silence time.Time) time.Time {
-	if before == nil || len(held) == 0 {
-		return silence
-	}
-	return p.expire(ctx, before, held, silence)
-}
-
-// register registers once, and takes no longer than the leases of the session
-// before last, if there was one.
-func (p *Poller) register(ctx context.Context, before *session, in api.Register) (api.Registered, error) {
-	if before != nil {
-		within, cancel := p.whileLeased(ctx, before)
-		defer cancel()
-		ctx = within
-	}
-	return p.server.Register(ctx, in)
 }
 
 func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Registered) *session {
