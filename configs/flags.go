@@ -2,6 +2,7 @@ package configs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,12 +10,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Flags adds a flag for each setting of T to fs. The flags accept any text;
-// it is Load that judges it, together with everything else.
-func Flags[T settings[T]](fs *pflag.FlagSet) {
+// Flags adds a flag for each setting of T to fs, or for those of only, which are
+// named as in a file, such as "server.url". The flags accept any text; it is Load
+// that judges it, together with everything else.
+func Flags[T settings[T]](fs *pflag.FlagSet, only ...string) {
 	var zero T
 	defaults := reflect.ValueOf(zero.defaults())
 	for _, s := range settingsOf(defaults.Type()) {
+		if len(only) > 0 && !slices.Contains(only, s.key) {
+			continue
+		}
 		value := defaults.FieldByIndex(s.index)
 		f := fs.VarPF(&flagText{text: format(value), typ: s.typ}, s.flag(), "", usage(s))
 		if s.typ.Kind() == reflect.Bool {

@@ -117,6 +117,6 @@ Runs that were under way when the backup was made are given to a worker again.`,
 		},
 	}
 	configFlag(c, &file)
-	configs.Flags[configs.Server](c.Flags())
+	configs.Flags[configs.Server](c.Flags(), "store", "store_file")
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,5 +104,18 @@ func TestADamagedDatabaseIsRefused(t *testing.T) {
 				t.Errorf("the server changed the damaged database, %v", err)
 			}
 		})
+	}
+}
+
+// The flags of a restore are of where to, and not of all that a server may be told.
+func TestRestoreHasTheFlagsThatItUses(t *testing.T) {
+	t.Parallel()
+	_, help, _ := call(t, nil, "restore", "--help")
+	var flags []string
+	for _, f := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--(\S+)`).FindAllStringSubmatch(help, -1) {
+		flags = append(flags, f[1])
+	}
+	if want := []string{"config", "help", "store", "store-file"}; !slices.Equal(flags, want) {
+		t.Errorf("the flags of a restore are %q, want %q", flags, want)
 	}
 }

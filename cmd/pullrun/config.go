@@ -13,7 +13,7 @@ import (
 // A role is something that has settings.
 type role struct {
 	name     string
-	flags    func(*pflag.FlagSet)
+	flags    func(*pflag.FlagSet, ...string)
 	load     func(configs.LoadOptions) (configs.Sources, error)
 	search   func() []string
 	defaults func() string
