@@ -25,9 +25,9 @@ func (p *Purged) Add(more Purged) {
 }
 
 // Purge deletes up to limit each of the runs, routes, keys and lines of the audit
-// that are outdated, runs with all that belongs to them, those of each state that ended longest ago first.
-// Keep limit small, since others wait meanwhile, and call again while it deletes
-// any.
+// that are outdated, runs with all that belongs to them, those of each state that
+// ended longest ago first, and fewer where they have logged much. Keep limit small,
+// since others wait meanwhile, and call again while it deletes any.
 func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int) (Purged, error) {
 	out, err := write(ctx, s.writer, now, func(t *tx) (Purged, error) {
 		t.point("purge")
@@ -43,21 +43,8 @@ func (s *Store) Purge(ctx context.Context, now time.Time, o *Outdated, limit int
 }
 
 func (t *tx) purge(o *Outdated, limit int) (out Purged, err error) {
-	for _, state := range ends {
-		if o.runs[state].IsZero() {
-			continue
-		}
-		seqs, err := t.seqs(`SELECT seq FROM runs WHERE state = ?1 AND state > 3 AND finished_at < ?2
-			ORDER BY finished_at LIMIT ?3 FOR UPDATE SKIP LOCKED`, int(state), micros(o.runs[state]), limit-out.Runs)
-		if err != nil {
-			return out, err
-		}
-		for _, seq := range seqs {
-			if err := t.purgeRun(seq); err != nil {
-				return out, err
-			}
-		}
-		out.Runs += len(seqs)
+	if out.Runs, err = t.purgeRuns(o, limit); err != nil {
+		return out, err
 	}
 	// A submit that uses one of the others meanwhile notes so in its row first.
 	for _, id := range o.routes[:min(limit, len(o.routes))] {
@@ -79,6 +66,38 @@ func (t *tx) purge(o *Outdated, limit int) (out Purged, err error) {
 		micros(o.audit), limit)
 	out.Audit = int(lines)
 	return out, err
+}
+
+// purgeRuns deletes up to limit runs, and of those that have logged much only as
+// many as have MaxEvents lines together.
+func (t *tx) purgeRuns(o *Outdated, limit int) (n int, _ error) {
+	lines := 0
+	for _, state := range ends {
+		if o.runs[state].IsZero() {
+			continue
+		}
+		var seqs []int64
+		err := t.rows(`SELECT seq, coalesce((SELECT lines FROM activity WHERE run = seq), 0) FROM runs
+			WHERE state = ?1 AND state > 3 AND finished_at < ?2 ORDER BY finished_at LIMIT ?3 FOR UPDATE SKIP LOCKED`, func(row scanner) error {
+			var seq int64
+			var logged int
+			err := row.Scan(&seq, &logged)
+			if lines += logged; lines <= MaxEvents || n+len(seqs) == 0 {
+				seqs = append(seqs, seq)
+			}
+			return err
+		}, int(state), micros(o.runs[state]), limit-n)
+		if err != nil {
+			return n, err
+		}
+		for _, seq := range seqs {
+			if err := t.purgeRun(seq); err != nil {
+				return n, err
+			}
+		}
+		n += len(seqs)
+	}
+	return n, nil
 }
 
 func (t *tx) purgeRun(seq int64) error {

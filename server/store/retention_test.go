@@ -110,6 +110,37 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// A step deletes fewer runs where these have logged much, so that others do not
+// wait for long.
+func TestPurgeOfRunsWithManyLines(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.end("OK", "OK", "OK", "OK")
+	for run := range 3 {
+		var lines []store.Event
+		for i := range store.MaxEvents * 6 / 10 {
+			lines = append(lines, store.Event{Cookie: fmt.Sprint(run), Fence: 1, No: int64(i + 1), At: w.now, Kind: "log"})
+		}
+		if _, err := w.AppendEvents(t.Context(), w.now, "w", lines); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.now = w.now.Add(time.Hour)
+	old, err := w.Outdated(t.Context(), w.now, keepFor(time.Minute, store.Succeeded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for range 4 {
+		out, err := w.Purge(t.Context(), w.now, old, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, out.Runs)
+	}
+	wantDiff(t, "runs that each step deletes", got, []int{1, 1, 2, 0})
+}
+
 func TestPurgedRunIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
