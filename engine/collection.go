@@ -100,12 +100,12 @@ func Load(opts LoadOptions) (*Collection, error) {
 	}
 	c := l.compile()
 	if opts.Strict {
-		l.errors = append(l.errors, l.warnings...)
-	}
-	if len(l.errors) > 0 {
-		return nil, &LoadError{Problems: sorted(l.errors)}
+		l.errors, l.warnings = append(l.errors, l.warnings...), nil
 	}
 	c.warnings = sorted(l.warnings)
+	if len(l.errors) > 0 {
+		return nil, &LoadError{Problems: sorted(l.errors), Warnings: c.warnings}
+	}
 	return c, nil
 }
 

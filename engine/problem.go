@@ -52,6 +52,7 @@ func (p Problem) String() string {
 // that is wrong with it, at least one problem.
 type LoadError struct {
 	Problems []Problem
+	Warnings []Problem // what is doubtful besides
 }
 
 // Error gives one line for each problem.

@@ -41,7 +41,7 @@ it starts.`,
 			var load *engine.LoadError
 			switch {
 			case errors.As(err, &load):
-				report.Errors = load.Problems
+				report.Errors, report.Warnings = load.Problems, load.Warnings
 			case err != nil:
 				return err
 			default:
