@@ -228,6 +228,14 @@ func (c *Client) bearer() string {
 	return ""
 }
 
+// NoAnswer is the error of a call that no server has answered.
+type NoAnswer struct{ err error }
+
+func (e *NoAnswer) Error() string { return e.err.Error() }
+
+// Unwrap returns what kept the answer away.
+func (e *NoAnswer) Unwrap() error { return e.err }
+
 // explain says which server did not answer, and what may help.
 func (c *Client) explain(ctx context.Context, err error) error {
 	var answered *api.Error
@@ -241,6 +249,11 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err // what u adds, its URL, is said here without the query
 	}
+	return &NoAnswer{c.remedy(err)}
+}
+
+// remedy adds to an error of a connection what may help.
+func (c *Client) remedy(err error) error {
 	var authority x509.UnknownAuthorityError
 	var op *net.OpError
 	switch {
@@ -255,6 +268,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return c.explainProxy(op.Err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("server %s: %w; is it running?", c.base, err)
+	case err.Error() == "http2: client conn could not be established": // net/http's, when it has not read the alert
+		return fmt.Errorf("server %s: %w; does the server want another certificate of this client than server.cert_file?", c.base, err)
 	case errors.As(err, &authority):
 		return fmt.Errorf("server %s: %w; a private authority wants its CA file", c.base, err)
 	}

@@ -224,6 +224,9 @@ func TestClientCertificate(t *testing.T) {
 			if err = submit(t.Context(), c); err == nil || strings.HasSuffix(err.Error(), tt.want) {
 				break
 			}
+			if strings.HasSuffix(err.Error(), "could not be established") {
+				t.Errorf("with %s, Submit() = %v, want what may be wrong", tt.name, err)
+			}
 		}
 		if err == nil || !strings.HasSuffix(err.Error(), tt.want) {
 			t.Errorf("with %s, Submit() = %v, want %q", tt.name, err, tt.want)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/poller"
@@ -125,9 +126,14 @@ func exitCode(err error) int {
 }
 
 // unreached reports whether err is of a connection that could not be made or has
-// broken, or of an answer that did not come in time. Not everything with the
-// methods of a net.Error is: the errors of files and of SQLite have them too.
+// broken, or of an answer that did not come in time, or from something else than a
+// server. Not everything with the methods of a net.Error is: the errors of files
+// and of SQLite have them too.
 func unreached(err error) bool {
+	var unanswered *client.NoAnswer
+	if errors.As(err, &unanswered) {
+		return client.Retryable(err)
+	}
 	var op *net.OpError
 	var timeout net.Error
 	return errors.As(err, &op) && op.Op != "listen" || errors.As(err, &timeout) && timeout.Timeout()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pullrun/pullrun/server/store"
@@ -67,6 +68,9 @@ func TestExitCodesOfAStartThatFails(t *testing.T) {
 		{"no such backup", []string{"restore", path("nope"), "--store", "sqlite://" + path("new3.db")}, exitUsage, "nope"},
 		{"a backup that is none", []string{"restore", path("none.db"), "--store", "sqlite://" + path("new4.db")}, exitOther, "none.db"},
 		{"a database that is not reached", append(server[:len(server):len(server)], "postgres://127.0.0.1:1/x"), exitUnreachable, "refused"},
+		{"a server that hangs up", []string{"workers", "--server-url", "http://" + impostor(t, "")}, exitUnreachable, "EOF"},
+		{"something else than a server", []string{"workers", "--server-url", "http://" + impostor(t, "SSH-2.0-x\r\n\r\n")}, exitUnreachable, "malformed"},
+		{"an answer that is cut", []string{"workers", "--server-url", "http://" + impostor(t, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")}, exitUnreachable, "EOF"},
 		{"a server that is not reached", []string{"workers", "--server-url", "http://127.0.0.1:1"}, exitUnreachable, "refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,4 +80,31 @@ func TestExitCodesOfAStartThatFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// impostor listens, and says the same to whoever connects and asks for something, and
+// hangs up.
+func impostor(t *testing.T, what string) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		answers.Wait()
+	})
+	answers.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096)) // what is left unread resets the connection
+			_, _ = conn.Write([]byte(what))
+			conn.Close()
+		}
+	})
+	return l.Addr().String()
 }
