@@ -64,8 +64,8 @@ type Outbox interface {
 
 // A Redactor takes secrets out of what leaves the worker.
 type Redactor interface {
-	// Register adds a secret, which a pipeline names.
-	Register(secret string)
+	// Learn adds a secret, which a pipeline names.
+	Learn(secret string)
 	// String cleans the text of an error.
 	String(text string) string
 	// JSON cleans a result.

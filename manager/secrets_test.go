@@ -16,7 +16,7 @@ import (
 // A mask hides what it was told, as far as these tests write it.
 type mask struct{ secrets []string }
 
-func (m *mask) Register(secret string) { m.secrets = append(m.secrets, secret) }
+func (m *mask) Learn(secret string) { m.secrets = append(m.secrets, secret) }
 
 func (m *mask) String(text string) string {
 	for _, s := range m.secrets {

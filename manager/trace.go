@@ -108,7 +108,7 @@ type observer struct {
 // Secret is told each secret that the pipeline names, before a task has it.
 func (o *observer) Secret(value string) {
 	if o.redactor != nil {
-		o.redactor.Register(value)
+		o.redactor.Learn(value)
 	}
 }
 

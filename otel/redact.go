@@ -16,8 +16,10 @@ const redacted = "REDACTED"
 // their queries. The zero Redactor knows no secrets, and is ready. It may be used
 // concurrently.
 type Redactor struct {
-	mu      sync.Mutex // guards secrets
-	secrets []string
+	mu sync.Mutex
+	// Guarded by mu.
+	secrets []string // registered
+	learnt  []string // the newest last
 
 	known atomic.Pointer[known] // nil until the first secret
 }
@@ -30,17 +32,38 @@ type known struct {
 
 // Register adds a secret. One of fewer than six bytes is left out.
 func (r *Redactor) Register(secret string) {
-	if len(secret) < forms.Least {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if slices.Contains(r.secrets, secret) {
+	if len(secret) < forms.Least || slices.Contains(r.secrets, secret) {
 		return
 	}
 	r.secrets = append(r.secrets, secret)
+	r.know()
+}
 
-	k := known{forms: forms.Of(r.secrets...)}
+// mostLearnt is how many secrets are remembered that were learnt: each makes all
+// that is looked through a little slower.
+const mostLearnt = 256
+
+// Learn is Register for a secret that may have successors without end, as one that
+// a pipeline reads from a file. The last ones that were learnt are known.
+func (r *Redactor) Learn(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(secret) < forms.Least {
+		return
+	}
+	if i := slices.Index(r.learnt, secret); i >= 0 {
+		r.learnt = append(slices.Delete(r.learnt, i, i+1), secret)
+		return
+	}
+	r.learnt = append(r.learnt[max(0, len(r.learnt)-mostLearnt+1):], secret)
+	r.know()
+}
+
+// know makes known what there is. The caller has locked mu.
+func (r *Redactor) know() {
+	k := known{forms: forms.Of(slices.Concat(r.secrets, r.learnt)...)}
 	pairs := make([]string, 0, 2*len(k.forms))
 	for _, form := range k.forms {
 		pairs = append(pairs, form, redacted)

@@ -161,3 +161,19 @@ func FuzzRedactor(f *testing.F) {
 		}
 	})
 }
+
+// Of secrets that come without end the last ones are known, and those that come
+// again and again; what was registered always is.
+func TestLearntSecrets(t *testing.T) {
+	t.Parallel()
+	var r otel.Redactor
+	r.Register("registered-secret")
+	for n := range 400 {
+		r.Learn("steady-secret")
+		r.Learn(fmt.Sprintf("secret-%03d", n))
+	}
+	const text = "registered-secret steady-secret secret-000 secret-399 secret-200"
+	if got, want := r.String(text), "REDACTED REDACTED secret-000 REDACTED REDACTED"; got != want {
+		t.Errorf("String(%q) = %q, want %q", text, got, want)
+	}
+}
