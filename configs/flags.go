@@ -12,10 +12,12 @@ import (
 
 // Flags adds a flag for each setting of T to fs, or for those of only, which are
 // named as in a file, such as "server.url". The flags accept any text; it is Load
-// that judges it, together with everything else.
+// that judges it, together with everything else. Help shows all flags in the order
+// in which they were added, so that settings stand together, behind a command's own.
 func Flags[T settings[T]](fs *pflag.FlagSet, only ...string) {
 	var zero T
 	defaults := reflect.ValueOf(zero.defaults())
+	fs.SortFlags = false
 	for _, s := range settingsOf(defaults.Type()) {
 		if len(only) > 0 && !slices.Contains(only, s.key) {
 			continue

@@ -56,18 +56,18 @@ func TestFlags(t *testing.T) {
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	Flags[Client](fs)
 	want := `
-      --log-format string                   form of a line: text for people, json for machines, or auto, which is text on a terminal and json elsewhere [$PULLRUN_LOG_FORMAT] (default "auto")
-      --log-level string                    least important level that is written: debug, info, warn or error [$PULLRUN_LOG_LEVEL] (default "warn")
+      --server-url url                      address of the server, with the path if a proxy puts it below one [$PULLRUN_SERVER_URL] (default http://127.0.0.1:8080)
+      --server-token text                   token that the server knows, with the scope work for a worker and submit or read for a client; others can see a flag, so rather use --server-token-file [$PULLRUN_SERVER_TOKEN]
+      --server-token-file string            file that holds the token [$PULLRUN_SERVER_TOKEN_FILE]
       --server-ca-file string               file with PEM certificates to trust besides the system's, for a server with a certificate of one's own [$PULLRUN_SERVER_CA_FILE]
       --server-cert-file string             file with the PEM certificate to show to a server that asks for one, and those between it and the authority [$PULLRUN_SERVER_CERT_FILE]
       --server-key-file string              file with the certificate's PEM key [$PULLRUN_SERVER_KEY_FILE]
       --server-proxy url                    proxy to reach the server through, for example http://proxy.example.com:3128; https, socks5 and socks5h are spoken too [$PULLRUN_SERVER_PROXY]
+      --server-proxy-user string            user to show to the proxy, whichever names it [$PULLRUN_SERVER_PROXY_USER]
       --server-proxy-password text          password to show to the proxy; others can see a flag, so rather use --server-proxy-password-file [$PULLRUN_SERVER_PROXY_PASSWORD]
       --server-proxy-password-file string   file that holds the password for the proxy [$PULLRUN_SERVER_PROXY_PASSWORD_FILE]
-      --server-proxy-user string            user to show to the proxy, whichever names it [$PULLRUN_SERVER_PROXY_USER]
-      --server-token text                   token that the server knows, with the scope work for a worker and submit or read for a client; others can see a flag, so rather use --server-token-file [$PULLRUN_SERVER_TOKEN]
-      --server-token-file string            file that holds the token [$PULLRUN_SERVER_TOKEN_FILE]
-      --server-url url                      address of the server, with the path if a proxy puts it below one [$PULLRUN_SERVER_URL] (default http://127.0.0.1:8080)
+      --log-level string                    least important level that is written: debug, info, warn or error [$PULLRUN_LOG_LEVEL] (default "warn")
+      --log-format string                   form of a line: text for people, json for machines, or auto, which is text on a terminal and json elsewhere [$PULLRUN_LOG_FORMAT] (default "auto")
 `
 	if diff := cmp.Diff(want[1:], fs.FlagUsages()); diff != "" {
 		t.Errorf("FlagUsages() (-want +got)\n%s", diff)

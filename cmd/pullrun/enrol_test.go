@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,28 @@ func (s *site) enrolment(args ...string) (file string) {
 		s.t.Fatalf("tokens create = %d %q %s", code, out, log)
 	}
 	return s.write("enrol.token", out)
+}
+
+// The list says what each token is bound to.
+func TestTokensListSaysWhatTheyAreGoodFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	s.enrolment("--name-pattern", "edge-*")
+	s.enrolment("--queue", "q1", "--queue", "q2", "--label", "zone=a")
+	_, out, _ := call(t, s.env, "tokens", "list")
+	rows := strings.Split(strings.TrimSpace(out), "\n")
+	if len(rows) != 3 {
+		t.Fatalf("the list is\n%s", out)
+	}
+	for _, want := range [][]string{{"SCOPES", "WORKER", "QUEUES", "LABELS"}, {"enrol", "edge-*", "any", "any"}, {"enrol", "any", "q1,q2", "zone=a"}} {
+		if !slices.ContainsFunc(rows, func(row string) bool {
+			f := strings.Fields(row)
+			return slices.Equal(f[3:7], want)
+		}) {
+			t.Errorf("no line has %q:\n%s", want, out)
+		}
+	}
 }
 
 // enrolled starts a worker that has no token but what it is enrolled with, on the

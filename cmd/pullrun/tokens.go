@@ -147,10 +147,10 @@ func newTokensList(t terminal) *cobra.Command {
 			}
 			return print(t, output, tokens, func() {
 				table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "ID\tKIND\tNAME\tSCOPES\tWORKER\tBY\tUSED\tGOOD")
+				fmt.Fprintln(table, "ID\tKIND\tNAME\tSCOPES\tWORKER\tQUEUES\tLABELS\tBY\tUSED\tGOOD")
 				for _, k := range tokens {
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Name, joined(k.Scopes),
-						cmp.Or(k.Worker, "any"), k.CreatedBy, used(k.UsedAt), good(k, time.Now()))
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Kind, k.Name, joined(k.Scopes),
+						cmp.Or(k.Worker, "any"), bound(k.Queues == nil, strings.Join(k.Queues, ",")), bound(k.Labels == nil, namesAndValues(k.Labels)), k.CreatedBy, used(k.UsedAt), good(k, time.Now()))
 				}
 				_ = table.Flush() // a closed pipe is the reader's wish
 			})
@@ -159,6 +159,14 @@ func newTokensList(t terminal) *cobra.Command {
 	outputFlag(c, &output)
 	configs.Flags[configs.Client](c.Flags())
 	return c
+}
+
+// bound says what a token is good for.
+func bound(any bool, only string) string {
+	if any {
+		return "any"
+	}
+	return cmp.Or(only, "none")
 }
 
 func joined(scopes []api.Scope) string {
