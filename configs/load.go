@@ -3,6 +3,7 @@ package configs
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -160,10 +161,15 @@ func (l *loader) readSecretFiles(target reflect.Value) {
 	}
 }
 
-// check adds what Validate found, with the places of the values.
+// check adds what Validate found, with the places of the values. A list of which
+// something could not be read is empty here, which is no problem of its own.
 func (l *loader) check(err error) {
 	found, _ := err.(Problems)
+	unread := l.problems
 	for _, p := range found {
+		if slices.ContainsFunc(unread, func(u Problem) bool { return strings.HasPrefix(u.Key, p.Key+"[") }) {
+			continue
+		}
 		key, _, _ := strings.Cut(p.Key, "[")
 		l.problems.add(p.Key, l.source(key), "%s", p.Message)
 	}

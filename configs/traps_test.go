@@ -122,6 +122,21 @@ server_url: unknown key; did you mean "url" below "server"? (worker.yaml:6)
 	}
 }
 
+// A list that could not be read is not empty.
+func TestOneWrongTokenIsNotNone(t *testing.T) {
+	t.Parallel()
+	for tokens, want := range map[string]string{
+		`[{name: a, token_file: /does/not/exist, scopes: [read]}]`: `tokens[0].token_file: open /does/not/exist: no such file or directory (PULLRUN_TOKENS)`,
+		`[{name: a, tokn: "0123456789abcdef", scopes: [read]}]`:    `tokens[0].tokn: unknown key; did you mean "token"? (PULLRUN_TOKENS)`,
+		`[]`: `tokens: wants at least one, since other machines can reach "0.0.0.0:1"; anonymous: true lets everybody in (PULLRUN_TOKENS)`,
+	} {
+		_, _, err := Load[Server](LoadOptions{Environ: environment(map[string]string{"PULLRUN_LISTEN": "0.0.0.0:1", "PULLRUN_TOKENS": tokens})})
+		if got := errorText(err); got != want {
+			t.Errorf("Load() with tokens %s = %q, want %q", tokens, got, want)
+		}
+	}
+}
+
 func TestEverythingWrongIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	file := written(t, "worker.yaml", strings.TrimLeft(`
