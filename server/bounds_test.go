@@ -333,6 +333,26 @@ func TestBodyThatEndsTooEarly(t *testing.T) {
 	}
 }
 
+// A call that ends because its caller seems to have gone has no answer, rather than
+// an empty one that looks as if all were well.
+func TestCallerThatSeemsToHaveGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.submit(api.Submit{Cookie: "c"})
+	conn, err := net.Dial("tcp", w.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /v1/runs/c HTTP/1.1\r\nHost: w\r\nPrefer: wait=25\r\n\r\n")
+	if err := errors.Join(err, conn.(*net.TCPConn).CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); len(got) > 0 {
+		t.Errorf("the answer is %q, %v, want none", got, err)
+	}
+}
+
 // A large body may take its time, as long as it comes.
 func TestALargeBodyComesSlowly(t *testing.T) {
 	t.Parallel()

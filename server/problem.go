@@ -24,7 +24,7 @@ const queueFullRetry = 5 * time.Second
 // into responses.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return // the caller has gone
+		panic(http.ErrAbortHandler) // the caller has gone; else net/http would answer 200
 	}
 	replyProblem(w, s.problem(r, err))
 }
