@@ -292,7 +292,7 @@ func (m *Manager) refuse(p api.Packet, bad *api.PacketError) {
 	m.mu.Unlock()
 	if held || !api.ValidCookie(p.Cookie) || p.Fence < 1 {
 		p = essence(p)
-		log := m.logOf(answer{})
+		log := m.seldom
 		log.WarnContext(inTrace(p), "packet cannot be obeyed", "cookie", p.Cookie, "packet_type", p.PacketType, "err", short(bad.Message, maxRefusal))
 		return
 	}

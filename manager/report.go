@@ -43,7 +43,7 @@ func (m *Manager) answer(p api.Packet, rc api.RC, message string) {
 	if m.draining {
 		level = slog.LevelInfo
 	}
-	log := m.logOf(a)
+	log := m.seldom
 	log.Log(inTrace(p), level, "packet is refused", "cookie", p.Cookie, "rc", rc, "err", message)
 	if m.refused == maxRefused {
 		return
