@@ -94,3 +94,20 @@ func TestIdle(t *testing.T) {
 		want("after a packet that is no work", 10*time.Second)
 	})
 }
+
+// A run whose second lease waits for the work of the first is handed back once.
+func TestARunIsHandedBackOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, "", func(t *testing.T) {
+		m := manager.New(manager.Config{Capacity: 1, Grace: grace, MaxRuns: 1}, standard, (&server{}).report, slog.New(slog.DiscardHandler))
+		m.Handle(lease(1, "stubborn"))
+		synctest.Wait()
+		lose(m, 1)
+		m.Handle(lease(2, "stubborn"))
+		_ = giveUp(m) // it was stopped, as it should be
+		if room := m.Room(); room != 1 {
+			t.Errorf("Room() = %d, want the one run that was not done", room)
+		}
+		time.Sleep(time.Hour) // the engine that was abandoned ends
+	})
+}

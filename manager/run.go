@@ -154,8 +154,8 @@ func (m *Manager) conclude(r *run, result api.Result) answer {
 	if r.feed != nil {
 		result.LastEvent = r.feed.End()
 	}
-	if m.draining && result.RC == api.RCWorkerWentAway {
-		m.begun-- // it is handed back, and not done
+	if m.draining && result.RC == api.RCWorkerWentAway && m.runs[r.packet.Cookie] == r {
+		m.begun-- // it is handed back, and not done; nor is it counted for an earlier lease as well
 	}
 	r.result, r.since = &result, time.Now()
 	close(r.ended)
