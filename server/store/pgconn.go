@@ -63,9 +63,7 @@ func (c *pgConn) connect() error {
 	if time.Now().Before(c.retry) {
 		return c.failed
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
-	defer cancel()
-	conn, err := c.dial(ctx)
+	conn, err := c.dial(context.Background())
 	if err != nil {
 		c.wait = min(max(2*c.wait, minRedial), maxRedial)
 		c.failed, c.retry = err, time.Now().Add(c.wait)

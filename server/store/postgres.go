@@ -43,7 +43,9 @@ func newPostgres(address string) (*postgres, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "pullrun"
 	}
-	config.ConnectTimeout = connectTimeout
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
 	return &postgres{name: fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database), config: config}, nil
 }
 
@@ -97,12 +99,15 @@ const (
 	lockListening = `1886155888, hashtext(current_schema())`
 )
 
-// dial makes the connection that writes anew.
+// dial makes the connection that writes anew. Each host of the address may take its
+// time before the next is tried.
 func (d *postgres) dial(ctx context.Context) (*pgx.Conn, error) {
 	c, err := pgx.ConnectConfig(ctx, d.config)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	err = d.assertDurable(ctx, c)
 	if err == nil {
 		err = d.prepareWriter(ctx, c)
@@ -270,6 +275,8 @@ func (d *postgres) close() error {
 }
 
 const (
+	// connectTimeout is how long a host may take, unless the address says, and
+	// again what is done with a new connection before it is used.
 	connectTimeout = 10 * time.Second
 	// answerTimeout is how long an answer may take before the connection is
 	// given up: longer than statement_timeout, which is the server's own.

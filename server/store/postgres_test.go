@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +43,31 @@ func TestLostConnectionIsMadeAgain(t *testing.T) {
 		w.submit(fmt.Sprint(i))
 		wire.cut()
 	}
+}
+
+// The first of two hosts is silent, as a machine is that has gone without a word.
+// The other is found at the start, and when the connection to it is lost.
+func TestASilentHostIsPassedOver(t *testing.T) {
+	t.Parallel()
+	wire := newWire(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	both, err := url.Parse(wire.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both.Host = silent.Addr().String() + "," + both.Host
+	q := both.Query()
+	q.Set("connect_timeout", "1")
+	both.RawQuery = q.Encode()
+	w := &world{t: t, url: both.String(), now: t0}
+	w.open()
+	w.submit("before")
+	wire.cut()
+	w.submit("after")
 }
 
 // TestEveryLostAnswer loses the connection instead of each answer in turn.
