@@ -66,12 +66,6 @@ func (r CancelRuns) Selection() Selection {
 		Since: r.Since, Until: r.Until, Tags: r.Tags, Limit: r.Limit}
 }
 
-// UnmarshalJSON refuses fields that this version does not know.
-func (r *CancelRuns) UnmarshalJSON(raw []byte) error {
-	type body CancelRuns
-	return strict(raw, (*body)(r))
-}
-
 // A CancelRunsResult says what was, or would be, cancelled.
 type CancelRunsResult struct {
 	Cancelled []Cancelled `json:"cancelled"`

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,11 +26,24 @@ func Decode(r io.Reader, v any) error {
 	return Unmarshal(raw, v)
 }
 
+// A wish is what somebody asks for. One that has a field that this version does not
+// know is refused: what was asked for would be something else without it, more runs,
+// say, or a token that may do more. Between servers and workers such fields are
+// ignored, so that they may be of different versions.
+type wish interface{ wish() }
+
+func (*Submit) wish()     {}
+func (*Submits) wish()    {}
+func (*Cancel) wish()     {}
+func (*CancelRuns) wish() {}
+func (*Requeue) wish()    {}
+func (*NewToken) wish()   {}
+
 // Unmarshal decodes exactly one JSON value into v. What follows it, other than
 // white space, is an error: it would be a second body that nobody reads. Fields
-// that v does not have are ignored, as the protocol asks.
+// that v does not have are ignored, unless v is a wish.
 func Unmarshal(raw []byte, v any) error {
-	err := json.Unmarshal(raw, v)
+	err := decode(raw, v)
 	var typed *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
@@ -40,6 +55,55 @@ func Unmarshal(raw []byte, v any) error {
 		return malformed(raw, err)
 	case err != nil:
 		return mistimed(raw, reflect.TypeOf(v), err)
+	}
+	return nil
+}
+
+func decode(raw []byte, v any) error {
+	if _, ok := v.(wish); !ok {
+		return json.Unmarshal(raw, v)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err == nil && len(bytes.TrimSpace(raw[d.InputOffset():])) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return err
+	}
+	return unknown(raw, reflect.TypeOf(v), "")
+}
+
+// unknown returns an error about the first field of raw, which is to be a t, that a t
+// does not have. Path says where raw is.
+func unknown(raw json.RawMessage, t reflect.Type, path string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	var known []string
+	fields := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			known = append(known, name)
+			fields[strings.ToLower(name)] = f.Type
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		at := path + strings.Trim(quote(name), `"`)
+		field, ok := fields[strings.ToLower(name)] // as encoding/json reads names
+		if !ok {
+			return fmt.Errorf("%s: is no field here, where there are %s", at, strings.Join(known, ", "))
+		}
+		if err := unknown(members[name], field, at+"."); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ func TestDecode(t *testing.T) {
 	for _, tt := range []struct{ name, body, want string }{
 		{"one value", `{"pipeline": "p"}`, ""},
 		{"white space may follow", "{\"pipeline\": \"p\"} \r\n\t", ""},
-		{"fields that nobody knows are ignored", `{"pipeline": "p", "colour": {"deep": []}}`, ""},
+		{"fields that nobody knows are within the variables", `{"pipeline": "p", "variables": {"colour": {"deep": []}}}`, ""},
+		{"capitals", `{"Pipeline": "p"}`, ""},
 		{"nothing", "", "the body is empty"},
 		{"only white space", " \n", "the body is empty"},
 		{"a body that was cut", `{"pipeline": "p"`, "the body ends within its JSON value: unexpected EOF"},
@@ -117,4 +118,40 @@ func pass(t *testing.T, in, out any) {
 	if err := api.Decode(strings.NewReader(string(body)), out); err != nil {
 		t.Fatalf("Decode(%s) = %v", body, err)
 	}
+}
+
+// What somebody asks for has no field that is not known, and what servers and workers
+// tell each other may have.
+func TestUnknownFields(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		into       any
+		body, want string
+	}{
+		{new(api.Submit), `{"pipeline": "p", "colour": {"deep": []}}`, "colour: is no field here, where there are pipeline, digest, variables"},
+		{new(api.Submit), `{"pipeline": "p", "concurrency": {"key": "k", "limt": 3}}`, "concurrency.limt: is no field here, where there are key, limit, policy"},
+		{new(api.Submits), `{"runs": [], "atomic": true}`, "atomic: is no field here"},
+		{new(api.Cancel), `{"reasons": "x"}`, "reasons: is no field here"},
+		{new(api.CancelRuns), `{"states": ["QUEUED"], "tag": {"a": "b"}}`, "tag: is no field here, where there are states, pipeline, queue"},
+		{new(api.Requeue), `{"states": ["FAILED"], "pipelin": "p"}`, "pipelin: is no field here"},
+		{new(api.NewToken), `{"name": "n", "queue": ["q"]}`, "queue: is no field here"},
+		{new(api.Register), `{"name": "w", "colour": "red"}`, ""},
+		{new(api.Poll), `{"session": "s", "colour": "red"}`, ""},
+		{new(api.Results), `{"results": [{"cookie": "c", "colour": "red"}], "colour": "red"}`, ""},
+		{new(api.Run), `{"cookie": "c", "colour": "red"}`, ""},
+	} {
+		if got := errText(api.Unmarshal([]byte(tt.body), tt.into)); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
+			t.Errorf("Unmarshal(%s) into %T = %q, want %q", tt.body, tt.into, got, tt.want)
+		}
+	}
+	if _, err := (api.Submits{Runs: []json.RawMessage{[]byte(`{"pipeline": "p", "colour": 1}`)}}).Submit(0); err == nil || !strings.Contains(err.Error(), "runs[0]: colour: is no field here") {
+		t.Errorf("Submit() of a batch = %v, want an error about a field", err)
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -53,12 +53,6 @@ func (r Requeue) Selection() Selection {
 		Since: r.Since, Until: r.Until, Tags: r.Tags, Limit: r.Limit}
 }
 
-// UnmarshalJSON refuses fields that this version does not know.
-func (r *Requeue) UnmarshalJSON(raw []byte) error {
-	type body Requeue
-	return strict(raw, (*body)(r))
-}
-
 // A RequeueResult says what was, or would be, requeued.
 type RequeueResult struct {
 	Requeued []Requeued `json:"requeued"`

@@ -1,14 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"fmt"
-	"maps"
-	"reflect"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Selection is what the calls that are about many runs select them by, besides
 // their states: the newest that have all that is given.
@@ -43,28 +35,4 @@ func (c *check) selection(s Selection) {
 // which zero is no limit.
 func Ordered(since, until time.Time) bool {
 	return until.IsZero() || since.Before(until)
-}
-
-// strict decodes a body that selects runs, and refuses fields that this version
-// does not know, as no other body does: without a filter that was asked for, more
-// runs would be selected.
-func strict[T any](raw []byte, v *T) error {
-	if err := json.Unmarshal(raw, v); err != nil {
-		return err
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return err
-	}
-	var known []string
-	for f := range reflect.TypeFor[T]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		known = append(known, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
-			return fmt.Errorf("%s: is no field of this body, whose fields are %s", strings.Trim(quote(name), `"`), strings.Join(known, ", "))
-		}
-	}
-	return nil
 }

@@ -125,7 +125,7 @@ func TestRequeueMany(t *testing.T) {
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", `{"states": ["SUCCEEDED"]}`)
 	for name, body := range map[string]string{
 		"pipelin: ": `{"states": ["FAILED"], "pipelin": "x", "dry_run": true}`,
-		"tag: is no field of this body, whose fields are states, pipeline, queue, worker": `{"states": ["FAILED"], "tag": {"a": "b"}}`,
+		"tag: is no field here, where there are states, pipeline, queue, worker": `{"states": ["FAILED"], "tag": {"a": "b"}}`,
 		"since: ":     `{"states": ["DEAD"], "since": "2h"}`,
 		"until: ":     `{"states": ["DEAD"], "until": 5}`,
 		"submitter: ": `{"states": ["DEAD"], "submitter": "A B"}`,
