@@ -57,10 +57,9 @@ func (p *Poller) announced(ctx context.Context, s *session) error {
 	return errAnnounced
 }
 
-// keep goes on in the session that the worker has, although the server has
-// refused what it says of itself now.
-func (p *Poller) keep(s *session, next *presentation, refusal error) *session {
+// keep goes back to what the worker said of itself in a session, for the server has
+// refused what it says now.
+func (p *Poller) keep(s *session, next *presentation, refusal error) {
 	p.presented.CompareAndSwap(next, s.presented) // unless it says something else again by now
 	next.judge(refusal)
-	return s
 }

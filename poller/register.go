@@ -9,10 +9,11 @@ import (
 )
 
 // open opens a session, waiting out every outage. Where the server refuses what
-// was announced, it is the session before.
+// was announced, it is the session before, or a new one that is like it if that
+// may have been superseded by what had no answer.
 func (p *Poller) open(ctx context.Context) (*session, error) {
 	var wait backoff
-	before := p.session.Load()
+	before, unanswered := p.session.Load(), false
 	for {
 		presented := p.presented.Load()
 		in := presented.Register
@@ -34,10 +35,15 @@ func (p *Poller) open(ctx context.Context) (*session, error) {
 		}
 		switch {
 		case final && before != nil && before.presented != presented:
-			return p.keep(before, presented, err), nil
+			p.keep(before, presented, err)
+			if unanswered {
+				continue
+			}
+			return before, nil
 		case ctx.Err() != nil || final:
 			return nil, err
 		}
+		unanswered = true
 		p.failed(ctx, "register", err, wait.next(p.cfg, err))
 		p.turns.within("poll", wait.wait)
 		if !wait.sleep(ctx) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,6 +150,37 @@ func TestAnnounce(t *testing.T) {
 			}
 		})
 	}
+	bubble(t, "refused when its answer was lost, it goes on as what it was, in a session that nothing has superseded", func(t *testing.T) {
+		var taken atomic.Int64 // the newest session's number
+		w := start(t, &server{
+			register: func(n int, r api.Register) (api.Registered, error) {
+				switch {
+				case r.Capacity != 9:
+				case n == 1:
+					taken.Store(1)
+					return api.Registered{}, errCut
+				default:
+					return api.Registered{}, api.Errorf(api.CodeForbidden, "not any more")
+				}
+				taken.Store(int64(n))
+				return registered(n), nil
+			},
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				if in.Session != registered(int(taken.Load())).Session {
+					return nil, api.Errorf(api.CodeSessionSuperseded, "a newer session has the name")
+				}
+				return nothing(ctx, in)
+			},
+		}, heldRun)
+		time.Sleep(time.Second)
+		if err := w.p.Announce(t.Context(), another); api.CodeOf(err) != api.CodeForbidden {
+			t.Errorf("Announce() = %v, want %s", err, api.CodeForbidden)
+		}
+		time.Sleep(10 * time.Minute)
+		if err := w.end(); err != nil || len(w.lost) > 0 || len(w.registers) != 4 || w.registers[3].Capacity != 4 {
+			t.Errorf("Run() = %v, lost %v, registrations %+v, want a fourth that is as the first", err, w.lost, w.registers)
+		}
+	})
 	bubble(t, "waits out an outage, or is given up", func(t *testing.T) {
 		w := start(t, &server{register: func(n int, r api.Register) (api.Registered, error) {
 			if n > 0 && n < 20 {
