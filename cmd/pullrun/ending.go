@@ -42,10 +42,13 @@ func (w *workplace) lives(drain context.Context, polling *pollerEnd) ending {
 		case <-w.manager.Through():
 			return ending{reason: "it has done its runs", code: exitDone}
 		case <-polling.over:
-			if err := polling.refusal(); err != nil {
-				return ending{refused: err}
+			switch {
+			case polling.err == nil: // the server has let go of it, which may be seen before toEnd
+				return ending{reason: "the server asked for it", code: exitDrained}
+			case polling.refusal() == nil:
+				return ending{reason: "the run has ended already", code: exitDone}
 			}
-			return ending{reason: "the run has ended already", code: exitDone}
+			return ending{refused: polling.err}
 		case <-look:
 		}
 		if limit := w.settings().ContactTimeout; limit > 0 && w.poller.LostFor() >= limit {

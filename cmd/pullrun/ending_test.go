@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/configs"
+	"github.com/pullrun/pullrun/manager"
+	"github.com/pullrun/pullrun/poller"
 )
 
 // bounded starts a worker that may end before it has registered.
@@ -133,6 +137,27 @@ func TestAWorkerThatHandsItsRunBackHasNotDoneIt(t *testing.T) {
 		}
 		if got, err := s.client.Get(t.Context(), run.Cookie, 0); err != nil || got.State != api.StateQueued {
 			t.Errorf("%s: the run is %s (%v), want QUEUED", bound[0], got.State, err)
+		}
+	}
+}
+
+// Where the server asks a worker to end and has forgotten its session when it polls
+// again, the worker sees both, in whichever order, and has been told to end.
+func TestAWorkerThatIsAskedToEndAndForgottenHasNotDoneItsRuns(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	w := &workplace{
+		manager: manager.New(manager.Config{Capacity: 1, MaxRuns: 1}, nil, nil, log),
+		poller:  poller.New(poller.Config{}, nil, nil, log),
+		toEnd:   make(chan struct{}),
+	}
+	w.cfg.Store(&configs.Worker{})
+	close(w.toEnd)
+	left := &pollerEnd{over: make(chan struct{})}
+	close(left.over)
+	for range 64 {
+		if code := exitCode(w.lives(t.Context(), left).err(w.manager.Room())); code != exitDrained {
+			t.Fatalf("it ends with %d, want %d", code, exitDrained)
 		}
 	}
 }
