@@ -13,7 +13,7 @@ type Waiting struct {
 	Paused   map[string]string `json:"paused,omitempty"`         // why workers are, by name
 	Workers  int               `json:"workers,omitempty"`        // that could take the run, but for the reason
 	Slots    int               `json:"slots,omitempty"`          // runs that these workers can work on at once
-	Position int               `json:"position,omitempty"`       // its place in line, from 1
+	Position int               `json:"position,omitempty"`       // its place in line, from 1, among those that these workers could take
 }
 
 // A WaitingReason is why a run is not being worked on.

@@ -79,6 +79,8 @@ func TestIndexes(t *testing.T) {
 		{"count(*) FROM runs WHERE concurrency_key", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND blocked = 1 AND state = 1", "runs_key_live (concurrency_key=? AND blocked=? AND state=?)"},
 		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
+		{"q.priority >= ?2", "COVERING INDEX runs_queued (route>?)"},
+		{"q.priority >= ?2", "COVERING INDEX runs_queued (route=? AND seq<?)"},
 		{"SELECT run FROM tags", "(name=? AND value=?)"},
 		{"blocked = 0  GROUP BY", "COVERING INDEX runs_queued"},
 		{"blocked = 0  GROUP BY", "COVERING INDEX runs_key_live"},
@@ -186,7 +188,7 @@ func everyCall(t *testing.T, s *Store) {
 			return err
 		},
 		func() error { _, err := s.Waiting(ctx, scriptStart, &Run{State: Queued}); return err },
-		func() error { _, err := s.position(ctx, &Run{State: Queued}); return err },
+		func() error { _, err := s.position(ctx, &Run{State: Queued}, nil); return err },
 		func() error { _, err := s.Waiting(ctx, scriptStart, &Run{State: Queued, Blocked: true}); return err },
 		func() error { _, _, err := s.History(ctx, "tagged"); return err },
 		func() error { _, err := s.Events(ctx, "tagged", 0, 1); return err },

@@ -16,16 +16,20 @@ const maxRoutes = 10_000
 // routeUsed is how exact a row's used_at is.
 const routeUsed = time.Hour
 
-// liveRoutes selects the routes of runs that have not ended, each part by an index
-// whose predicate it repeats. Where there may be many runs that wait it goes from
-// one route to the next by the index. Runs that have ended cost nothing.
-const liveRoutes = `
+// queuedRoutes begins a statement that selects among the routes of queued runs. It
+// goes from one route to the next by the index.
+const queuedRoutes = `
 	WITH RECURSIVE queued (route) AS (
 		SELECT CAST(0 AS BIGINT)
 		UNION ALL
 		SELECT (SELECT min(r.route) FROM runs r WHERE r.state = 1 AND r.blocked = 0 AND r.route > q.route)
 			FROM queued q WHERE q.route IS NOT NULL
-	), scheduled (route) AS (
+	)`
+
+// liveRoutes selects the routes of runs that have not ended, each part by an index
+// whose predicate it repeats. Where there may be many runs that wait it goes from
+// one route to the next by the index. Runs that have ended cost nothing.
+const liveRoutes = queuedRoutes + `, scheduled (route) AS (
 		SELECT CAST(0 AS BIGINT)
 		UNION ALL
 		SELECT (SELECT min(r.route) FROM runs r WHERE r.state = 0 AND r.route > s.route)

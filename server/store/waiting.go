@@ -34,7 +34,7 @@ type Waiting struct {
 	Paused   map[string]string // why workers are that could take the run; at most maxPaused
 	Workers  int               // that could take the run
 	Slots    int               // of those workers
-	Position int               // of the run, from 1, among those that wait for the same; at most MaxPosition
+	Position int               // of the run, from 1, among those that the same could take; at most MaxPosition
 }
 
 // What a reader is told at most.
@@ -63,9 +63,9 @@ func (s *Store) Waiting(ctx context.Context, now time.Time, r *Run) (*Waiting, e
 	if err != nil {
 		return nil, err
 	}
-	w := waitingForWorker(r, workers)
-	if w.Reason == WaitsForWorkers || w.Reason == WaitsForOffer {
-		w.Position, err = s.position(ctx, r)
+	w, takers := waitingForWorker(r, workers)
+	if len(takers) > 0 {
+		w.Position, err = s.position(ctx, r, takers)
 	}
 	return w, err
 }
@@ -89,19 +89,32 @@ func (s *Store) waitingForSlot(ctx context.Context, r *Run) (*Waiting, error) {
 	return w, err
 }
 
-// position counts the runs of the queue that go first, by priority and age.
-func (s *Store) position(ctx context.Context, r *Run) (n int, _ error) {
-	err := s.query(ctx, `SELECT count(*) + 1 FROM (
-			SELECT 1 FROM routes q JOIN runs r ON r.route = q.id AND r.state = 1 AND r.blocked = 0
-			WHERE q.queue = ?1 AND (q.priority > ?2 OR q.priority = ?2 AND r.seq < ?3) LIMIT ?4) AS before`,
-		func(row scanner) error { return row.Scan(&n) }, r.Queue, r.Priority, r.Seq, MaxPosition-1)
-	return n, err
+// position counts the runs of the queue that go first, by priority and age. Those
+// that none of the takers could take stand in no line of theirs.
+func (s *Store) position(ctx context.Context, r *Run, takers []offering) (int, error) {
+	before := 0
+	err := s.query(ctx, queuedRoutes+`
+		SELECT q.pipeline, q.digest, q.labels, (SELECT count(*) FROM (
+			SELECT 1 FROM runs r WHERE r.route = q.id AND r.state = 1 AND r.blocked = 0
+				AND r.seq < CASE WHEN q.priority > ?2 THEN ?4 ELSE CAST(?3 AS BIGINT) END LIMIT ?5) AS before)
+		FROM queued JOIN routes q ON q.id = queued.route WHERE q.queue = ?1 AND q.priority >= ?2`,
+		func(row scanner) error {
+			var q route
+			n := 0
+			err := row.Scan(&q.pipeline, &q.digest, object{&q.need}, &n)
+			if n > 0 && before < MaxPosition && slices.ContainsFunc(takers, func(o offering) bool { return o.fits(&q) }) {
+				before += n
+			}
+			return err
+		}, r.Queue, r.Priority, r.Seq, noRun, MaxPosition-1)
+	return min(1+before, MaxPosition), err
 }
 
 // waitingForWorker finds the first thing that keeps the workers from taking a
-// run: the least of what keeps each of them.
-func waitingForWorker(r *Run, workers []Worker) *Waiting {
-	w := &Waiting{Reason: WaitsForQueue}
+// run: the least of what keeps each of them. It returns what those offer that only
+// have to have room.
+func waitingForWorker(r *Run, workers []Worker) (w *Waiting, takers []offering) {
+	w = &Waiting{Reason: WaitsForQueue}
 	free := 0
 	for i := range workers {
 		one := &workers[i]
@@ -129,6 +142,7 @@ func waitingForWorker(r *Run, workers []Worker) *Waiting {
 			w.Workers++
 			w.addPaused(one)
 		case WaitsForWorkers:
+			takers = append(takers, offering{labels: one.Labels, pipelines: held})
 			w.Workers++
 			w.Slots += one.Capacity
 			free += max(0, one.Capacity-one.Leased)
@@ -137,7 +151,7 @@ func waitingForWorker(r *Run, workers []Worker) *Waiting {
 	if free > 0 {
 		w.Reason = WaitsForOffer
 	}
-	return w
+	return w, takers
 }
 
 // addDigest notes what a worker has the pipeline with, if it says.
