@@ -44,6 +44,11 @@ type Config struct {
 	// Token gives the bearer token for each request, so that a token that
 	// changes is picked up. Nil or "" sends none.
 	Token func() string
+	// Replacing reports whether the server has been asked, perhaps by an earlier
+	// process, to take another token in the place of this one, and the outcome is
+	// not known. That it does not know this one any more is to be tried again
+	// then, as if it had been out of reach. Nil is never.
+	Replacing func() bool
 	// UserAgent names the caller in the server's log.
 	UserAgent string
 	// Timeout bounds one attempt of a call that is not held by the server,
@@ -90,6 +95,9 @@ func New(cfg Config) (*Client, error) {
 	cfg.Timeout = cmpOr(cfg.Timeout, 30*time.Second)
 	cfg.RetryMin = cmpOr(cfg.RetryMin, 200*time.Millisecond)
 	cfg.RetryMax = cmpOr(cfg.RetryMax, 30*time.Second)
+	if cfg.Replacing == nil {
+		cfg.Replacing = func() bool { return false }
+	}
 
 	calls, err := cfg.Transport.Build()
 	if err != nil {
@@ -146,8 +154,14 @@ func (c *Client) do(ctx context.Context, with *retryablehttp.Client, in call) er
 	})
 	shown := req.Header.Get("Authorization")
 	resp, err := with.Do(req)
-	if api.CodeOf(err) == api.CodeUnauthorized && c.bearer() != shown {
-		return c.do(ctx, with, in) // the token was replaced while the call was on its way
+	if api.CodeOf(err) == api.CodeUnauthorized {
+		replacing := c.cfg.Replacing() // before the token is looked at, or the end of that would be missed
+		switch {
+		case c.bearer() != shown: // it was replaced while the call was on its way
+			return c.do(ctx, with, in)
+		case replacing:
+			return replaced(err)
+		}
 	}
 	if err != nil {
 		return c.explain(ctx, err)

@@ -81,6 +81,12 @@ func untilRefused(err error) bool {
 	return Retryable(err)
 }
 
+// replaced is the refusal of a token that is about to be replaced, as one that may
+// be tried again.
+func replaced(refusal error) error {
+	return api.Errorf(api.CodeUnavailable, "the token is about to be replaced: %v", refusal)
+}
+
 // checkRetry is called with the error of each attempt, and then, if it got an
 // answer, with the error of reading that. The error that it returns is the
 // call's when no attempt follows.

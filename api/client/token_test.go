@@ -125,6 +125,27 @@ func TestNewRefusesAURL(t *testing.T) {
 	}
 }
 
+// While it is not known which of two tokens the server knows, that it does not know
+// the one is to be tried again.
+func TestATokenThatIsAboutToBeReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		replacing := true
+		s := newServer(t, problem(api.CodeUnauthorized), problem(api.CodeForbidden), problem(api.CodeUnauthorized))
+		c := s.client(t, client.Config{Token: func() string { return "old" }, Replacing: func() bool { return replacing }})
+		if err := submit(t.Context(), c); !client.Retryable(err) || !strings.Contains(err.Error(), "replaced") {
+			t.Errorf("Submit() = %v, want one that may be tried again, and why", err)
+		}
+		if err := submit(t.Context(), c); api.CodeOf(err) != api.CodeForbidden {
+			t.Errorf("Submit() = %v, want that it is forbidden", err)
+		}
+		replacing = false
+		if err := submit(t.Context(), c); api.CodeOf(err) != api.CodeUnauthorized {
+			t.Errorf("Submit() = %v, want a refusal", err)
+		}
+	})
+}
+
 // A call that the server refuses because its token was replaced meanwhile is
 // made once more; one that is refused for the token it still has is not.
 func TestATokenThatIsReplacedDuringACall(t *testing.T) {

@@ -38,7 +38,7 @@ func (d *doctor) ping(cfg configs.Worker, name string, wait time.Duration) (api.
 	if err != nil {
 		return api.Ping{}, err
 	}
-	c, err := id.client(id.show)
+	c, err := id.client(id.show, nil)
 	if err != nil {
 		return api.Ping{}, err
 	}

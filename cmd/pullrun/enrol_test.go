@@ -2,14 +2,22 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
+	"github.com/pullrun/pullrun/api/client"
 )
 
 // enrolment makes an enrolment with the command for it, and returns its file.
@@ -116,6 +124,61 @@ func TestAWorkerIsEnrolled(t *testing.T) {
 	if code := w.ends(); code != exitRefused || !strings.Contains(w.log(), "enrol") {
 		t.Errorf("the worker whose credential is revoked ended with %d: %s", code, w.log())
 	}
+}
+
+// An earlier process has got a new credential accepted and did not learn that, and
+// the old one is over. The worker registers with the old one, as long as it has not
+// found out, and that is not the end of it.
+func TestAWorkerWhoseCredentialWasReplacedUnawares(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server()
+	state := t.TempDir()
+	w := s.enrolled("edge-1", state, "--enrol-token-file", s.enrolment())
+	w.signal(syscall.SIGTERM)
+	w.ends()
+	file := filepath.Join(state, "pullrun", "credentials", "edge-1")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := decode[map[string]any](t, string(raw))
+	old, next := fmt.Sprint(kept["token"]), api.NewTokenText(api.TokenWorker)
+	c, err := client.New(client.Config{URL: "http://" + s.addr, Token: func() string { return old }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.RotateCredential(t.Context(), api.Credential("edge-1", next)); err != nil {
+		t.Fatal(err)
+	}
+	kept["next"] = next
+	if raw, err = json.Marshal(kept); err == nil {
+		err = os.WriteFile(file, raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	refused := make(chan struct{}) // closed when a registration with the old one is
+	first := sync.OnceFunc(func() { close(refused) })
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.addr})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer "+old {
+			r.Header.Set("Authorization", "Bearer that-is-over-0123456789")
+			if r.URL.Path == "/v1/workers" {
+				defer first()
+			} else {
+				<-refused
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	w = start(t, []string{"XDG_STATE_HOME=" + state}, "worker", "--server-url", front.URL, "--name", "edge-1", "--log-format", "json", pipelinesDir(t))
+	defer w.kill() // before front waits for its calls
+	w.says(`"msg":"registered"`)
+	s.ended(s.submit(api.Submit{Pipeline: "nothing"}).Cookie, api.StateSucceeded)
 }
 
 // A token in a file is replaced without a restart of either side: first where it

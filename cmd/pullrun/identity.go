@@ -54,9 +54,13 @@ func (id *identity) show() string {
 	return id.keeper.Token()
 }
 
+// replacing reports whether what is shown is about to be replaced.
+func (id *identity) replacing() bool { return id.keeper != nil && id.keeper.Replacing() }
+
 // client is a client that shows a token and, to a proxy, the password of now.
-func (id *identity) client(token func() string) (*client.Client, error) {
-	return newClient(id.cfg.Server, connection{token: token, proxyPassword: id.proxyPassword.read, log: id.log})
+// replacing may be nil.
+func (id *identity) client(token func() string, replacing func() bool) (*client.Client, error) {
+	return newClient(id.cfg.Server, connection{token: token, replacing: replacing, proxyPassword: id.proxyPassword.read, log: id.log})
 }
 
 // replace puts the secrets of other settings in the place of those before.
@@ -73,7 +77,7 @@ func (id *identity) enrol(ctx context.Context) error {
 		return nil
 	}
 	enrolment := id.cfg.EnrolToken.Reveal()
-	c, err := id.client(func() string { return enrolment })
+	c, err := id.client(func() string { return enrolment }, nil)
 	if err != nil {
 		return err
 	}
@@ -93,9 +97,14 @@ func (id *identity) explain(err error) error {
 }
 
 // keep replaces a credential in time, until ctx ends or the server refuses to.
-func (id *identity) keep(ctx context.Context, c *client.Client) error {
+func (id *identity) keep(ctx context.Context) error {
 	if id.keeper == nil {
 		return nil
 	}
+	c, err := id.client(id.show, nil) // a refusal is for the keeper to judge
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	return id.keeper.Run(ctx, c)
 }

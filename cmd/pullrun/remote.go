@@ -60,6 +60,7 @@ func connect(t terminal, cmd *cobra.Command) (remote, error) {
 // A connection is what a client of a server has beside the settings.
 type connection struct {
 	token, proxyPassword func() string // of now
+	replacing            func() bool   // as of [client.Config]; may be nil
 	retries              int
 	log                  *slog.Logger // may be nil
 }
@@ -71,6 +72,7 @@ func newClient(r configs.Remote, o connection) (*client.Client, error) {
 	c, err := client.New(client.Config{
 		URL:       r.URL.Reveal(),
 		Token:     o.token,
+		Replacing: o.replacing,
 		UserAgent: "pullrun/" + version(),
 		Retries:   o.retries,
 		Transport: way,

@@ -85,7 +85,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	if err != nil {
 		return nil, fmt.Errorf("measure this worker: %w", err)
 	}
-	c, err := id.client(id.show)
+	c, err := id.client(id.show, id.replacing)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func (w *workplace) poll(ctx context.Context) error {
 	defer stop()
 	kept := make(chan error, 1) // the keeper's end
 	go func() {
-		err := w.identity.keep(ctx, w.client)
+		err := w.identity.keep(ctx)
 		if err != nil {
 			stop()
 		}

@@ -82,6 +82,10 @@ func Open(cfg Config, log *slog.Logger) (*Keeper, error) {
 // Token is the credential now, or "" if there is none yet.
 func (k *Keeper) Token() string { return k.now().Token }
 
+// Replacing reports whether the credential is about to be another, which the server
+// may have taken for it already.
+func (k *Keeper) Replacing() bool { return k.now().Next != "" }
+
 func (k *Keeper) now() state {
 	k.mu.Lock()
 	defer k.mu.Unlock()
