@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 )
@@ -15,7 +16,7 @@ const maxStatements = 256
 type dialect interface {
 	// open returns the connection that writes, after it has asserted what
 	// durability rests on and brought the tables up to date.
-	open(context.Context) (conn, error)
+	open(context.Context, *slog.Logger) (conn, error)
 	// read runs a statement on a connection that only reads, and calls scan for
 	// each row. It may be called concurrently.
 	read(ctx context.Context, query string, scan func(scanner) error, args []any) error

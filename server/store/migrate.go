@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
+	"time"
 )
 
 //go:embed migrations
@@ -40,8 +43,9 @@ func loadMigrations(fsys fs.FS, dir string) ([]migration, error) {
 }
 
 // migrate brings the tables to the newest version, each step in a transaction of
-// its own. It refuses a database that a newer program has migrated.
-func migrate(c conn, all []migration) error {
+// its own, and says so, for there is no way back. It refuses a database that a
+// newer program has migrated.
+func migrate(ctx context.Context, c conn, all []migration, log *slog.Logger) error {
 	if err := c.script(`CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)`); err != nil {
 		return err
 	}
@@ -56,11 +60,23 @@ func migrate(c conn, all []migration) error {
 	if version > len(all) {
 		return fmt.Errorf("has version %d (%s), newer than this program's %d; start the newer program", version, name, len(all))
 	}
+	switch version {
+	case len(all):
+		return nil
+	case 0:
+		log.InfoContext(ctx, "database is new")
+	default:
+		log.InfoContext(ctx, "database is changed for this version, and for none before it", "from", version, "to", len(all))
+	}
+	began := time.Now()
 	for _, m := range all[version:] {
 		if err := m.apply(c); err != nil {
 			c.rollback()
 			return fmt.Errorf("migrate to %s: %w", m.name, err)
 		}
+	}
+	if version > 0 {
+		log.InfoContext(ctx, "database has been changed", "took", time.Since(began))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -49,7 +50,7 @@ func newPostgres(address string) (*postgres, error) {
 	return &postgres{name: fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database), config: config}, nil
 }
 
-func (d *postgres) open(ctx context.Context) (_ conn, err error) {
+func (d *postgres) open(ctx context.Context, log *slog.Logger) (_ conn, err error) {
 	defer func() {
 		if err != nil {
 			_ = d.close() // err says more
@@ -67,7 +68,7 @@ func (d *postgres) open(ctx context.Context) (_ conn, err error) {
 	if err := d.assertDurable(ctx, d.conn.conn); err != nil {
 		return nil, err
 	}
-	if err := d.migrate(all); err != nil {
+	if err := d.migrate(ctx, all, log); err != nil {
 		return nil, err
 	}
 	if err := d.prepareWriter(ctx, d.conn.conn); err != nil {
@@ -84,11 +85,11 @@ func (d *postgres) open(ctx context.Context) (_ conn, err error) {
 }
 
 // migrate keeps replicas that start at once from doing the same.
-func (d *postgres) migrate(all []migration) error {
+func (d *postgres) migrate(ctx context.Context, all []migration, log *slog.Logger) error {
 	if err := d.conn.script(`SELECT pg_advisory_lock(` + lockMigrate + `)`); err != nil {
 		return err
 	}
-	err := migrate(d.conn, all)
+	err := migrate(ctx, d.conn, all, log)
 	return errors.Join(err, d.conn.script(`SELECT pg_advisory_unlock(`+lockMigrate+`)`))
 }
 

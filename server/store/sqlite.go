@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -46,7 +47,7 @@ type sqlite struct {
 	stmts map[string]*sql.Stmt
 }
 
-func (d *sqlite) open(ctx context.Context) (_ conn, err error) {
+func (d *sqlite) open(ctx context.Context, log *slog.Logger) (_ conn, err error) {
 	defer func() {
 		if err != nil {
 			_ = d.close() // err says more
@@ -86,7 +87,7 @@ func (d *sqlite) open(ctx context.Context) (_ conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(d.conn, all); err != nil {
+	if err := migrate(ctx, d.conn, all, log); err != nil {
 		return nil, err
 	}
 	if d.reads, err = driver.Open(d.dsn("query_only(1)", "cache_size(-8000)"), steady); err != nil {

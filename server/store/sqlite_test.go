@@ -230,15 +230,39 @@ func TestMigrate(t *testing.T) {
 		}
 		return n
 	}
+	var lines strings.Builder
+	log := slog.New(slog.NewTextHandler(&lines, nil))
+	said := func(want ...string) {
+		t.Helper()
+		for _, text := range want {
+			if !strings.Contains(lines.String(), text) {
+				t.Errorf("the log has no %q:\n%s", text, lines.String())
+			}
+		}
+		if got := strings.Count(lines.String(), "\n"); got != len(want) {
+			t.Errorf("the log has %d lines, want %d:\n%s", got, len(want), lines.String())
+		}
+		lines.Reset()
+	}
 	for range 2 {
-		if err := migrate(s.writer.conn, all[:2]); err != nil || count() != 1 {
+		if err := migrate(t.Context(), s.writer.conn, all[:2], log); err != nil || count() != 1 {
 			t.Fatalf("migrate() = %v, sum %d, want 1", err, count())
 		}
 	}
-	if err := migrate(s.writer.conn, all); err == nil || !strings.Contains(err.Error(), "0003_c.sql") || count() != 1 {
+	said("database is new")
+	if err := migrate(t.Context(), s.writer.conn, all, log); err == nil || !strings.Contains(err.Error(), "0003_c.sql") || count() != 1 {
 		t.Errorf("migrate() = %v, sum %d, want the step's name and nothing of it done", err, count())
 	}
-	if err := migrate(s.writer.conn, all[:1]); err == nil || !strings.Contains(err.Error(), "version 2 (0002_b.sql)") {
+	said("database is changed for this version, and for none before it\" from=2 to=3")
+	fsys["m/0003_c.sql"] = &fstest.MapFile{Data: []byte(`INSERT INTO a VALUES (2)`)}
+	if all, err = loadMigrations(fsys, "m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), s.writer.conn, all, log); err != nil {
+		t.Error(err)
+	}
+	said("from=2 to=3", "database has been changed\" took=")
+	if err := migrate(t.Context(), s.writer.conn, all[:1], log); err == nil || !strings.Contains(err.Error(), "version 3 (0003_c.sql)") {
 		t.Errorf("migrate(older program) = %v, want it refused", err)
 	}
 	fsys["m/0005_e.sql"] = &fstest.MapFile{}

@@ -125,7 +125,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.open(ctx)
+	c, err := d.open(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}
