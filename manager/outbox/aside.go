@@ -13,16 +13,25 @@ import (
 const unknownName = "results.unknown"
 
 // SetAside moves entries to a file beside the log, for a person to look at, and
-// returns its name. After an error they are where they were. Those that it does
+// returns its name. After an error they are where they were, unless the disk hangs
+// and does it later. Those that it does
 // not have are none of its business.
 func (o *Outbox) SetAside(keys ...Key) (file string, err error) {
-	o.turn <- struct{}{}
-	defer func() { <-o.turn }()
 	path := filepath.Join(o.cfg.Dir, unknownName)
-	if err := o.appendTo(path, o.rawOf(keys)); err != nil {
+	done := make(chan struct{})
+	var failed error // to be read when it is closed
+	err = o.inTurn(done, func() {
+		defer close(done)
+		if failed = o.appendTo(path, o.rawOf(keys)); failed == nil {
+			_ = o.commit(&batch{judged: keys}) // as for those that are judged
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
 		return "", fmt.Errorf("set aside results in %q: %w", path, err)
 	}
-	_ = o.commit(&batch{judged: keys}) // as for those that are judged
 	return path, nil
 }
 

@@ -9,8 +9,10 @@
 // it by all that counts, written to a new file, synced, and renamed over it. In
 // the same way the log is made short again when most of it has been judged.
 //
-// An outbox belongs to one process at a time. It has no goroutine of its own
-// and ends with [Outbox.Close].
+// An outbox belongs to one process at a time. Nobody waits for more than three
+// seconds for a disk that hangs; what was to be written then may still be, when
+// the disk answers. An outbox has no goroutine but while it writes, and ends with
+// [Outbox.Close].
 package outbox
 
 import (
@@ -154,7 +156,12 @@ func (e Entry) Key() Key { return Key{e.Result.Cookie, e.Result.Fence, e.Result.
 // Judged drops entries that need not be sent any more. It does not wait for the
 // disk: after a power cut some may be there again, and are sent once more.
 func (o *Outbox) Judged(keys ...Key) {
-	_ = o.write(func(b *batch) { b.judged = append(b.judged, keys...) }) // they are not in the next file
+	_ = o.write(func(b *batch) { // they are not in the next file
+		b.judged = append(b.judged, keys...)
+		for _, k := range keys {
+			delete(b.puts, k) // nobody waits for it any more
+		}
+	})
 }
 
 // Entries are those that wait, in the order in which they were put.
@@ -175,20 +182,26 @@ func (o *Outbox) Full() bool {
 	return o.bytes >= o.cfg.Max || o.tight && len(o.live) > 0
 }
 
-// Close lets go of the directory. Whatever was put stays there. It may be
-// called twice.
+// Close lets go of the directory, or says why it cannot. Whatever was put stays
+// there. It may be called twice.
 func (o *Outbox) Close() error {
-	o.turn <- struct{}{}
-	defer func() { <-o.turn }()
-	if o.closed {
-		return nil
+	done := make(chan struct{})
+	var err error // to be read when it is closed
+	hangs := o.inTurn(done, func() {
+		defer close(done)
+		if o.closed {
+			return
+		}
+		o.closed = true
+		if o.file != nil {
+			err = o.file.Close()
+		}
+		err = errors.Join(err, unlock(o.lock))
+	})
+	if hangs != nil {
+		return hangs
 	}
-	o.closed = true
-	var err error
-	if o.file != nil {
-		err = o.file.Close()
-	}
-	return errors.Join(err, unlock(o.lock))
+	return err
 }
 
 // records are the live records in their order.

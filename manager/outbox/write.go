@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 )
 
 const (
@@ -20,32 +21,64 @@ const (
 // shortEnough is the size, in bytes, up to which a log is not worth shortening.
 const shortEnough = 256 << 10
 
-var errClosed = errors.New("it is closed")
+// patience is how long a caller waits for the disk. A disk that hangs may never
+// answer, and neither a result that could be sent nor the end of the worker is to
+// wait for that.
+const patience = 3 * time.Second
 
-// write adds to the next batch, and returns when that has been written: by this
-// caller, or by another that had to wait for the disk as well.
+var (
+	errClosed = errors.New("it is closed")
+	errHangs  = fmt.Errorf("the disk has not answered for %s", patience)
+)
+
+// inTurn has do called when it is its turn, and returns nil when done is closed, by
+// do or by another's, or errHangs when the caller has waited for long enough. Its
+// turn is over when do returns.
+func (o *Outbox) inTurn(done chan struct{}, do func()) error {
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	select {
+	case <-done:
+		return nil
+	case o.turn <- struct{}{}:
+	case <-over.C:
+		return errHangs
+	}
+	go func() {
+		defer func() { <-o.turn }()
+		do()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-over.C:
+		return errHangs
+	}
+}
+
+// write adds to the next batch, and returns when that has been written: for this
+// caller, or for another that had to wait for the disk as well. After errHangs it
+// may still be written.
 func (o *Outbox) write(add func(*batch)) error {
 	o.mu.Lock()
 	b := o.next
 	add(b)
 	o.mu.Unlock()
-
-	select {
-	case <-b.done:
-		return b.err
-	case o.turn <- struct{}{}:
-	}
-	defer func() { <-o.turn }()
-	runtime.Gosched() // callers that are about to add something spare the disk a sync
-	o.mu.Lock()
-	mine := o.next == b // or else it has just been done
-	if mine {
-		o.next = newBatch()
-	}
-	o.mu.Unlock()
-	if mine {
-		b.err = o.commit(b)
-		close(b.done)
+	err := o.inTurn(b.done, func() {
+		runtime.Gosched() // callers that are about to add something spare the disk a sync
+		o.mu.Lock()
+		mine := o.next == b // or else it has just been done
+		if mine {
+			o.next = newBatch()
+		}
+		o.mu.Unlock()
+		if mine {
+			b.err = o.commit(b)
+			close(b.done)
+		}
+	})
+	if err != nil {
+		return err
 	}
 	return b.err
 }
