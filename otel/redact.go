@@ -19,7 +19,8 @@ type Redactor struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	secrets []string // registered
-	learnt  []string // the newest last
+	learnt  recent
+	placed  map[string]recent // by place
 
 	known atomic.Pointer[known] // nil until the first secret
 }
@@ -41,29 +42,62 @@ func (r *Redactor) Register(secret string) {
 	r.know()
 }
 
-// mostLearnt is how many secrets are remembered that were learnt: each makes all
-// that is looked through a little slower.
-const mostLearnt = 256
+// mostLearnt and mostPlaced are how many secrets are remembered that were learnt,
+// in all and of one place: each makes all that is looked through a little slower.
+const (
+	mostLearnt = 256
+	mostPlaced = 8
+)
 
 // Learn is Register for a secret that may have successors without end, as one that
 // a pipeline reads from a file. The last ones that were learnt are known.
 func (r *Redactor) Learn(secret string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.learnt.add(secret, mostLearnt) {
+		r.know()
+	}
+}
+
+// Replace is Register for the secret of a place, such as a setting, that has others
+// one after the other. The last ones of each place are known, for what was said
+// before may be on its way still.
+func (r *Redactor) Replace(place, secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.placed[place]
+	if last.add(secret, mostPlaced) {
+		if r.placed == nil {
+			r.placed = make(map[string]recent)
+		}
+		r.placed[place] = last
+		r.know()
+	}
+}
+
+// recent are secrets of which the last ones count, the newest last.
+type recent []string
+
+// add reports whether the secret was not there.
+func (l *recent) add(secret string, most int) (fresh bool) {
 	if len(secret) < forms.Least {
-		return
+		return false
 	}
-	if i := slices.Index(r.learnt, secret); i >= 0 {
-		r.learnt = append(slices.Delete(r.learnt, i, i+1), secret)
-		return
+	if i := slices.Index(*l, secret); i >= 0 {
+		*l = append(slices.Delete(*l, i, i+1), secret)
+		return false
 	}
-	r.learnt = append(r.learnt[max(0, len(r.learnt)-mostLearnt+1):], secret)
-	r.know()
+	*l = append((*l)[max(0, len(*l)-most+1):], secret)
+	return true
 }
 
 // know makes known what there is. The caller has locked mu.
 func (r *Redactor) know() {
-	k := known{forms: forms.Of(slices.Concat(r.secrets, r.learnt)...)}
+	all := slices.Concat(r.secrets, r.learnt)
+	for _, last := range r.placed {
+		all = append(all, last...)
+	}
+	k := known{forms: forms.Of(all...)}
 	pairs := make([]string, 0, 2*len(k.forms))
 	for _, form := range k.forms {
 		pairs = append(pairs, form, redacted)

@@ -162,6 +162,22 @@ func FuzzRedactor(f *testing.F) {
 	})
 }
 
+// Of each place the last secrets are known, whatever other places have.
+func TestReplacedSecrets(t *testing.T) {
+	t.Parallel()
+	var r otel.Redactor
+	r.Register("registered-secret")
+	r.Replace("a", "secret-of-a")
+	for n := range 100 {
+		r.Replace("b", fmt.Sprintf("secret-%03d", n))
+		r.Replace("b", "steady-secret")
+	}
+	const text = "registered-secret secret-of-a steady-secret secret-099 secret-096 secret-050"
+	if got, want := r.String(text), "REDACTED REDACTED REDACTED REDACTED REDACTED secret-050"; got != want {
+		t.Errorf("String(%q) = %q, want %q", text, got, want)
+	}
+}
+
 // Of secrets that come without end the last ones are known, and those that come
 // again and again; what was registered always is.
 func TestLearntSecrets(t *testing.T) {

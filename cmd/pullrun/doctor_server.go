@@ -34,7 +34,7 @@ func (d *doctor) server(cfg configs.Worker, name string, reached *route) {
 
 // ping calls as the worker would.
 func (d *doctor) ping(cfg configs.Worker, name string, wait time.Duration) (api.Ping, error) {
-	id, err := openIdentity(cfg, name, func(string) {}, slog.New(slog.DiscardHandler))
+	id, err := openIdentity(cfg, name, func(string) func(string) { return func(string) {} }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return api.Ping{}, err
 	}

@@ -20,7 +20,7 @@ func (guard) Chip(ctx context.Context, _ engine.ChipInfo) (context.Context, func
 }
 
 // Secret is told each secret that the pipeline names.
-func (g guard) Secret(value string) { g.hide(value) }
+func (g guard) Secret(value string) { g.redactor.Register(value) }
 
 // streams are s without the secrets, until close.
 func (g guard) streams(s engine.Streams) (_ engine.Streams, close func()) {

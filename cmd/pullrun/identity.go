@@ -23,12 +23,12 @@ type identity struct {
 	log           *slog.Logger
 }
 
-// openIdentity finds what the worker has to show. hide is told every secret that
-// comes up.
-func openIdentity(cfg configs.Worker, name string, hide func(string), log *slog.Logger) (*identity, error) {
+// openIdentity finds what the worker has to show. hiding gives for a setting what
+// is told every secret that comes up there.
+func openIdentity(cfg configs.Worker, name string, hiding func(setting string) (hide func(string)), log *slog.Logger) (*identity, error) {
 	id := &identity{
-		cfg: cfg, log: log, token: newSecretFile(cfg.Server.Token, cfg.Server.TokenFile, hide, log),
-		proxyPassword: newSecretFile(cfg.Server.ProxyPassword, cfg.Server.ProxyPasswordFile, hide, log),
+		cfg: cfg, log: log, token: newSecretFile(cfg.Server.Token, cfg.Server.TokenFile, hiding("server.token"), log),
+		proxyPassword: newSecretFile(cfg.Server.ProxyPassword, cfg.Server.ProxyPasswordFile, hiding("server.proxy_password"), log),
 	}
 	if !cfg.Server.Token.IsZero() {
 		return id, nil
@@ -42,7 +42,7 @@ func openIdentity(cfg configs.Worker, name string, hide func(string), log *slog.
 		file = filepath.Join(state, "credentials", name)
 	}
 	var err error
-	id.keeper, err = credential.Open(credential.Config{File: file, Worker: name, Learnt: hide}, log)
+	id.keeper, err = credential.Open(credential.Config{File: file, Worker: name, Learnt: hiding("credential_file")}, log)
 	return id, err
 }
 

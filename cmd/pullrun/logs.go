@@ -96,8 +96,11 @@ func (w *watch) setLevel(name string) {
 	w.level.Set(level)
 }
 
-// hide takes a secret out of all that is logged and exported from now on.
-func (w watch) hide(secret string) { w.redactor.Register(secret) }
+// hiding takes the secrets of a setting, one after the other, out of all that is
+// logged and exported from then on.
+func (w watch) hiding(setting string) (hide func(secret string)) {
+	return func(secret string) { w.redactor.Replace(setting, secret) }
+}
 
 // logHandler writes for people on a terminal, and JSON elsewhere.
 func logHandler(t terminal, format string, level slog.Leveler) slog.Handler {

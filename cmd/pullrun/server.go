@@ -91,7 +91,7 @@ func serve(ctx context.Context, cfg configs.Server, w watch, ready func(*server.
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	tokens := newTokenFiles(cfg.Tokens, w.hide, w.log)
+	tokens := newTokenFiles(cfg.Tokens, w.hiding, w.log)
 	config := serverConfig(cfg)
 	config.Tokens = tokens.now()
 	if config.Forwarder, err = forward.FromEnv(forward.DefaultQueue, w.log); err != nil {

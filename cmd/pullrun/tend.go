@@ -47,7 +47,7 @@ func reloadServer(w watch, s *server.Server, tokens *tokenFiles, sources configs
 		return sources
 	}
 	next := serverConfig(fresh)
-	next.Tokens = newTokenFiles(fresh.Tokens, w.hide, w.log).now()
+	next.Tokens = newTokenFiles(fresh.Tokens, w.hiding, w.log).now()
 	if err := s.Adjust(next); err != nil {
 		w.log.Error("settings are wrong, all are kept as they were", "err", err)
 		return sources

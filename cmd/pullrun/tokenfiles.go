@@ -16,8 +16,8 @@ const lookAtTokens = 5 * time.Second
 
 // tokenFiles are the tokens of a server's settings, of which some stand in files.
 type tokenFiles struct {
-	hide func(string)
-	log  *slog.Logger
+	hiding func(setting string) (hide func(string))
+	log    *slog.Logger
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -26,8 +26,8 @@ type tokenFiles struct {
 	known   []string
 }
 
-func newTokenFiles(tokens []configs.Token, hide func(string), log *slog.Logger) *tokenFiles {
-	f := &tokenFiles{hide: hide, log: log}
+func newTokenFiles(tokens []configs.Token, hiding func(setting string) (hide func(string)), log *slog.Logger) *tokenFiles {
+	f := &tokenFiles{hiding: hiding, log: log}
 	f.replace(tokens)
 	return f
 }
@@ -38,8 +38,9 @@ func (f *tokenFiles) replace(tokens []configs.Token) {
 	defer f.mu.Unlock()
 	f.tokens, f.secrets, f.known = tokens, nil, nil
 	for _, t := range tokens {
-		f.hide(t.Token.Reveal())
-		f.secrets = append(f.secrets, newSecretFile(t.Token, t.TokenFile, f.hide, f.log))
+		hide := f.hiding("tokens." + t.Name)
+		hide(t.Token.Reveal())
+		f.secrets = append(f.secrets, newSecretFile(t.Token, t.TokenFile, hide, f.log))
 		f.known = append(f.known, t.Token.Reveal())
 	}
 }

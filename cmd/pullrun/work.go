@@ -74,7 +74,7 @@ func assemble(cfg configs.Worker, run string, pipelines *pipelineSet, of watch) 
 	if err != nil {
 		return nil, err
 	}
-	id, err := openIdentity(cfg, name, of.hide, of.log)
+	id, err := openIdentity(cfg, name, of.hiding, of.log)
 	if err != nil {
 		return nil, err
 	}
