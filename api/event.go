@@ -70,10 +70,12 @@ type RunEvent struct {
 	Fence  int64  `json:"fence"`
 	// N is 1, 2, 3 ... within the attempt, so that a repeat is known and what
 	// was dropped leaves a gap. Progress is counted apart.
-	N    int64           `json:"n"`
-	At   time.Time       `json:"at"`
-	Kind string          `json:"kind"`
-	Data json.RawMessage `json:"data,omitempty"`
+	N    int64     `json:"n"`
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind"`
+	// Store is as of [Held]. What another database's run tells is dropped.
+	Store string          `json:"store,omitempty"`
+	Data  json.RawMessage `json:"data,omitempty"`
 }
 
 // Events carries lines for the history of runs. They may be dropped.
@@ -101,6 +103,7 @@ func (e Events) Validate() error {
 		c.between(at("events", i, "n"), ev.N, 1, MaxEventNumber)
 		c.moment(at("events", i, "at"), ev.At)
 		c.name(at("events", i, "kind"), ev.Kind)
+		c.text(at("events", i, "store"), ev.Store)
 		if len(ev.Data) > MaxEventDataBytes {
 			c.add(at("events", i, "data"), fmt.Sprintf("is larger than %d bytes", MaxEventDataBytes))
 		}

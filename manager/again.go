@@ -37,7 +37,7 @@ func (m *Manager) leasedAgain(known *run, p api.Packet) (done bool, _ *api.Packe
 func (m *Manager) attach(r *run, p api.Packet) {
 	r.store, r.packet.Fence, r.packet.Attempt, r.packet.TraceLinks = m.store, p.Fence, p.Attempt, p.TraceLinks
 	if r.feed != nil {
-		r.feed.Refence(p.Fence)
+		r.feed.Refence(r.lease())
 	}
 	m.beginProcess(m.running, r)
 	m.log.InfoContext(inTrace(p), "run is under way here already, it goes on under its new lease", "cookie", p.Cookie, "fence", p.Fence, "pipeline", p.Pipeline, "attempt", p.Attempt)

@@ -202,7 +202,9 @@ func (m *Manager) Holding() []api.Held {
 	defer m.mu.Unlock()
 	held := make([]api.Held, 0, len(m.runs))
 	for _, r := range m.runs {
-		held = append(held, api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Store: r.store, Cancelling: r.cancelling, Claim: r.waiting, TraceParent: r.trace})
+		h := r.lease()
+		h.Cancelling, h.Claim, h.TraceParent = r.cancelling, r.waiting, r.trace
+		held = append(held, h)
 	}
 	return held
 }

@@ -106,6 +106,11 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 	return ctx, r, nil
 }
 
+// lease names the run's lease. The caller has locked mu.
+func (r *run) lease() api.Held {
+	return api.Held{Cookie: r.packet.Cookie, Fence: r.packet.Fence, Store: r.store}
+}
+
 func refusal(rc api.RC, format string, args ...any) *api.PacketError {
 	return &api.PacketError{RC: rc, Message: fmt.Sprintf(format, args...)}
 }
@@ -216,7 +221,7 @@ func (m *Manager) input(r *run, spans *observer) engine.Input {
 		Pipeline: r.packet.Pipeline, Variables: r.packet.Variables, Log: m.log.With("cookie", r.packet.Cookie),
 	}
 	if m.cfg.Feed != nil {
-		r.feed = m.cfg.Feed.Begin(r.packet.Cookie, r.packet.Fence, r.place.path)
+		r.feed = m.cfg.Feed.Begin(r.lease(), r.place.path)
 		in.Log = r.feed.Log(in.Log, taskOf)
 	}
 	in.Observer = r.place.telling(spans)

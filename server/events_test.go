@@ -109,7 +109,7 @@ func (wk *worker) log(lease api.Held, n int64, lines ...string) {
 		if err != nil {
 			wk.t.Fatal(err)
 		}
-		in.Events = append(in.Events, api.RunEvent{Cookie: lease.Cookie, Fence: lease.Fence, N: n + int64(i), At: time.Now(), Kind: "log", Data: data})
+		in.Events = append(in.Events, api.RunEvent{Cookie: lease.Cookie, Fence: lease.Fence, Store: lease.Store, N: n + int64(i), At: time.Now(), Kind: "log", Data: data})
 	}
 	wk.want(http.StatusAccepted, "POST", wk.path("/events"), in)
 }

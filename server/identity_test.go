@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -31,6 +32,11 @@ func TestLeasesOfAnotherDatabase(t *testing.T) {
 	}
 	wk.poll(ours)
 	w.state(api.StateRunning, "c")
+	wk.log(theirs, 1, "theirs")
+	wk.log(ours, 1, "ours")
+	if got := into[api.EventList](t, w.want(http.StatusOK, "GET", "/v1/runs/c/events", nil, "Accept", "application/json")).Events; len(got) != 1 || string(got[0].Data) != `"ours"` {
+		t.Errorf("the run's history is %+v, want its own line", got)
+	}
 	wk, in = w.registered("w", 1, func(r *api.Register) { r.Holding = []api.Held{theirs} })
 	if len(in.Lost) != 1 || in.Lost[0] != theirs {
 		t.Errorf("lost are %+v, want the other database's", in.Lost)

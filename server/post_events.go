@@ -30,6 +30,9 @@ func (s *Server) postEvents(w http.ResponseWriter, r *http.Request) error {
 	var lines, progress []store.Event
 	var cookies []string
 	for _, e := range in.Events {
+		if s.another(e.Store) {
+			continue
+		}
 		event := store.Event{Cookie: e.Cookie, Fence: e.Fence, No: e.N, At: e.At, Kind: e.Kind, Data: e.Data}
 		if e.Kind == api.EventProgress {
 			progress = append(progress, event)

@@ -16,14 +16,14 @@ func BenchmarkFeed(b *testing.B) {
 	b.Run("run", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r := f.Begin("c", 1, nowhere)
+			r := f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere)
 			r.Log(quiet(), taskOf)
 			r.End()
 		}
 	})
 	b.Run("line", func(b *testing.B) {
 		b.ReportAllocs()
-		log := f.Begin("c", 1, nowhere).Log(quiet(), taskOf)
+		log := f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere).Log(quiet(), taskOf)
 		for b.Loop() {
 			log.Info("print", "pipeline", "p", "text", "a line of usual length, as people write them")
 		}

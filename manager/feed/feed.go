@@ -238,8 +238,8 @@ func (f *Feed) watched(batch []api.RunEvent, cookies []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for r := range f.runs {
-		if slices.ContainsFunc(batch, func(e api.RunEvent) bool { return e.Kind == api.EventProgress && e.Cookie == r.cookie }) {
-			r.watched = slices.Contains(cookies, r.cookie)
+		if slices.ContainsFunc(batch, func(e api.RunEvent) bool { return e.Kind == api.EventProgress && e.Cookie == r.lease.Cookie }) {
+			r.watched = slices.Contains(cookies, r.lease.Cookie)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func TestLinesArriveInOrderAndGathered(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
-		r := f.Begin("c", 3, nowhere)
+		r := f.Begin(api.Held{Cookie: "c", Fence: 3}, nowhere)
 		log := r.Log(quiet(), taskOf)
 		ctx := context.WithValue(t.Context(), taskKey{}, "fetch")
 		for i := range 100 {
@@ -169,7 +169,7 @@ func TestWhatDoesNotFitIsDropped(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return errors.New("no route to host") })
-		loud, still := f.Begin("loud", 1, nowhere), f.Begin("still", 1, nowhere)
+		loud, still := f.Begin(api.Held{Cookie: "loud", Fence: 1}, nowhere), f.Begin(api.Held{Cookie: "still", Fence: 1}, nowhere)
 		still.Log(quiet(), taskOf).Info("first")
 		log := loud.Log(quiet(), taskOf)
 		for i := range 100_000 {
@@ -210,7 +210,7 @@ func TestLongLinesAreBounded(t *testing.T) {
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return errors.New("no route to host") })
 		for run := range 40 {
-			log := f.Begin(fmt.Sprint("c", run), 1, nowhere).Log(quiet(), taskOf)
+			log := f.Begin(api.Held{Cookie: fmt.Sprint("c", run), Fence: 1}, nowhere).Log(quiet(), taskOf)
 			for range 70 {
 				log.Info(strings.Repeat("\x01é", 7_000))
 			}
@@ -241,11 +241,11 @@ func TestProgressIsToldWhenItIsWanted(t *testing.T) {
 		where := func() []api.TaskInHand {
 			return []api.TaskInHand{{Pipeline: "p", Number: 1, Name: "all hunter2", Kind: "tasks"}, {Pipeline: "<taskset>", Number: int(at.Load()), Kind: "code"}}
 		}
-		short := f.Begin("short", 1, where)
+		short := f.Begin(api.Held{Cookie: "short", Fence: 1}, where)
 		time.Sleep(900 * time.Millisecond)
 		short.End()
 
-		r := f.Begin("c", 2, where)
+		r := f.Begin(api.Held{Cookie: "c", Fence: 2}, where)
 		seconds := func(n int) {
 			for i := range n {
 				at.Store(int64(i + 1))
@@ -286,7 +286,7 @@ func TestProgressIsToldWhenItIsWanted(t *testing.T) {
 func TestTheEndIsBounded(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, stop func()) {
-		r := f.Begin("c", 1, nowhere)
+		r := f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere)
 		log := r.Log(quiet(), taskOf)
 		log.Info("first")
 		time.Sleep(10 * time.Millisecond)
@@ -303,9 +303,9 @@ func TestTheEndIsBounded(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		f.Begin("c", 1, nowhere).Log(quiet(), taskOf).Info("first")
+		f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere).Log(quiet(), taskOf).Info("first")
 		time.Sleep(time.Second)
-		f.Begin("d", 1, nowhere).Log(quiet(), taskOf).Info("second")
+		f.Begin(api.Held{Cookie: "d", Fence: 1}, nowhere).Log(quiet(), taskOf).Info("second")
 		began := time.Now()
 		stop()
 		if took := time.Since(began); took > 2*time.Second {
@@ -319,7 +319,7 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
 		s.set(func(context.Context) error { return api.Errorf(api.CodeBodyTooLarge, "too large") })
-		log := f.Begin("c", 1, nowhere).Log(quiet(), taskOf)
+		log := f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere).Log(quiet(), taskOf)
 		log.Info("first")
 		time.Sleep(time.Minute)
 		if n := s.count(); n != 1 {
@@ -355,7 +355,7 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- f.Run(ctx) }()
-			f.Begin("c", 1, nowhere).Log(quiet(), taskOf).Info("first")
+			f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere).Log(quiet(), taskOf).Info("first")
 			time.Sleep(time.Minute)
 			s.set(nil)
 			time.Sleep(time.Minute)
@@ -372,7 +372,7 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 func TestARunGoesOnUnderANewFence(t *testing.T) {
 	t.Parallel()
 	simulated(t, func(t *testing.T, f *feed.Feed, s *server, _ func()) {
-		r := f.Begin("c", 1, nowhere)
+		r := f.Begin(api.Held{Cookie: "c", Fence: 1}, nowhere)
 		log := r.Log(quiet(), taskOf)
 		log.Info("a")
 		time.Sleep(time.Second)
@@ -380,15 +380,15 @@ func TestARunGoesOnUnderANewFence(t *testing.T) {
 		log.Info("lost with the lease")
 		time.Sleep(time.Second)
 		log.Info("b")
-		r.Refence(2)
+		r.Refence(api.Held{Cookie: "c", Fence: 2, Store: "s"})
 		log.Info("c")
 		s.set(nil)
 		time.Sleep(time.Minute)
 		var got []string
 		for _, e := range s.took("c", api.EventLog) {
-			got = append(got, fmt.Sprintf("%d.%d %s", e.Fence, e.N, decode[api.LogLine](t, e.Data).Text))
+			got = append(got, fmt.Sprintf("%d.%d %s", e.Fence, e.N, decode[api.LogLine](t, e.Data).Text)+e.Store)
 		}
-		if want := "1.1 a, 1.2 lost with the lease, 2.1 b, 2.2 c"; strings.Join(got, ", ") != want {
+		if want := "1.1 a, 1.2 lost with the lease, 2.1 bs, 2.2 cs"; strings.Join(got, ", ") != want {
 			t.Errorf("came %q, want %s", got, want)
 		}
 		if last := r.End(); last != 2 {

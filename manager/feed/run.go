@@ -10,13 +10,12 @@ import (
 
 // A Run is one run's part of a feed. Its methods may be called concurrently.
 type Run struct {
-	feed   *Feed
-	cookie string
-	began  time.Time
-	where  func() []api.TaskInHand
+	feed  *Feed
+	began time.Time
+	where func() []api.TaskInHand
 
 	// Guarded by the feed's mu.
-	fence   int64
+	lease   api.Held       // whose lines and progress it has
 	ring    []api.RunEvent // lines to post
 	bytes   int            // of these
 	last    int64          // number of the last line
@@ -28,25 +27,25 @@ type Run struct {
 	queued  bool           // it is among the feed's pending
 }
 
-// Begin follows a run from now on, until its End. where tells the tasks that it
-// is in, the outermost first; it must not block.
-func (f *Feed) Begin(cookie string, fence int64, where func() []api.TaskInHand) *Run {
-	r := &Run{feed: f, cookie: cookie, fence: fence, where: where, began: time.Now()}
+// Begin follows the run of a lease from now on, until its End. where tells the
+// tasks that it is in, the outermost first; it must not block.
+func (f *Feed) Begin(lease api.Held, where func() []api.TaskInHand) *Run {
+	r := &Run{feed: f, lease: lease, where: where, began: time.Now()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.runs[r] = struct{}{}
 	return r
 }
 
-// Refence has the run go on under another fence. What it has not posted yet
-// goes with it.
-func (r *Run) Refence(fence int64) {
+// Refence has the run go on under another lease. What it has not posted yet goes
+// with it.
+func (r *Run) Refence(lease api.Held) {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
-	r.fence, r.last, r.count, r.tasks = fence, 0, 0, nil
+	r.lease, r.last, r.count, r.tasks = lease, 0, 0, nil
 	for i := range r.ring {
 		r.last++
-		r.ring[i].Fence, r.ring[i].N = fence, r.last
+		r.ring[i].Fence, r.ring[i].Store, r.ring[i].N = lease.Fence, lease.Store, r.last
 	}
 }
 
@@ -72,7 +71,7 @@ func (r *Run) add(at time.Time, line api.LogLine) {
 		return
 	}
 	r.last++ // of a line that is dropped too: the gap shows it
-	e := api.RunEvent{Cookie: r.cookie, Fence: r.fence, N: r.last, At: at.UTC(), Kind: api.EventLog, Data: data}
+	e := api.RunEvent{Cookie: r.lease.Cookie, Fence: r.lease.Fence, Store: r.lease.Store, N: r.last, At: at.UTC(), Kind: api.EventLog, Data: data}
 	over, size := 0, len(data)
 	for over < len(r.ring) && (len(r.ring)-over >= ringLines || r.bytes+size > ringBytes || f.bytes+size > allBytes) {
 		size -= len(r.ring[over].Data)
@@ -152,5 +151,5 @@ func (r *Run) progress(now time.Time) (e api.RunEvent, fresh bool) {
 	}
 	r.count++
 	r.told, r.tasks = now, where
-	return api.RunEvent{Cookie: r.cookie, Fence: r.fence, N: r.count, At: p.At, Kind: api.EventProgress, Data: data}, true
+	return api.RunEvent{Cookie: r.lease.Cookie, Fence: r.lease.Fence, Store: r.lease.Store, N: r.count, At: p.At, Kind: api.EventProgress, Data: data}, true
 }
