@@ -270,12 +270,22 @@ func TestAtMostOnceWaitsForItsClaim(t *testing.T) {
 
 func TestTombstones(t *testing.T) {
 	t.Parallel()
-	bubble(t, "last an hour", func(t *testing.T) {
+	bubble(t, "are of one database", func(t *testing.T) {
+		s := &server{}
+		m := start(t, standard, s)
+		m.Registered(api.Registered{Store: "before"})
+		m.Handle(cancel("a"))
+		synctest.Wait()
+		m.Registered(api.Registered{Store: "after"})
+		m.Handle(run("a", "echo"))
+		s.expect(t, "a/1 COOKIE_NOT_FOUND this worker does not hold the run", "a/1 OK {}")
+	})
+	bubble(t, "last five minutes", func(t *testing.T) {
 		s := &server{}
 		m := start(t, standard, s)
 		m.Handle(cancel("a"))
 		m.Handle(cancel("b"))
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		m.Handle(run("a", "echo"))
 		time.Sleep(time.Nanosecond)
 		m.Handle(run("b", "echo"))

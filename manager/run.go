@@ -74,7 +74,7 @@ func (m *Manager) takeUp(p api.Packet) (context.Context, *run, *api.PacketError)
 		return nil, nil, nil
 	}
 	switch paused := m.paused(); {
-	case m.early.has(p.Cookie, p.Fence, time.Now()):
+	case m.early.has(m.lease(p), time.Now()):
 		return nil, nil, refusal(api.RCCancelled, "cancelled before it arrived")
 	case m.draining:
 		return nil, nil, refusal(api.RCNoCapacity, "this worker is draining")

@@ -3,10 +3,12 @@ package manager
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/engine"
+	"github.com/pullrun/pullrun/manager/outbox"
 	"github.com/pullrun/pullrun/otel/span"
 )
 
@@ -59,7 +61,7 @@ func (m *Manager) cancel(p api.Packet) bool {
 	m.mu.Lock()
 	r := m.held(p.Cookie, p.Fence)
 	if r == nil {
-		m.early.add(p.Cookie, p.Fence, time.Now())
+		m.early.add(m.lease(p), time.Now())
 		m.mu.Unlock()
 		m.answer(p, api.RCCookieNotFound, "this worker does not hold the run")
 		return false
@@ -79,8 +81,11 @@ func (m *Manager) cancel(p api.Packet) bool {
 }
 
 const (
-	tombstoneAge = time.Hour
-	maxTombs     = 1024
+	// tombAge is longer than an answer with a RUN may be on its way. It is no
+	// longer, for another run may have the cookie when the server has deleted
+	// the one that was cancelled.
+	tombAge  = 5 * time.Minute
+	maxTombs = 1024
 )
 
 // tombstones remember leases that were cancelled before they arrived, oldest
@@ -90,31 +95,30 @@ type tombstones struct {
 }
 
 type tombstone struct {
-	cookie string
-	fence  int64
-	at     time.Time
+	lease outbox.Key
+	at    time.Time
 }
 
-func (t *tombstones) add(cookie string, fence int64, now time.Time) {
+// lease names the lease of a packet. The caller has locked mu.
+func (m *Manager) lease(p api.Packet) outbox.Key {
+	return outbox.Key{Cookie: p.Cookie, Fence: p.Fence, Store: m.store}
+}
+
+func (t *tombstones) add(lease outbox.Key, now time.Time) {
 	t.expire(now)
 	if len(t.leases) == maxTombs {
 		t.leases = t.leases[1:]
 	}
-	t.leases = append(t.leases, tombstone{cookie, fence, now})
+	t.leases = append(t.leases, tombstone{lease, now})
 }
 
-func (t *tombstones) has(cookie string, fence int64, now time.Time) bool {
+func (t *tombstones) has(lease outbox.Key, now time.Time) bool {
 	t.expire(now)
-	for _, l := range t.leases {
-		if l.cookie == cookie && l.fence == fence {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.leases, func(l tombstone) bool { return l.lease == lease })
 }
 
 func (t *tombstones) expire(now time.Time) {
-	for len(t.leases) > 0 && now.Sub(t.leases[0].at) > tombstoneAge {
+	for len(t.leases) > 0 && now.Sub(t.leases[0].at) > tombAge {
 		t.leases = t.leases[1:]
 	}
 }
