@@ -148,10 +148,8 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Server, error) {
 	silent := &strangers{conns: make(map[net.Conn]bool)}
 	s.http.ConnState = silent.note
 	s.http.RegisterOnShutdown(silent.close)
-	if cfg.CertFile != "" {
-		if s.http.TLSConfig, err = s.tlsConfig(); err != nil {
-			return nil, err
-		}
+	if s.http.TLSConfig, err = cfg.TLS(s.log); err != nil {
+		return nil, err
 	}
 	if s.listener = cfg.Listener; s.listener != nil {
 		return s, nil

@@ -3,14 +3,18 @@ package server
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 
 	"github.com/pullrun/pullrun/api/fresh"
 )
 
-// tlsConfig says what the server shows of itself and whom it lets in. Each
-// connection has it as the files are then.
-func (s *Server) tlsConfig() (*tls.Config, error) {
-	pair, err := fresh.KeyPair(s.cfg().CertFile, s.cfg().KeyFile)
+// TLS says what a server shows of itself and whom it lets in, nil where it speaks
+// plain HTTP. Each connection has it as the files are then.
+func (c Config) TLS(log *slog.Logger) (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := fresh.KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -20,15 +24,15 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			cert, err := pair.Get()
 			if err != nil {
-				s.log.WarnContext(hello.Context(), "the new certificate cannot be used, showing the one before it", "err", err)
+				log.WarnContext(hello.Context(), "the new certificate cannot be used, showing the one before it", "err", err)
 			}
 			return cert, nil
 		},
 	}
-	if s.cfg().ClientCAFile == "" {
+	if c.ClientCAFile == "" {
 		return config, nil
 	}
-	authorities, err := fresh.Pool(s.cfg().ClientCAFile, nil)
+	authorities, err := fresh.Pool(c.ClientCAFile, nil)
 	if err != nil {
 		return nil, fmt.Errorf("authorities of clients: %w", err)
 	}
@@ -37,7 +41,7 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 	asking.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		pool, err := authorities.Get()
 		if err != nil {
-			s.log.WarnContext(hello.Context(), "the new authorities of clients cannot be used, asking for those before them", "err", err)
+			log.WarnContext(hello.Context(), "the new authorities of clients cannot be used, asking for those before them", "err", err)
 		}
 		now := config.Clone()
 		now.ClientCAs = pool

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -15,14 +16,21 @@ type role struct {
 	name     string
 	flags    func(*pflag.FlagSet, ...string)
 	load     func(configs.LoadOptions) (configs.Sources, error)
+	check    func(configs.LoadOptions) error
 	search   func() []string
 	defaults func() string
 }
 
 var roles = []role{
-	{"worker", configs.Flags[configs.Worker], sourcesOf(configs.Load[configs.Worker]), func() []string { return workerFiles }, configs.WorkerFile},
-	{"server", configs.Flags[configs.Server], sourcesOf(configs.Load[configs.Server]), func() []string { return serverFiles }, configs.ServerFile},
-	{"client", configs.Flags[configs.Client], sourcesOf(configs.Load[configs.Client]), clientFiles, configs.ClientFile},
+	{"worker", configs.Flags[configs.Worker], sourcesOf(configs.Load[configs.Worker]),
+		checkOf(configs.Load[configs.Worker], func(w configs.Worker) error { return remoteReads(w.Server) }),
+		func() []string { return workerFiles }, configs.WorkerFile},
+	{"server", configs.Flags[configs.Server], sourcesOf(configs.Load[configs.Server]),
+		checkOf(configs.Load[configs.Server], serverReads),
+		func() []string { return serverFiles }, configs.ServerFile},
+	{"client", configs.Flags[configs.Client], sourcesOf(configs.Load[configs.Client]),
+		checkOf(configs.Load[configs.Client], func(c configs.Client) error { return remoteReads(c.Server) }),
+		clientFiles, configs.ClientFile},
 }
 
 func sourcesOf[T any](load func(configs.LoadOptions) (T, configs.Sources, error)) func(configs.LoadOptions) (configs.Sources, error) {
@@ -30,6 +38,31 @@ func sourcesOf[T any](load func(configs.LoadOptions) (T, configs.Sources, error)
 		_, sources, err := load(o)
 		return sources, err
 	}
+}
+
+// checkOf checks settings, and with reads the files that they name for the start to
+// read.
+func checkOf[T any](load func(configs.LoadOptions) (T, configs.Sources, error), reads func(T) error) func(configs.LoadOptions) error {
+	return func(o configs.LoadOptions) error {
+		cfg, _, err := load(o)
+		if err != nil {
+			return err
+		}
+		if err := reads(cfg); err != nil {
+			return usageError(fmt.Errorf("settings: %w", err))
+		}
+		return nil
+	}
+}
+
+func serverReads(s configs.Server) error {
+	_, err := serverConfig(s).TLS(slog.New(slog.DiscardHandler))
+	return err
+}
+
+func remoteReads(r configs.Remote) error {
+	_, err := transportOf(r, nil).TLS()
+	return err
 }
 
 func newConfig(t terminal) *cobra.Command {
@@ -100,7 +133,7 @@ func (r role) validate(t terminal) *cobra.Command {
 		Args:  atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file = slices.Concat(args, []string{file})[0]
-			if _, err := r.load(configs.LoadOptions{File: file, Search: r.search(), Flags: cmd.Flags()}); err != nil {
+			if err := r.check(configs.LoadOptions{File: file, Search: r.search(), Flags: cmd.Flags()}); err != nil {
 				return err
 			}
 			fmt.Fprintln(t.out, "ok")
