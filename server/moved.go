@@ -71,7 +71,10 @@ func (s *Server) writeSpans(ctx context.Context, m *store.Moved) {
 	}
 	if m.To.Terminal() {
 		span.WriteRun(span.Stored{Parent: carrier(m.Run.Trace.Request), Start: m.Run.SubmittedAt, End: m.Run.FinishedAt},
-			run, span.Whole{Submitter: m.Run.Submitter, Attempts: m.Run.Attempts, Outcome: outcome(&m.Run)})
+			run, span.Whole{
+				Submitter: m.Run.Submitter, CancelBy: m.Run.CancelBy, CancelReason: m.Run.CancelReason,
+				Attempts: m.Run.Attempts, Outcome: outcome(&m.Run),
+			})
 	}
 }
 

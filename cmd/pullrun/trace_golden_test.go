@@ -197,6 +197,8 @@ var meanings = map[string]string{
 	"network.protocol.version":      "Of HTTP.",
 	"pullrun.attempt":               "Which attempt it is, from 1.",
 	"pullrun.attempts":              "How many attempts the run has had.",
+	"pullrun.cancel.by":             "The name of the token that asked to cancel the run.",
+	"pullrun.cancel.reason":         "Why, as it was said.",
 	"pullrun.chip.kind":             "The chip.",
 	"pullrun.last.task":             "Where the run was when its worker, which was lost, last said so: the task with those around it, and the turns of loops.",
 	"pullrun.last.time":             "When that was, by the worker's clock.",

@@ -276,6 +276,8 @@ var scenarios = []scenario{
 		check: func(all []oteltest.Span) error {
 			return errors.Join(
 				says(all, "RUN hang", "cicd.pipeline.result", "cancellation"),
+				says(all, "RUN hang", "pullrun.cancel.by", "test"),
+				says(all, "RUN hang", "pullrun.cancel.reason", "not needed"),
 				says(all, "process default", "cicd.pipeline.result", "cancellation"),
 				says(all, "task call", "cicd.pipeline.task.run.result", "cancellation"),
 				says(all, "lease default", "pullrun.lease.end", "settled"),

@@ -23,6 +23,11 @@ const (
 	// SubmitterKey is the name of the token that a run was submitted with.
 	SubmitterKey = attribute.Key("pullrun.submitter")
 
+	// CancelByKey is the name of the token that asked to cancel a run, and
+	// CancelReasonKey why.
+	CancelByKey     = attribute.Key("pullrun.cancel.by")
+	CancelReasonKey = attribute.Key("pullrun.cancel.reason")
+
 	// WaitReasonKey is why a run was not in line for a worker yet.
 	WaitReasonKey = attribute.Key("pullrun.wait.reason")
 

@@ -58,9 +58,11 @@ func (e LeaseEnd) lost() (errType, lease, attempt string) {
 
 // Whole is what the span of a whole run says besides.
 type Whole struct {
-	Submitter string // the name of the token that the run was submitted with
-	Attempts  int
-	Outcome   Outcome
+	Submitter    string // the name of the token that the run was submitted with
+	CancelBy     string // that of the one that asked for its end, if one did
+	CancelReason string // and why
+	Attempts     int
+	Outcome      Outcome
 }
 
 // WriteRun writes the span of a whole run, from its acceptance to its end.
@@ -69,7 +71,9 @@ func WriteRun(w Stored, r Run, all Whole) {
 	if !ok {
 		return
 	}
-	s.SetAttributes(appendText(r.attributes(semconv.CICDPipelineActionNameRun, AttemptsKey.Int(all.Attempts)), SubmitterKey, all.Submitter)...)
+	attrs := appendText(r.attributes(semconv.CICDPipelineActionNameRun, AttemptsKey.Int(all.Attempts)), SubmitterKey, all.Submitter)
+	attrs = appendText(attrs, CancelByKey, all.CancelBy)
+	s.SetAttributes(appendText(attrs, CancelReasonKey, all.CancelReason)...)
 	all.Outcome.set(s, semconv.CICDPipelineResultKey)
 	s.End(trace.WithTimestamp(w.End))
 }
