@@ -317,7 +317,7 @@ func TestPlaceholders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") || e.Name() == "query.go" || e.Name() == "bus.go" { // one numbers its own, the other speaks to PostgreSQL alone
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") || e.Name() == "list.go" || e.Name() == "bus.go" { // one numbers its own, the other speaks to PostgreSQL alone
 			continue
 		}
 		text, err := os.ReadFile(e.Name())
