@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +22,12 @@ type Filter struct {
 	Until     time.Time         // submitted before
 	Latest    bool              // not requeued
 	Wanted    bool              // not cancelled, nor to be
+
+	rare string // the name of a tag that few runs have
 }
+
+// fewTagged is how many runs may have a tag if all of them are looked through.
+const fewTagged = 10_000
 
 // List returns up to limit runs that f selects, the newest first, without
 // variables and results, and with the beginnings of errors. before is zero, or
@@ -34,6 +40,9 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 	}
 	if end > 0 && (before == 0 || end < before) {
 		before = end
+	}
+	if f.rare, err = s.rareOf(ctx, f.Tags); err != nil {
+		return nil, 0, err
 	}
 	query, args := f.sql(s.dialect.among, first, before, limit+1)
 	if query == "" {
@@ -53,6 +62,22 @@ func (s *Store) List(ctx context.Context, f Filter, before int64, limit int) (ru
 		next = runs[limit-1].Seq
 	}
 	return runs, next, nil
+}
+
+// rareOf returns the name of the tag that the fewest runs have, if these are few.
+func (s *Store) rareOf(ctx context.Context, tags map[string]string) (rare string, err error) {
+	fewest := s.fewTagged
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		err = errors.Join(err, s.query(ctx, `SELECT count(*) FROM (SELECT 1 FROM tags WHERE name = ?1 AND value = ?2 LIMIT ?3) AS found`, func(row scanner) error {
+			var n int
+			err := row.Scan(&n)
+			if n < fewest {
+				rare, fewest = name, n
+			}
+			return err
+		}, name, tags[name], fewest))
+	}
+	return rare, err
 }
 
 // sql returns the statement for a page, which takes as many numbers of runs from
@@ -92,7 +117,10 @@ var classes = []struct {
 // has those that fit in order. Those of all states are one part, if an index has
 // them.
 func (f Filter) parts(among func(string) string, first, before int64, limit int) (parts []*selection) {
-	if len(f.States) == 0 && f.Queue == "" && f.Pipeline == "" && f.Worker == "" {
+	switch {
+	case f.rare != "":
+		return append(parts, f.tagged(first, before))
+	case len(f.States) == 0 && f.Queue == "" && f.Pipeline == "" && f.Worker == "":
 		q := &selection{from: `SELECT r.seq FROM runs r`}
 		q.numbersBy("r.submitter", f.Submitter, "r.seq", first, before)
 		f.Submitter = ""
@@ -126,7 +154,7 @@ func (f Filter) parts(among func(string) string, first, before int64, limit int)
 			// PostgreSQL knows by the range that a route's runs are few among all,
 			// which it does not guess from a comparison of two values at once. To
 			// SQLite the cast hides a way to read them that leaves out the number.
-			q.numbersOf("r.route", "q.id", "r.seq", first, before)
+			q.numbersOf("r.route, r.seq", "q.id", first, before)
 			q.add(`CAST(r.route AS BIGINT) BETWEEN q.id AND q.id`)
 		}
 		rest.restrict(q)
@@ -136,6 +164,20 @@ func (f Filter) parts(among func(string) string, first, before int64, limit int)
 		parts = append(parts, q)
 	}
 	return parts
+}
+
+// tagged selects the numbers of runs by the tag that few have.
+func (f Filter) tagged(first, before int64) *selection {
+	q := &selection{from: `SELECT r.seq FROM tags t CROSS JOIN runs r`}
+	q.add(`r.seq = t.run`)
+	q.numbersOf("t.name, t.value, t.run", "?, ?", first, before, f.rare, f.Tags[f.rare])
+	if len(f.States) > 0 {
+		q.add(stateCondition(f.States))
+	}
+	f.Tags = maps.Clone(f.Tags)
+	delete(f.Tags, f.rare)
+	f.restrict(q)
+	return q
 }
 
 // eachRoute selects the numbers of runs that fulfil a condition for their route, which is q.
@@ -156,7 +198,7 @@ func (f Filter) restrict(q *selection) {
 	q.text("r.submitter", f.Submitter)
 	q.text("r.worker", f.Worker)
 	for _, name := range slices.Sorted(maps.Keys(f.Tags)) {
-		q.add(`r.seq IN (SELECT run FROM tags WHERE name = ? AND value = ?)`, name, f.Tags[name])
+		q.add(`EXISTS (SELECT 1 FROM tags o WHERE o.name = ? AND o.value = ? AND o.run = r.seq)`, name, f.Tags[name])
 	}
 	if f.Latest {
 		q.add(`r.requeued_as = ''`)
@@ -207,27 +249,26 @@ func (q *selection) numbers(column string, first, before int64) {
 	q.order = column + " DESC"
 }
 
-// numbersBy is numbers of those with a value in a leading column, if there is one.
+// numbersBy is numbers of those with a value in another column, if there is one.
 func (q *selection) numbersBy(leading, value, column string, first, before int64) {
 	if value == "" {
 		q.numbers(column, first, before)
 		return
 	}
-	q.numbersOf(leading, "?", column, first, before, value)
+	q.numbersOf(leading+", "+column, "?", first, before, value)
 }
 
-// numbersOf is numbers of those with a value in a leading column, which is that of
-// another table or an argument. It compares value and number as one, so that no
-// planner walks through all numbers for a value that few have: it does not know
-// which value that is when it plans.
-func (q *selection) numbersOf(leading, value, column string, first, before int64, args ...any) {
+// numbersOf selects by the number in the last of some columns, of those with certain
+// values in the others, which are those of another table or arguments. It compares
+// values and number as one, so that no planner walks through all numbers for values
+// that few have: it does not know which values these are when it plans.
+func (q *selection) numbersOf(columns, values string, first, before int64, args ...any) {
 	if before == 0 {
 		before = noRun
 	}
-	both := "(" + leading + ", " + column + ")"
-	q.add(both+" >= ("+value+", ?)", append(slices.Clip(args), first)...)
-	q.add(both+" < ("+value+", ?)", append(slices.Clip(args), before)...)
-	q.order = leading + " DESC, " + column + " DESC"
+	q.add("("+columns+") >= ("+values+", ?)", append(slices.Clip(args), first)...)
+	q.add("("+columns+") < ("+values+", ?)", append(slices.Clip(args), before)...)
+	q.order = strings.ReplaceAll(columns, ",", " DESC,") + " DESC"
 }
 
 // page returns the text of the statement that reads up to limit rows.

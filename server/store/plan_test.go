@@ -81,7 +81,8 @@ func TestIndexes(t *testing.T) {
 		{"AND cancel_at = 0 AND seq <> ?2", "runs_key_live (concurrency_key=?)"},
 		{"q.priority >= ?2", "COVERING INDEX runs_queued (route>?)"},
 		{"q.priority >= ?2", "COVERING INDEX runs_queued (route=? AND seq<?)"},
-		{"SELECT run FROM tags", "(name=? AND value=?)"},
+		{"(t.name, t.value, t.run) >= (?1, ?2, ?3)", "PRIMARY KEY ((name,value,run)>(?,?,?) AND (name,value,run)<(?,?,?))"},
+		{"EXISTS (SELECT 1 FROM tags", "COVERING INDEX tags_run (run=? AND name=? AND value=?)"},
 		{"blocked = 0  GROUP BY", "COVERING INDEX runs_queued"},
 		{"blocked = 0  GROUP BY", "COVERING INDEX runs_key_live"},
 		{"blocked = 0  GROUP BY", "COVERING INDEX runs_scheduled"},
@@ -212,7 +213,10 @@ func everyCall(t *testing.T, s *Store) {
 			_, _, err := s.List(ctx, Filter{States: []State{Failed}, Pipeline: "p"}, 9, 1)
 			return err
 		},
-		func() error { _, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b"}}, 0, 1); return err },
+		func() error {
+			_, _, err := s.List(ctx, Filter{Tags: map[string]string{"a": "b", "c": "d"}}, 0, 1)
+			return err
+		},
 	} {
 		if err := call(); err != nil {
 			t.Fatal(err)

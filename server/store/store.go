@@ -98,11 +98,12 @@ func DefaultTiming() Timing {
 
 // Store is an open database of runs. Its methods may be called concurrently.
 type Store struct {
-	dialect dialect
-	writer  *writer
-	id      string // of the database
-	self    string // tells this server from others on the database
-	bus     *bus   // to the other servers on the database; nil if there can be none
+	dialect   dialect
+	writer    *writer
+	id        string // of the database
+	self      string // tells this server from others on the database
+	fewTagged int    // as of the constant
+	bus       *bus   // to the other servers on the database; nil if there can be none
 
 	open   sync.RWMutex // held to read, so that Close waits for reads; guards closed
 	closed bool
@@ -133,7 +134,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: read its identity: %w", err), d.close())
 	}
-	s := &Store{dialect: d, writer: newWriter(c, d, o), id: id, self: rand.Text()}
+	s := &Store{dialect: d, writer: newWriter(c, d, o), id: id, self: rand.Text(), fewTagged: fewTagged}
 	if p, ok := d.(*postgres); ok {
 		s.bus = newBus(p.link, p.readClock, o.Log)
 	}
