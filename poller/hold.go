@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	shortestHold = time.Second
+	shortestHold = 5 * time.Second
 	cutsToAdapt  = 3
 )
 
@@ -19,10 +19,9 @@ const (
 type hold struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	limit   time.Duration // zero until cuts have been seen often enough
-	proven  bool          // a poll has been held for limit
-	cuts    int           // in a row
-	longest time.Duration // that a poll of those was held
+	limit  time.Duration // zero until cuts have been seen often enough
+	proven bool          // a poll has been held for limit
+	cuts   int           // in a row
 }
 
 // under is the hold to ask for, given what the server allows.
@@ -43,46 +42,36 @@ func (h *hold) answered(took, asked time.Duration) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.forget()
-	h.proven = true
+	h.cuts, h.proven = 0, true
 }
 
 // cut judges a poll that failed, and reports whether it was held for a while
 // and then cut on the way. One that failed at once, or only after its hold,
-// says nothing about the path. The third cut in a row halves the hold, until it is
-// shorter than the path was seen to bear; where it cannot be, a cut is a failure
-// like any other.
+// says nothing about the path. The third cut in a row halves the hold; where
+// it cannot be shorter, a cut is a failure like any other.
 func (h *hold) cut(took, asked time.Duration, err error) bool {
-	if took < shortestHold || took > asked || !cutOff(err) {
+	if took < asked/8 || took > asked || !cutOff(err) {
 		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cuts++
-	h.longest = max(h.longest, took)
 	switch {
 	case h.cuts < cutsToAdapt:
 		return true
 	case asked <= shortestHold:
 		return false
 	}
-	for h.limit = asked / 2; h.limit > h.longest; {
-		h.limit /= 2
-	}
-	h.limit, h.proven = max(h.limit, shortestHold), false
-	h.forget()
+	h.limit, h.proven, h.cuts = max(asked/2, shortestHold), false, 0
 	return true
 }
-
-// forget begins to count anew. h.mu is held.
-func (h *hold) forget() { h.cuts, h.longest = 0, 0 }
 
 // failed notes a poll that did not get through. The cuts before it were the
 // beginning of an outage, and so was what they taught unless it was proven.
 func (h *hold) failed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.forget()
+	h.cuts = 0
 	if !h.proven {
 		h.limit = 0
 	}
@@ -92,7 +81,7 @@ func (h *hold) failed() {
 // that a shorter one would have failed as well.
 func unreached(took, hold time.Duration, err error) bool {
 	var op *net.OpError
-	return took < hold/8 || errors.As(err, &op) && op.Op == "dial"
+	return err != nil && (took < hold/8 || errors.As(err, &op) && op.Op == "dial")
 }
 
 // cutOff reports whether a call that reached the server, as far as its error

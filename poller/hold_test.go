@@ -26,8 +26,8 @@ func cutting(after time.Duration, err error) *server {
 
 func TestHoldAdapts(t *testing.T) {
 	t.Parallel()
-	const full, half, quarter, sixteenth, least = 25 * time.Second, 12500 * time.Millisecond, 6250 * time.Millisecond, 1562 * time.Millisecond, time.Second
-	const shorter = "WARN polls are cut on the way, holding them shorter; let silent calls through for longer than the server's hold hold="
+	const full, half, quarter, least = 25 * time.Second, 12500 * time.Millisecond, 6250 * time.Millisecond, 5 * time.Second
+	const shorter = "WARN polls are cut on the way, holding them shorter hold="
 	page := api.Errorf(api.CodeUnavailable, `the answer "504 Gateway Timeout" did not come from a pullrun server`)
 	for _, tt := range []struct {
 		name   string
@@ -36,27 +36,17 @@ func TestHoldAdapts(t *testing.T) {
 		lines  []string
 	}{
 		{"three cuts halve it, and it is said once", cutting(15*time.Second, errCut),
-			[]time.Duration{full, full, full, half, half, half, half, half}, []string{shorter + "12.5s took=15s"}},
+			[]time.Duration{full, full, full, half, half, half, half, half}, []string{shorter + "12.5s"}},
 		{"a proxy's page is a cut", cutting(15*time.Second, page),
-			[]time.Duration{full, full, full, half, half, half, half, half}, []string{shorter + "12.5s took=15s"}},
-		{"to less than a poll was held for", cutting(10*time.Second, errCut),
-			[]time.Duration{full, full, full, quarter, quarter, quarter, quarter}, []string{shorter + "6.25s took=10s"}},
-		{"also for a path that bears very little", cutting(2*time.Second, errCut),
-			[]time.Duration{full, full, full, sixteenth, sixteenth, sixteenth, sixteenth}, []string{shorter + "1.5625s took=2s"}},
-		{"again, if need be", &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
-			if n < 3 {
-				return cutting(15*time.Second, errCut).poll(ctx, n, in)
-			}
-			return cutting(5*time.Second, errCut).poll(ctx, n, in)
-		}}, []time.Duration{full, full, full, half, half, half, full / 8, full / 8}, []string{shorter + "12.5s took=15s", shorter + "3.125s took=5s"}},
-		{"down to a second", cutting(1100*time.Millisecond, errCut),
-			[]time.Duration{full, full, full, least, least, least, least}, []string{shorter + "1s took=1.1s"}},
-		{"where that does not help, it is an outage", &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
-			if err := pass(ctx, time.Second); err != nil {
-				return nil, err
-			}
-			return nil, errCut
-		}}, []time.Duration{full, full, full, least, least, least, full, full, full, least}, []string{shorter + "1s took=1s", "WARN contact with the server is lost"}},
+			[]time.Duration{full, full, full, half, half, half, half, half}, []string{shorter + "12.5s"}},
+		{"again, if need be", cutting(10*time.Second, errCut),
+			[]time.Duration{full, full, full, half, half, half, quarter, quarter, quarter, quarter}, []string{shorter + "12.5s", shorter + "6.25s"}},
+		{"down to 5 s", cutting(5*time.Second, errCut),
+			[]time.Duration{full, full, full, half, half, half, quarter, quarter, quarter, least, least, least, least},
+			[]string{shorter + "12.5s", shorter + "6.25s", shorter + "5s"}},
+		{"where that does not help, it is an outage", cutting(4*time.Second, errCut),
+			[]time.Duration{full, full, full, half, half, half, quarter, quarter, quarter, least, least, least, full, full},
+			[]string{shorter + "12.5s", shorter + "6.25s", shorter + "5s", "WARN contact with the server is lost"}},
 		{"a server that cannot be reached is no cut, and then polls are not held", &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
 			if err := pass(ctx, 10*time.Second); err != nil {
 				return nil, err

@@ -224,7 +224,7 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 			continue
 		}
 		took := time.Since(began)
-		away = false
+		away = unreached(took, p.hold.under(s.hold), err)
 		switch {
 		case err == nil:
 			p.contact.made(ctx, p.log, "poll", began)
@@ -248,9 +248,8 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 			return err
 		case p.hold.cut(took, asked, err):
 			p.counts.cut.Add(1)
-			p.cut(ctx, s, asked, took, err)
+			p.cut(ctx, s, asked, err)
 		default:
-			away = unreached(took, p.hold.under(s.hold), err)
 			p.hold.failed()
 			p.counts.failed.Add(1)
 			p.failed(ctx, "poll", err, wait.next(p.cfg, err))
@@ -279,10 +278,9 @@ func (p *Poller) ask(s *session, hold time.Duration) api.Poll {
 
 // cut notes that something on the way ended a poll early. It is as good as an
 // empty answer: what the server may have sent, it sends again.
-func (p *Poller) cut(ctx context.Context, s *session, asked, took time.Duration, err error) {
+func (p *Poller) cut(ctx context.Context, s *session, asked time.Duration, err error) {
 	if now := p.hold.under(s.hold); now < asked && !p.contact.isLost() {
-		p.log.WarnContext(ctx, "polls are cut on the way, holding them shorter; let silent calls through for longer than the server's hold",
-			"hold", now, "took", took.Round(time.Millisecond), "err", err)
+		p.log.WarnContext(ctx, "polls are cut on the way, holding them shorter", "hold", now, "err", err)
 		return
 	}
 	p.log.DebugContext(ctx, "poll was cut on the way", "hold", asked, "err", err)
