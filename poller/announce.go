@@ -13,7 +13,8 @@ var errAnnounced = errors.New("the worker presents itself anew")
 // A presentation is what a worker says of itself when it registers.
 type presentation struct {
 	api.Register
-	judged chan error // gets the server's judgement, if somebody waits for that; has room for it
+	refused func()     // undoes what the worker has done for it
+	judged  chan error // gets the server's judgement, if somebody waits for that; has room for it
 }
 
 // judge tells who waits what became of the presentation.
@@ -27,11 +28,11 @@ func (r *presentation) judge(err error) {
 // Announce changes how the worker presents itself. The server is told at once,
 // by a new session that takes the leases along. The name stays what it was.
 // Announce returns nil when the server has taken that, or why it has refused it,
-// and then the worker goes on in the session that it had; or why ctx ended. Call
-// it once at a time.
-func (p *Poller) Announce(ctx context.Context, r api.Register) error {
+// and then the worker goes on in the session that it had, once refused has
+// returned; or why ctx ended. Call it once at a time.
+func (p *Poller) Announce(ctx context.Context, r api.Register, refused func()) error {
 	r.Name = p.cfg.Register.Name
-	next := &presentation{r, make(chan error, 1)}
+	next := &presentation{r, refused, make(chan error, 1)}
 	p.presented.Store(next)
 	select {
 	case p.again <- struct{}{}:
@@ -60,6 +61,8 @@ func (p *Poller) announced(ctx context.Context, s *session) error {
 // keep goes back to what the worker said of itself in a session, for the server has
 // refused what it says now.
 func (p *Poller) keep(s *session, next *presentation, refusal error) {
-	p.presented.CompareAndSwap(next, s.presented) // unless it says something else again by now
+	if p.presented.CompareAndSwap(next, s.presented) { // unless it says something else again by now
+		next.refused() // before the next call, which would show the refused token
+	}
 	next.judge(refusal)
 }

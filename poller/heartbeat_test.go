@@ -178,7 +178,7 @@ func TestLeasesAreGivenUp(t *testing.T) {
 			return registered(n), nil
 		}}, heldRun)
 		time.Sleep(time.Second)
-		if err := w.p.Announce(t.Context(), api.Register{Capacity: 9}); err != nil {
+		if err := w.p.Announce(t.Context(), api.Register{Capacity: 9}, func() {}); err != nil {
 			t.Errorf("Announce() = %v", err)
 		}
 		w.end()

@@ -102,7 +102,7 @@ func TestAnnounce(t *testing.T) {
 	bubble(t, "opens a session that takes the leases along, at once", func(t *testing.T) {
 		w := start(t, &server{}, heldRun)
 		time.Sleep(time.Second)
-		if err := w.p.Announce(t.Context(), another); err != nil {
+		if err := w.p.Announce(t.Context(), another, func() {}); err != nil {
 			t.Errorf("Announce() = %v", err)
 		}
 		synctest.Wait()
@@ -122,6 +122,7 @@ func TestAnnounce(t *testing.T) {
 	})
 	for _, code := range []api.Code{api.CodeForbidden, api.CodeUnauthorized, api.CodeInvalidRequest, api.CodeBodyTooLarge} {
 		bubble(t, string(code)+" keeps the session, and what it said of the worker", func(t *testing.T) {
+			var wrong atomic.Bool // what the worker shows
 			w := start(t, &server{
 				register: func(n int, r api.Register) (api.Registered, error) {
 					if r.Capacity == 9 {
@@ -130,6 +131,9 @@ func TestAnnounce(t *testing.T) {
 					return registered(n), nil
 				},
 				poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+					if wrong.Load() {
+						return nil, api.Errorf(api.CodeUnauthorized, "who?")
+					}
 					if n == 10 { // the server has forgotten the session
 						return nil, api.Errorf(api.CodeSessionNotFound, "who?")
 					}
@@ -137,7 +141,12 @@ func TestAnnounce(t *testing.T) {
 				},
 			}, heldRun)
 			time.Sleep(time.Second)
-			if err := w.p.Announce(t.Context(), another); api.CodeOf(err) != code {
+			wrong.Store(true)
+			undo := func() {
+				time.Sleep(time.Second)
+				wrong.Store(false)
+			}
+			if err := w.p.Announce(t.Context(), another, undo); api.CodeOf(err) != code {
 				t.Errorf("Announce() = %v, want %s", err, code)
 			}
 			time.Sleep(10 * time.Minute)
@@ -173,7 +182,7 @@ func TestAnnounce(t *testing.T) {
 			},
 		}, heldRun)
 		time.Sleep(time.Second)
-		if err := w.p.Announce(t.Context(), another); api.CodeOf(err) != api.CodeForbidden {
+		if err := w.p.Announce(t.Context(), another, func() {}); api.CodeOf(err) != api.CodeForbidden {
 			t.Errorf("Announce() = %v, want %s", err, api.CodeForbidden)
 		}
 		time.Sleep(10 * time.Minute)
@@ -191,10 +200,10 @@ func TestAnnounce(t *testing.T) {
 		time.Sleep(time.Second)
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := w.p.Announce(short, another); !errors.Is(err, context.DeadlineExceeded) {
+		if err := w.p.Announce(short, another, func() {}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Announce() = %v in an outage, want that its time was over", err)
 		}
-		err := w.p.Announce(t.Context(), another)
+		err := w.p.Announce(t.Context(), another, func() {})
 		w.end()
 		if err != nil || len(w.registers) != 21 {
 			t.Errorf("Announce() = %v after %d registrations, want none after 21", err, len(w.registers))

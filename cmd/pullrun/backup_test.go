@@ -115,7 +115,7 @@ func TestRestoreHasTheFlagsThatItUses(t *testing.T) {
 	for _, f := range regexp.MustCompile(`(?m)^ +(?:-\w, )?--(\S+)`).FindAllStringSubmatch(help, -1) {
 		flags = append(flags, f[1])
 	}
-	if want := []string{"config", "help", "store", "store-file"}; !slices.Equal(flags, want) {
+	if want := []string{"config", "store", "store-file", "help"}; !slices.Equal(flags, want) {
 		t.Errorf("the flags of a restore are %q, want %q", flags, want)
 	}
 }

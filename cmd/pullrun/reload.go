@@ -49,10 +49,8 @@ func (w *workplace) reload(ctx context.Context, load workerLoader, sources confi
 		w.log.Error("pipelines are wrong, all settings and pipelines are kept as they were", "err", err)
 		return sources
 	}
-	before, pipelines := w.settings(), w.pipelines.set.Load()
 	if err := w.adopt(ctx, next, set); err != nil {
 		if ctx.Err() == nil {
-			w.enforce(before, pipelines)
 			w.log.Error("the server refuses what this worker would be, all settings and pipelines are kept as they were", "err", err)
 		}
 		return sources
@@ -87,10 +85,10 @@ func keepOld(fresh, old configs.Sources, later []change) configs.Sources {
 }
 
 // adopt puts settings and pipelines in force, and tells the server what it has
-// to know of them. It returns why the server refuses that, or why ctx ended. It is
-// called by one goroutine at a time.
+// to know of them. It returns why the server refuses that, and then those before are
+// in force again, or why ctx ended. It is called by one goroutine at a time.
 func (w *workplace) adopt(ctx context.Context, next configs.Worker, set *pipelineSet) error {
-	before, token := w.settings(), w.identity.show()
+	before, pipelines, token := w.settings(), w.pipelines.set.Load(), w.identity.show()
 	was := register(w.name, before, w.pipelines.offered())
 	w.enforce(next, set)
 	is := register(w.name, next, w.pipelines.offered())
@@ -100,7 +98,7 @@ func (w *workplace) adopt(ctx context.Context, next configs.Worker, set *pipelin
 	if w.poller.LostFor() > 0 {
 		w.log.Warn("new settings are in force here, and wait for the server, which may refuse them")
 	}
-	return w.poller.Announce(ctx, is)
+	return w.poller.Announce(ctx, is, func() { w.enforce(before, pipelines) })
 }
 
 // enforce puts settings and pipelines in force.
