@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func Unmarshal(raw []byte, v any) error {
 	case errors.As(err, &typed) && typed.Field == "":
 		return fmt.Errorf("the body must be %s, got %s", jsonKind(typed.Type.Kind()), typed.Value)
 	case errors.As(err, &typed):
-		return fmt.Errorf("%s: must be %s, got %s", typed.Field, jsonKind(typed.Type.Kind()), typed.Value)
+		return fmt.Errorf("%s: must be %s, got %s", embedded.ReplaceAllString(typed.Field, ""), jsonKind(typed.Type.Kind()), typed.Value)
 	case errors.As(err, &syntax):
 		return malformed(raw, err)
 	case err != nil:
@@ -58,6 +59,10 @@ func Unmarshal(raw []byte, v any) error {
 	}
 	return nil
 }
+
+// embedded is what encoding/json calls the embedded structs on the way to a field,
+// which JSON does not have.
+var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
 
 func decode(raw []byte, v any) error {
 	if _, ok := v.(wish); !ok {
@@ -171,7 +176,7 @@ func badTime(raw json.RawMessage, t reflect.Type) (field string, text json.RawMe
 	case t.Kind() == reflect.Struct:
 		var members map[string]json.RawMessage
 		_ = json.Unmarshal(raw, &members) // what is no object has no times
-		for f := range t.Fields() {
+		for _, f := range reflect.VisibleFields(t) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if member := members[name]; member != nil {
 				if field, text := badTime(member, f.Type); field != "" {

@@ -62,6 +62,7 @@ func TestATimeThatIsNoneIsNamed(t *testing.T) {
 		want string
 	}{
 		{new(api.Events), `{"events": [{"at": "2026-11-25T10:00:00Z"}, {"at": "x"}]}`, `events[1].at: wants a time such as 2026-11-25T10:00:00Z, got "x"`},
+		{new(api.Requeue), `{"queue": 1}`, "queue: must be text, got number"},
 		{new(api.Requeue), `{"since": "2026-11-25T10:00:00Z", "until": [2]}`, `until: wants a time such as 2026-11-25T10:00:00Z, got "[2]"`},
 	} {
 		if err := api.Decode(strings.NewReader(tt.body), tt.into); err == nil || err.Error() != tt.want {

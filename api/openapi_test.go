@@ -119,7 +119,7 @@ func compare(t *testing.T, consts map[string][]string, path string, schema *open
 func fields(typ reflect.Type) func(yield func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for _, f := range reflect.VisibleFields(typ) {
-			if f.IsExported() && f.Tag.Get("json") != "-" && !yield(f) {
+			if f.IsExported() && !f.Anonymous && f.Tag.Get("json") != "-" && !yield(f) {
 				return
 			}
 		}
@@ -304,10 +304,10 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row("requeue of "+string(s), ok, api.Requeue{States: []api.RequeueState{s}})
 	}
 	for n, ok := range map[int]bool{-1: false, 0: true, api.MaxListed: true, api.MaxListed + 1: false} {
-		row(fmt.Sprintf("requeue limit %d", n), ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Limit: n})
+		row(fmt.Sprintf("requeue limit %d", n), ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Selection: api.Selection{Limit: n}})
 	}
 	for s, ok := range map[string]bool{"a.b": true, "A": false, a(api.MaxNameBytes + 1): false} {
-		row("requeue of submitter "+s, ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Submitter: s})
+		row("requeue of submitter "+s, ok, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Selection: api.Selection{Submitter: s}})
 	}
 	for n, ok := range map[int]bool{0: false, 1: true, 4: true, 5: false} {
 		row(fmt.Sprintf("cancel of %d states", n), ok, api.CancelRuns{States: slices.Repeat([]api.CancelState{api.CancelQueued}, n)})

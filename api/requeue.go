@@ -6,16 +6,8 @@ import "time"
 // newest that are in one of the states, have all else that is given, and have
 // not been requeued.
 type Requeue struct {
-	States    []RequeueState    `json:"states"`
-	Pipeline  string            `json:"pipeline,omitempty"`
-	Queue     string            `json:"queue,omitempty"`
-	Worker    string            `json:"worker,omitempty"`
-	Submitter string            `json:"submitter,omitempty"` // name of the token that submitted or requeued it
-	Since     time.Time         `json:"since,omitzero"`      // submitted then or later
-	Until     time.Time         `json:"until,omitzero"`      // submitted before
-	Tags      map[string]string `json:"tags,omitempty"`
-	Limit     int               `json:"limit,omitempty"`   // the most runs; 0 is 50
-	DryRun    bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
+	States []RequeueState `json:"states"`
+	Selection
 }
 
 // A RequeueState is a state of runs that can be requeued.
@@ -32,31 +24,20 @@ const (
 // Validate reports everything that is wrong with the request.
 func (r Requeue) Validate() error {
 	var c check
-	if len(r.States) == 0 {
-		c.add("states", "is empty")
-	}
-	c.atMost("states", len(r.States), 4)
-	for i, s := range r.States {
-		switch s {
-		case RequeueFailed, RequeueCancelled, RequeueTimedOut, RequeueDead:
-		default:
-			c.add(at("states", i, ""), quote(string(s))+" must be FAILED, CANCELLED, TIMED_OUT or DEAD")
-		}
-	}
-	c.selection(r.Selection())
+	someOf(&c, r.States, RequeueFailed, RequeueCancelled, RequeueTimedOut, RequeueDead)
+	c.selection(r.Selection)
 	return c.err()
-}
-
-// Selection is which runs, other than by state.
-func (r Requeue) Selection() Selection {
-	return Selection{Pipeline: r.Pipeline, Queue: r.Queue, Worker: r.Worker, Submitter: r.Submitter,
-		Since: r.Since, Until: r.Until, Tags: r.Tags, Limit: r.Limit}
 }
 
 // A RequeueResult says what was, or would be, requeued.
 type RequeueResult struct {
 	Requeued []Requeued `json:"requeued"`
-	More     bool       `json:"more"` // there were more than the limit
+	Next     string     `json:"next,omitempty"` // cursor of the older ones, where there are more than the limit
+
+	// Until is the time before which what was looked at was submitted. A further
+	// call that is given it leaves out the runs that this one has made, which may
+	// have ended without success as well.
+	Until time.Time `json:"until"`
 }
 
 // Requeued is one run that was to be requeued, and the one that was made of it,

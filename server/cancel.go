@@ -62,9 +62,9 @@ func (s *Server) cancelRuns(w http.ResponseWriter, r *http.Request) error {
 	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
-	f := filter(in.Selection())
+	f := filter(in.Selection)
 	f.Wanted = true
-	runs, more, err := selected(r.Context(), s.store, f, in.States, in.Limit)
+	runs, next, err := selected(r.Context(), s.store, f, in.States, in.Selection)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) cancelRuns(w http.ResponseWriter, r *http.Request) error {
 			answers[i] = s.beginCancel(r, runs[i].Cookie, in.Reason)
 		}
 	}
-	out := api.CancelRunsResult{Cancelled: make([]api.Cancelled, len(runs)), More: more}
+	out := api.CancelRunsResult{Cancelled: make([]api.Cancelled, len(runs)), Next: next}
 	for i, run := range runs {
 		one := &out.Cancelled[i]
 		if answers[i] != nil {
@@ -98,16 +98,15 @@ func filter(in api.Selection) store.Filter {
 		Since: in.Since, Until: in.Until, Tags: in.Tags}
 }
 
-// selected lists the newest runs that a call is about, and says whether there are
-// more.
-func selected[S ~string](ctx context.Context, from *store.Store, f store.Filter, states []S, limit int) (_ []store.Run, more bool, _ error) {
+// selected lists the newest runs that a call is about, and the cursor of the older
+// ones.
+func selected[S ~string](ctx context.Context, from *store.Store, f store.Filter, states []S, in api.Selection) (_ []store.Run, next string, _ error) {
 	for _, name := range states {
 		state, err := store.ParseState(string(name))
 		if err != nil {
-			return nil, false, err
+			return nil, "", err
 		}
 		f.States = append(f.States, state)
 	}
-	runs, next, err := from.List(ctx, f, 0, cmp.Or(limit, defaultListed))
-	return runs, next > 0, err
+	return page(ctx, from, f, in.Cursor, cmp.Or(in.Limit, defaultListed))
 }

@@ -181,13 +181,13 @@ func TestCancelMany(t *testing.T) {
 		want string
 		more bool
 	}{
-		{"a dry run does nothing", api.CancelRuns{States: all, DryRun: true}, "other QUEUED, later SCHEDULED, c QUEUED, b QUEUED, a QUEUED, running RUNNING", false},
-		{"only what has a tag", api.CancelRuns{States: waiting, Tags: map[string]string{"t": "a"}}, "a CANCELLED", false},
-		{"only what somebody submitted", api.CancelRuns{States: waiting, Submitter: "nobody"}, "", false},
-		{"only what was submitted until a time", api.CancelRuns{States: waiting, Until: began}, "", false},
-		{"only what a worker has", api.CancelRuns{States: all, Worker: "v"}, "", false},
-		{"the newest of a pipeline", api.CancelRuns{States: waiting, Pipeline: "p", Limit: 2, Reason: "enough"}, "later CANCELLED, c CANCELLED", true},
-		{"what runs is to be stopped", api.CancelRuns{States: []api.CancelState{api.CancelRunning}, Worker: "w"}, "running RUNNING", false},
+		{"a dry run does nothing", api.CancelRuns{States: all, Selection: api.Selection{DryRun: true}}, "other QUEUED, later SCHEDULED, c QUEUED, b QUEUED, a QUEUED, running RUNNING", false},
+		{"only what has a tag", api.CancelRuns{States: waiting, Selection: api.Selection{Tags: map[string]string{"t": "a"}}}, "a CANCELLED", false},
+		{"only what somebody submitted", api.CancelRuns{States: waiting, Selection: api.Selection{Submitter: "nobody"}}, "", false},
+		{"only what was submitted until a time", api.CancelRuns{States: waiting, Selection: api.Selection{Until: began}}, "", false},
+		{"only what a worker has", api.CancelRuns{States: all, Selection: api.Selection{Worker: "v"}}, "", false},
+		{"the newest of a pipeline", api.CancelRuns{States: waiting, Reason: "enough", Selection: api.Selection{Pipeline: "p", Limit: 2}}, "later CANCELLED, c CANCELLED", true},
+		{"what runs is to be stopped", api.CancelRuns{States: []api.CancelState{api.CancelRunning}, Selection: api.Selection{Worker: "w"}}, "running RUNNING", false},
 		{"what is to be stopped is not told again", api.CancelRuns{States: all}, "other CANCELLED, b CANCELLED", false},
 		{"nothing is left", api.CancelRuns{States: all}, "", false},
 	} {
@@ -199,8 +199,8 @@ func TestCancelMany(t *testing.T) {
 			}
 			list = append(list, one.Cookie+" "+string(one.State))
 		}
-		if got := strings.Join(list, ", "); got != step.want || out.More != step.more {
-			t.Errorf("%s: cancelled %q, more: %t, want %q, %t", step.name, got, out.More, step.want, step.more)
+		if got := strings.Join(list, ", "); got != step.want || (out.Next != "") != step.more {
+			t.Errorf("%s: cancelled %q, more: %t, want %q, %t", step.name, got, out.Next != "", step.want, step.more)
 		}
 	}
 	if run := w.get("c"); run.Error != `cancelled by "anybody": enough` {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/otel/span"
@@ -64,14 +65,18 @@ func (s *Server) requeueRuns(w http.ResponseWriter, r *http.Request) error {
 	if err := s.read(w, r, s.cfg().MaxBody, &in); err != nil {
 		return err
 	}
-	f := filter(in.Selection())
+	until := s.store.Now().Truncate(time.Millisecond) // as the store keeps times
+	if !in.Until.IsZero() && in.Until.Before(until) {
+		until = in.Until
+	}
+	f := filter(in.Selection)
 	f.Latest = true
-	old, more, err := selected(r.Context(), s.store, f, in.States, in.Limit)
+	old, next, err := selected(r.Context(), s.store, f, in.States, in.Selection)
 	if err != nil {
 		return err
 	}
 	slices.Reverse(old) // the oldest are run first
-	out := api.RequeueResult{Requeued: []api.Requeued{}, More: more}
+	out := api.RequeueResult{Requeued: []api.Requeued{}, Next: next, Until: until.UTC()}
 	for i := range old {
 		one := api.Requeued{From: old[i].Cookie, Cookie: store.RequeuedCookie(old[i].Cookie)}
 		if !in.DryRun {

@@ -96,7 +96,7 @@ func TestRequeueMany(t *testing.T) {
 			}
 			list = append(list, one.From)
 		}
-		return list, out.More
+		return list, out.Next != ""
 	}
 	failed := []api.RequeueState{api.RequeueFailed, api.RequeueTimedOut}
 	for _, step := range []struct {
@@ -105,13 +105,13 @@ func TestRequeueMany(t *testing.T) {
 		want string
 		more bool
 	}{
-		{"a dry run does nothing", api.Requeue{States: failed, DryRun: true}, "f0 f1 f2 other", false},
-		{"the newest come first, the oldest of them first", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f1 f2", true},
-		{"what was requeued is not requeued again", api.Requeue{States: failed, Pipeline: "p", Limit: 2}, "f0", false},
-		{"only what somebody submitted", api.Requeue{States: failed, Submitter: "nobody"}, "", false},
-		{"only what was submitted since a time", api.Requeue{States: failed, Since: began.Add(2 * time.Hour)}, "", false},
-		{"only what was submitted until a time", api.Requeue{States: failed, Until: began}, "", false},
-		{"what all of that selects", api.Requeue{States: failed, Submitter: "anybody", Since: began, Until: began.Add(2 * time.Hour), DryRun: true}, "other", false},
+		{"a dry run does nothing", api.Requeue{States: failed, Selection: api.Selection{DryRun: true}}, "f0 f1 f2 other", false},
+		{"the newest come first, the oldest of them first", api.Requeue{States: failed, Selection: api.Selection{Pipeline: "p", Limit: 2}}, "f1 f2", true},
+		{"what was requeued is not requeued again", api.Requeue{States: failed, Selection: api.Selection{Pipeline: "p", Limit: 2}}, "f0", false},
+		{"only what somebody submitted", api.Requeue{States: failed, Selection: api.Selection{Submitter: "nobody"}}, "", false},
+		{"only what was submitted since a time", api.Requeue{States: failed, Selection: api.Selection{Since: began.Add(2 * time.Hour)}}, "", false},
+		{"only what was submitted until a time", api.Requeue{States: failed, Selection: api.Selection{Until: began}}, "", false},
+		{"what all of that selects", api.Requeue{States: failed, Selection: api.Selection{Submitter: "anybody", Since: began, Until: began.Add(2 * time.Hour), DryRun: true}}, "other", false},
 		{"only what is in one of the states", api.Requeue{States: failed}, "other", false},
 		{"nothing is left", api.Requeue{States: failed}, "", false},
 	} {
@@ -121,6 +121,22 @@ func TestRequeueMany(t *testing.T) {
 		}
 	}
 	w.state(api.StateQueued, "f0.requeue-1")
+	w.cancel("f0.requeue-1")
+	w.cancel("f1.requeue-1")
+	page := func(in api.Selection) api.RequeueResult {
+		t.Helper()
+		return into[api.RequeueResult](t, w.want(http.StatusOK, "POST", "/v1/runs/requeue", api.Requeue{States: []api.RequeueState{api.RequeueCancelled}, Selection: in}))
+	}
+	first := page(api.Selection{Limit: 1, DryRun: true})
+	second := page(api.Selection{Limit: 1, Cursor: first.Next})
+	w.cancel(second.Requeued[0].Cookie)
+	rest := page(api.Selection{Until: first.Until})
+	if first.Requeued[0].From != "f0.requeue-1" || second.Requeued[0].From != "f1.requeue-1" {
+		t.Errorf("the pages begin with %+v and %+v, want the newest and the one before", first.Requeued, second.Requeued)
+	}
+	if n := len(rest.Requeued); n != 2 || rest.Requeued[0].From != "cancelled" || rest.Requeued[1].From != "f0.requeue-1" || !rest.Until.Equal(first.Until) {
+		t.Errorf("what is left of the time of the first page is %+v, want what was not requeued yet and was not made since", rest)
+	}
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", api.Requeue{})
 	w.refused(api.CodeInvalidRequest, "POST", "/v1/runs/requeue", `{"states": ["SUCCEEDED"]}`)
 	for name, body := range map[string]string{
@@ -128,6 +144,7 @@ func TestRequeueMany(t *testing.T) {
 		"tag: is no field here, where there are states, pipeline, queue, worker": `{"states": ["FAILED"], "tag": {"a": "b"}}`,
 		"since: ":     `{"states": ["DEAD"], "since": "2h"}`,
 		"until: ":     `{"states": ["DEAD"], "until": 5}`,
+		"cursor: ":    `{"states": ["DEAD"], "cursor": "x"}`,
 		"submitter: ": `{"states": ["DEAD"], "submitter": "A B"}`,
 		"than since":  `{"states": ["DEAD"], "since": "2001-02-03T04:05:06Z", "until": "2001-02-03T04:05:06Z"}`,
 	} {

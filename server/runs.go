@@ -244,22 +244,28 @@ func (s *Server) listRuns(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.Errorf(api.CodeInvalidRequest, "limit: %w", err)
 	}
-	before, err := number(q.Get("cursor"), 0, 0, 1<<62)
-	if err != nil {
-		return api.Errorf(api.CodeInvalidRequest, "cursor: take it from the page before: %w", err)
-	}
-	runs, next, err := s.store.List(r.Context(), f, before, int(limit))
+	runs, next, err := page(r.Context(), s.store, f, q.Get("cursor"), int(limit))
 	if err != nil {
 		return err
 	}
-	out := api.RunList{Runs: make([]api.Run, len(runs))}
+	out := api.RunList{Runs: make([]api.Run, len(runs)), Next: next}
 	for i, run := range runs {
 		out.Runs[i] = s.viewRun(run)
 	}
-	if next > 0 {
-		out.Next = strconv.FormatInt(next, 10)
-	}
 	return reply(w, http.StatusOK, out)
+}
+
+// page lists one page of runs, and the cursor of the following one.
+func page(ctx context.Context, from *store.Store, f store.Filter, cursor string, limit int) (_ []store.Run, next string, _ error) {
+	before, err := number(cursor, 0, 0, 1<<62)
+	if err != nil {
+		return nil, "", api.Errorf(api.CodeInvalidRequest, "cursor: take it from the page before: %w", err)
+	}
+	runs, last, err := from.List(ctx, f, before, limit)
+	if last > 0 {
+		next = strconv.FormatInt(last, 10)
+	}
+	return runs, next, err
 }
 
 // filterOf reads what a query selects runs by.

@@ -53,18 +53,18 @@ func TestCalls(t *testing.T) {
 			return out.State == api.StateSucceeded, err
 		}, answer(202, ended), "POST /base/v1/runs/c/cancel", `{"reason":"why"}`},
 		{"cancel many", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.CancelAll(ctx, api.CancelRuns{States: []api.CancelState{api.CancelQueued}, Queue: "q", Reason: "why", Until: time.Unix(0, 0).UTC(), DryRun: true})
-			return len(out.Cancelled) == 1 && out.More, err
-		}, answer(200, api.CancelRunsResult{Cancelled: []api.Cancelled{{Cookie: "a", State: api.StateQueued}}, More: true}),
-			"POST /base/v1/runs/cancel", `{"states":["QUEUED"],"queue":"q","until":"1970-01-01T00:00:00Z","reason":"why","dry_run":true}`},
+			out, err := c.CancelAll(ctx, api.CancelRuns{States: []api.CancelState{api.CancelQueued}, Reason: "why", Selection: api.Selection{Queue: "q", Until: time.Unix(0, 0).UTC(), DryRun: true}})
+			return len(out.Cancelled) == 1 && out.Next == "n", err
+		}, answer(200, api.CancelRunsResult{Cancelled: []api.Cancelled{{Cookie: "a", State: api.StateQueued}}, Next: "n"}),
+			"POST /base/v1/runs/cancel", `{"states":["QUEUED"],"queue":"q","until":"1970-01-01T00:00:00Z","dry_run":true,"reason":"why"}`},
 		{"requeue", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Requeue(ctx, "c")
 			return out.Cookie == ended.Cookie, err
 		}, answer(201, ended), "POST /base/v1/runs/c/requeue", ""},
 		{"requeue many", func(ctx context.Context, c *client.Client) (any, error) {
-			out, err := c.RequeueAll(ctx, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Queue: "q", Since: time.Unix(0, 0).UTC(), DryRun: true})
-			return len(out.Requeued) == 1 && out.More, err
-		}, answer(200, api.RequeueResult{Requeued: []api.Requeued{{From: "a", Cookie: "b"}}, More: true}),
+			out, err := c.RequeueAll(ctx, api.Requeue{States: []api.RequeueState{api.RequeueDead}, Selection: api.Selection{Queue: "q", Since: time.Unix(0, 0).UTC(), DryRun: true}})
+			return len(out.Requeued) == 1 && out.Next == "n", err
+		}, answer(200, api.RequeueResult{Requeued: []api.Requeued{{From: "a", Cookie: "b"}}, Next: "n"}),
 			"POST /base/v1/runs/requeue", `{"states":["DEAD"],"queue":"q","since":"1970-01-01T00:00:00Z","dry_run":true}`},
 		{"workers", func(ctx context.Context, c *client.Client) (any, error) {
 			out, err := c.Workers(ctx)

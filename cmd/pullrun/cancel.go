@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +67,9 @@ func (o *cancelOptions) run(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return o.named(cmd, r, args[0])
 	}
-	out, err := o.selected(cmd, r)
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	out, err := o.selected(ctx, r)
 	if len(out.Cancelled) == 0 && err != nil {
 		return err
 	}
@@ -92,27 +96,30 @@ func (o *cancelOptions) named(cmd *cobra.Command, r remote, cookie string) error
 	})
 }
 
-// selected cancels what the flags select, page by page unless there is a limit. It
-// stops at a page of which nothing could be cancelled: the next would be the same.
-func (o *cancelOptions) selected(cmd *cobra.Command, r remote) (all api.CancelRunsResult, _ error) {
-	in := api.CancelRuns{Pipeline: o.Pipeline, Queue: o.Queue, Worker: o.Worker, Submitter: o.Submitter,
-		Since: o.Since, Until: o.Until, Tags: o.Tags, Reason: o.reason, Limit: o.Limit, DryRun: o.dryRun}
-	for _, s := range o.states {
-		in.States = append(in.States, api.CancelState(strings.ToUpper(s)))
-	}
-	if in.Limit == 0 {
-		in.Limit = api.MaxListed
-	}
+// selected cancels what the flags select, page by page unless there is a limit.
+func (o *cancelOptions) selected(ctx context.Context, r remote) (all api.CancelRunsResult, _ error) {
+	in := api.CancelRuns{States: statesOf[api.CancelState](o.states), Selection: o.Selection, Reason: o.reason}
+	in.Limit = o.page()
 	all.Cancelled = []api.Cancelled{}
 	if err := in.Validate(); err != nil {
 		return all, err
 	}
+	line := tally{t: o.terminal, what: "cancel"}
+	defer line.clear()
 	for {
-		out, err := r.client.CancelAll(cmd.Context(), in)
-		all.Cancelled, all.More = append(all.Cancelled, out.Cancelled...), out.More
-		if err != nil || !out.More || o.Limit > 0 || o.dryRun || refused(out.Cancelled) == len(out.Cancelled) {
+		out, err := r.client.CancelAll(ctx, in)
+		if err != nil && len(all.Cancelled) > 0 {
+			return all, fmt.Errorf("%w; it broke off there, and the same command goes on", err)
+		}
+		if err != nil {
 			return all, err
 		}
+		all.Cancelled, all.Next = append(all.Cancelled, out.Cancelled...), out.Next
+		line.show(counted(len(all.Cancelled), "run"))
+		if o.last(out.Next) {
+			return all, nil
+		}
+		in.Cursor = out.Next
 	}
 }
 
@@ -144,15 +151,15 @@ func (o *cancelOptions) show(out api.CancelRunsResult) error {
 		switch {
 		case len(out.Cancelled) == 0:
 			fmt.Fprintln(o.err, "there is nothing to cancel")
-		case o.dryRun:
+		case o.DryRun:
 			fmt.Fprintf(o.err, "%s would be cancelled\n", counted(len(out.Cancelled), "run"))
 		default:
 			fmt.Fprintf(o.err, "%s cancelled\n", counted(ended, "run"))
 		}
-		if told > 0 && !o.dryRun {
+		if told > 0 && !o.DryRun {
 			fmt.Fprintf(o.err, "%s to be stopped by their workers\n", counted(told, "run"))
 		}
-		if out.More {
+		if out.Next != "" {
 			fmt.Fprintln(o.err, "there are more")
 		}
 	})

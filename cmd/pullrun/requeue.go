@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,14 +22,19 @@ func newRequeue(t terminal) *cobra.Command {
 		Short: "Run again what ended without success",
 		Long: `Makes a new run of each run that is named, or that the flags select: those in
 one of the states FAILED, CANCELLED, TIMED_OUT and DEAD that have not been
-requeued. The old runs and their results stay as they are. Requeueing a run
-again is the same new run.`,
+requeued, all of them unless --limit says how many. The oldest go first. The old
+runs and their results stay as they are. Requeueing a run again is the same new
+run.
+
+Where it breaks off, it says how many are done. The same command goes on, and
+with the --until that it names it leaves out the new runs, should some of these
+have failed by then.`,
 		Example: `  pullrun runs requeue nightly-2026-11-25
   pullrun runs requeue --state DEAD --pipeline url_check --since 24h --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.flags(c, "requeued")
-	limitFlag(c, &o.Limit, 50, "runs")
+	limitFlag(c, &o.Limit, 0, "runs")
 	outputFlag(c, &o.output)
 	configs.Flags[configs.Client](c.Flags())
 	return c
@@ -58,19 +67,64 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 	if len(cookies) > 0 {
 		return o.named(cmd, r, cookies)
 	}
-	in := api.Requeue{Pipeline: o.Pipeline, Queue: o.Queue, Worker: o.Worker, Submitter: o.Submitter,
-		Since: o.Since, Until: o.Until, Tags: o.Tags, Limit: o.Limit, DryRun: o.dryRun}
-	for _, s := range o.states {
-		in.States = append(in.States, api.RequeueState(strings.ToUpper(s)))
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	out, err := o.selected(ctx, r)
+	if len(out.Requeued) == 0 && err != nil {
+		return err
 	}
+	return errors.Join(o.show(out), err)
+}
+
+// selected requeues what the flags select. It looks through all of it first, page
+// by page unless there is a limit. So it is known how much that is, the oldest runs
+// go first, and what is made of them, which may soon have failed as well, is left
+// out: the pages end where the first began.
+func (o *requeueOptions) selected(ctx context.Context, r remote) (all api.RequeueResult, _ error) {
+	in := api.Requeue{States: statesOf[api.RequeueState](o.states), Selection: o.Selection}
+	in.Limit, in.DryRun = o.page(), true
+	all.Requeued = []api.Requeued{}
 	if err := in.Validate(); err != nil {
-		return err
+		return all, err
 	}
-	out, err := r.client.RequeueAll(cmd.Context(), in)
-	if err != nil {
-		return err
+	line := tally{t: o.terminal, what: "requeue"}
+	defer line.clear()
+	var pages []page
+	total := 0
+	for next := true; next; next = !o.last(all.Next) {
+		out, err := r.client.RequeueAll(ctx, in)
+		if err != nil {
+			return all, err
+		}
+		pages = append(pages, page{in.Cursor, out.Requeued})
+		total += len(out.Requeued)
+		line.show(counted(total, "run") + " found")
+		all.Next, all.Until, in.Cursor, in.Until = out.Next, out.Until, out.Next, out.Until
 	}
-	return o.show(out)
+	for _, p := range slices.Backward(pages) {
+		if o.DryRun {
+			all.Requeued = append(all.Requeued, p.runs...)
+			continue
+		}
+		if len(p.runs) == 0 {
+			continue
+		}
+		in.Cursor, in.Limit, in.DryRun = p.cursor, len(p.runs), false
+		out, err := r.client.RequeueAll(ctx, in)
+		if err != nil {
+			return all, fmt.Errorf("%w; it broke off when %d of %s had been dealt with for certain: the same command goes on, and with --until %s it leaves out the new runs, should these have failed as well",
+				err, len(all.Requeued), counted(total, "run"), all.Until.Format(time.RFC3339Nano))
+		}
+		all.Requeued = append(all.Requeued, out.Requeued...)
+		line.show(fmt.Sprintf("%d of %s", len(all.Requeued), counted(total, "run")))
+	}
+	return all, nil
+}
+
+// A page is what one call has found, and the cursor that it was given.
+type page struct {
+	cursor string
+	runs   []api.Requeued
 }
 
 // named requeues runs one by one. One that cannot be does not keep the others.
@@ -91,6 +145,11 @@ func (o *requeueOptions) named(cmd *cobra.Command, r remote, cookies []string) e
 // show prints the new runs' cookies, which other commands take.
 func (o *requeueOptions) show(out api.RequeueResult) error {
 	refused := 0
+	for _, one := range out.Requeued {
+		if one.Problem != nil {
+			refused++
+		}
+	}
 	err := print(o.terminal, o.output, out, func() {
 		for _, one := range out.Requeued {
 			if one.Problem != nil {
@@ -102,17 +161,15 @@ func (o *requeueOptions) show(out api.RequeueResult) error {
 		switch {
 		case len(out.Requeued) == 0 && len(o.states) > 0:
 			fmt.Fprintln(o.err, "there is nothing to requeue")
-		case o.dryRun:
+		case o.DryRun:
 			fmt.Fprintf(o.err, "%s would be requeued\n", counted(len(out.Requeued), "run"))
-		case out.More:
-			fmt.Fprintln(o.err, "there are more: repeat the command")
+		case len(o.states) > 0:
+			fmt.Fprintf(o.err, "%s requeued\n", counted(len(out.Requeued)-refused, "run"))
+		}
+		if out.Next != "" {
+			fmt.Fprintln(o.err, "there are more")
 		}
 	})
-	for _, one := range out.Requeued {
-		if one.Problem != nil {
-			refused++
-		}
-	}
 	if err == nil && refused > 0 {
 		err = withCode(exitRefused, fmt.Errorf("%d of %d runs were not requeued", refused, len(out.Requeued)))
 	}
