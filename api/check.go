@@ -19,33 +19,46 @@ const maxProblems = 20
 
 // A check collects what is wrong with a body, so that all of it is reported
 // at once.
-type check struct {
-	problems []string
+type check struct{ Invalid }
+
+// Invalid is everything that is wrong with a body. It is the cause of the [Error]
+// that a Validate returns.
+type Invalid struct {
+	Problems []FieldProblem
 	untold   int // problems beyond maxProblems
 }
 
+// A FieldProblem is one thing that is wrong with a body.
+type FieldProblem struct {
+	Field   string // such as "retry.on[0]"
+	Message string
+}
+
+func (i Invalid) Error() string {
+	list := make([]string, len(i.Problems))
+	for n, p := range i.Problems {
+		list[n] = p.Field + ": " + p.Message
+	}
+	text := strings.Join(list, "; ")
+	if i.untold > 0 {
+		text += fmt.Sprintf("; and %d more", i.untold)
+	}
+	return text
+}
+
 func (c *check) add(field, problem string) {
-	if len(c.problems) == maxProblems {
+	if len(c.Problems) == maxProblems {
 		c.untold++
 		return
 	}
-	c.problems = append(c.problems, field+": "+problem)
-}
-
-// list is empty when nothing is wrong.
-func (c *check) list() string {
-	list := strings.Join(c.problems, "; ")
-	if c.untold > 0 {
-		list += fmt.Sprintf("; and %d more", c.untold)
-	}
-	return list
+	c.Problems = append(c.Problems, FieldProblem{field, problem})
 }
 
 func (c *check) err() error {
-	if len(c.problems) == 0 {
+	if len(c.Problems) == 0 {
 		return nil
 	}
-	return Errorf(CodeInvalidRequest, "%s", c.list())
+	return Errorf(CodeInvalidRequest, "%w", c.Invalid)
 }
 
 func (c *check) session(s string) {

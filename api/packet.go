@@ -62,8 +62,8 @@ func (p Packet) Validate() error {
 	default:
 		return &PacketError{RC: RCUnsupportedPacketType, Message: "packet type " + quote(string(p.PacketType)) + " is not known to this worker"}
 	}
-	if problems := c.list(); problems != "" {
-		return &PacketError{RC: RCBadPacket, Message: string(p.PacketType) + " packet: " + problems}
+	if len(c.Problems) > 0 {
+		return &PacketError{RC: RCBadPacket, Message: string(p.PacketType) + " packet: " + c.Error()}
 	}
 	return nil
 }

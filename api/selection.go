@@ -30,7 +30,7 @@ func someOf[S ~string](c *check, list []S, states ...S) {
 	c.atMost("states", len(list), len(states))
 	for i, s := range list {
 		if !slices.Contains(states, s) {
-			c.add(at("states", i, ""), fmt.Sprintf("%s must be one of %s", quote(string(s)), states))
+			c.add(at("states", i, ""), fmt.Sprintf("must be one of %s, got %s", states, quote(string(s))))
 		}
 	}
 }

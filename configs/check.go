@@ -111,6 +111,13 @@ func (c *check) pair(key, value, other, otherValue string) {
 	}
 }
 
+// conflict says that two settings are set of which only one may be.
+func (c *check) conflict(key, other string) {
+	c.problems = append(c.problems, Problem{Key: key, Message: conflictOf(other), other: other})
+}
+
+func conflictOf(other string) string { return "is set beside " + other + "; keep one of them" }
+
 // base checks the address of a server: scheme and host, and a path if the
 // server is behind a proxy that gives it one.
 func (c *check) base(key string, value URL) {

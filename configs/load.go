@@ -151,7 +151,7 @@ func (l *loader) readSecretFiles(target reflect.Value) {
 		switch {
 		case file.blank():
 		case !value.blank():
-			l.problems.add(p.value.key, value.from(), "is set beside %s (%s); keep one of them", p.file.key, file.from())
+			l.problems.add(p.value.key, value.from(), "%s", conflictOf(p.file.key+" ("+file.from()+")"))
 		default:
 			if err := setFromFile(target.FieldByIndex(p.value.index), path); err != nil {
 				l.problems.add(p.file.key, file.from(), "%v", err)
@@ -171,6 +171,9 @@ func (l *loader) check(err error) {
 			continue
 		}
 		key, _, _ := strings.Cut(p.Key, "[")
+		if p.other != "" {
+			p.Message = conflictOf(p.other + " (" + l.source(p.other) + ")")
+		}
 		l.problems.add(p.Key, l.source(key), "%s", p.Message)
 	}
 }

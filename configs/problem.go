@@ -12,6 +12,8 @@ type Problem struct {
 	Key     string `json:"key,omitempty"`    // "server.url"; empty when a file as a whole is wrong
 	Message string `json:"message"`          // "must be at least 1, got 0"
 	From    string `json:"source,omitempty"` // where the value came from, as in [Source]
+
+	other string // key of the setting that this one is in conflict with, if it is
 }
 
 func (p Problem) Error() string {

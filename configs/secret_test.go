@@ -173,6 +173,8 @@ func TestURL(t *testing.T) {
 		{"https://x/y?Access_Token=pw&client_secret=pw&a=b", "https://x/y?Access_Token=•••&client_secret=•••&a=b"},
 		{"http://me:pw@exa mple", "•••"},
 		{"host=db password=pw", "•••"},
+		{"pullrun.example.com:8080/base", "pullrun.example.com:8080/base"},
+		{"me:p@w@pullrun.example.com", "•••@pullrun.example.com"},
 		{"", ""},
 	} {
 		u := NewURL(tt.text)

@@ -19,14 +19,15 @@ func NewURL(text string) URL { return URL{NewSecret(text)} }
 func (u URL) Reveal() string { return u.secret.Reveal() }
 
 // String returns the URL without its password, or ••• when it cannot be told
-// where the password is.
+// where the password is. What has no scheme is no URL, and shown as it was given
+// for whoever is told so, but for what may be a user and a password.
 func (u URL) String() string {
 	text := u.Reveal()
 	if text == NoProxy {
 		return text
 	}
 	if !strings.Contains(text, "://") {
-		return u.secret.String()
+		return withoutUser(text)
 	}
 	if !strings.ContainsAny(text, "@?") {
 		return text
@@ -42,6 +43,18 @@ func (u URL) String() string {
 	}
 	parsed.RawQuery = redactQuery(parsed.RawQuery)
 	return strings.ReplaceAll(parsed.String(), url.QueryEscape(redacted), redacted)
+}
+
+// withoutUser is what may be an address without a scheme, and may also be the
+// pairs of key and value that PostgreSQL takes.
+func withoutUser(text string) string {
+	if strings.Contains(text, "=") {
+		return redacted
+	}
+	if at := strings.LastIndex(text, "@"); at >= 0 {
+		return redacted + text[at:]
+	}
+	return text
 }
 
 // redactQuery hides the parameters that hold secrets by their names, as

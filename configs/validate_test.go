@@ -25,7 +25,7 @@ func TestWorkerValidate(t *testing.T) {
 		{name: "the defaults are valid", change: func(*Worker) {}},
 		{name: "a path below a proxy is part of the address", change: func(w *Worker) { w.Server.URL = NewURL("https://example.com/pullrun/") }},
 		{name: "the server wants an address", change: func(w *Worker) { w.Server.URL = NewURL("example.com") },
-			want: `server.url: wants an address, for example "https://pullrun.example.com", got "•••"`},
+			want: `server.url: wants an address, for example "https://pullrun.example.com", got "example.com"`},
 		{name: "an address has no password", change: func(w *Worker) { w.Server.URL = NewURL("https://me:pw@example.com") },
 			want: "server.url: must not hold a password; that is what the token is for"},
 		{name: "an address has no query", change: func(w *Worker) { w.Server.URL = NewURL("https://example.com?a=b") },
@@ -182,7 +182,7 @@ func TestClientValidate(t *testing.T) {
 	}
 	c.Server.URL, c.Log.Level = NewURL("x"), "loud"
 	want := `log.level: must be one of debug, info, warn, error, got "loud"
-server.url: wants an address, for example "https://pullrun.example.com", got "•••"`
+server.url: wants an address, for example "https://pullrun.example.com", got "x"`
 	if got := errorText(c.Validate()); got != want {
 		t.Errorf("Validate() = %q, want %q", got, want)
 	}

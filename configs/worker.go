@@ -127,7 +127,7 @@ func (w Worker) Validate() error {
 	var c check
 	w.Server.check(&c)
 	if !w.EnrolToken.IsZero() && !w.Server.Token.IsZero() {
-		c.add("enrol_token", "is set beside server.token; keep one of them")
+		c.conflict("enrol_token", "server.token")
 	}
 	if w.CredentialFile == "" {
 		c.add("credential_file", "wants a file, or auto")

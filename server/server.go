@@ -192,7 +192,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("take up the runs of before: %w", err)
 	}
-	s.log.InfoContext(ctx, "serving", "addr", s.Addr().String())
+	s.log.InfoContext(ctx, "serving", "addr", s.Addr().String(), "tls", s.cfg().CertFile != "", "store", s.store.Kind(), "version", s.cfg().Version)
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

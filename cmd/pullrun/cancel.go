@@ -16,8 +16,9 @@ import (
 func newCancel(t terminal) *cobra.Command {
 	o := cancelOptions{terminal: t}
 	c := &cobra.Command{
-		Use:   "cancel [COOKIE]",
-		Short: "Stop a run, or many",
+		Use:        "cancel [COOKIE]",
+		SuggestFor: []string{"kill", "stop", "abort", "runs cancel", "runs kill", "runs stop"},
+		Short:      "Stop a run, or many",
 		Long: `Asks for a run to be stopped, or for all that the flags select: those in one of
 the states SCHEDULED, QUEUED, OFFERED and RUNNING that nobody has cancelled yet,
 all of them unless --limit says how many. One that waits is cancelled at once;
@@ -69,7 +70,7 @@ func (o *cancelOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	out, err := o.selected(ctx, r)
+	out, err := o.selected(ctx, cmd, r)
 	if len(out.Cancelled) == 0 && err != nil {
 		return err
 	}
@@ -97,12 +98,12 @@ func (o *cancelOptions) named(cmd *cobra.Command, r remote, cookie string) error
 }
 
 // selected cancels what the flags select, page by page unless there is a limit.
-func (o *cancelOptions) selected(ctx context.Context, r remote) (all api.CancelRunsResult, _ error) {
+func (o *cancelOptions) selected(ctx context.Context, cmd *cobra.Command, r remote) (all api.CancelRunsResult, _ error) {
 	in := api.CancelRuns{States: statesOf[api.CancelState](o.states), Selection: o.Selection, Reason: o.reason}
 	in.Limit = o.page()
 	all.Cancelled = []api.Cancelled{}
 	if err := in.Validate(); err != nil {
-		return all, err
+		return all, flagged(cmd.Flags(), err)
 	}
 	line := tally{t: o.terminal, what: "cancel"}
 	defer line.clear()

@@ -20,8 +20,9 @@ import (
 func newLogs(t terminal) *cobra.Command {
 	o := logsOptions{terminal: t}
 	c := &cobra.Command{
-		Use:   "logs COOKIE",
-		Short: "Show what a run logged",
+		Use:        "logs COOKIE",
+		SuggestFor: []string{"tail", "events", "watch", "runs logs", "runs events", "runs watch"},
+		Short:      "Show what a run logged",
 		Long: `Shows the lines that a run logged and printed, with their time and task.
 
 With --follow it goes on with each line as it comes, through outages and

@@ -18,8 +18,9 @@ import (
 func newRequeue(t terminal) *cobra.Command {
 	o := requeueOptions{terminal: t}
 	c := &cobra.Command{
-		Use:   "requeue COOKIE...",
-		Short: "Run again what ended without success",
+		Use:        "requeue COOKIE...",
+		SuggestFor: []string{"retry", "rerun", "runs retry", "runs rerun"},
+		Short:      "Run again what ended without success",
 		Long: `Makes a new run of each run that is named, or that the flags select: those in
 one of the states FAILED, CANCELLED, TIMED_OUT and DEAD that have not been
 requeued, all of them unless --limit says how many. The oldest go first. The old
@@ -69,7 +70,7 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	out, err := o.selected(ctx, r)
+	out, err := o.selected(ctx, cmd, r)
 	if len(out.Requeued) == 0 && err != nil {
 		return err
 	}
@@ -80,12 +81,12 @@ func (o *requeueOptions) run(cmd *cobra.Command, cookies []string) error {
 // by page unless there is a limit. So it is known how much that is, the oldest runs
 // go first, and what is made of them, which may soon have failed as well, is left
 // out: the pages end where the first began.
-func (o *requeueOptions) selected(ctx context.Context, r remote) (all api.RequeueResult, _ error) {
+func (o *requeueOptions) selected(ctx context.Context, cmd *cobra.Command, r remote) (all api.RequeueResult, _ error) {
 	in := api.Requeue{States: statesOf[api.RequeueState](o.states), Selection: o.Selection}
 	in.Limit, in.DryRun = o.page(), true
 	all.Requeued = []api.Requeued{}
 	if err := in.Validate(); err != nil {
-		return all, err
+		return all, flagged(cmd.Flags(), err)
 	}
 	line := tally{t: o.terminal, what: "requeue"}
 	defer line.clear()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,6 +100,9 @@ Try it on this machine, in two terminals:
 	root.SetErr(t.err)
 	root.SetIn(t.in)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if unknown := knownCommand(cmd, cmd.Flags().Args()); cmd == root && unknown != nil {
+			return unknown // which explains why it does not know the flag
+		}
 		return usageError(fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help"))
 	})
 	root.AddGroup(
@@ -121,11 +126,33 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("; did you mean %q?", strings.Join(near, `" or "`))
+	return usageError(fmt.Errorf("unknown command %q%s", args[0], meant(cmd, args[0])))
+}
+
+// meant names the commands that somebody may have meant by words that are none: those
+// that say so, or are called so below another command, or else those that look like
+// the words.
+func meant(cmd *cobra.Command, words string) string {
+	var near []string
+	var search func(*cobra.Command)
+	search = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.Name() == words || slices.Contains(sub.SuggestFor, words) {
+				near = append(near, strconv.Quote(sub.CommandPath()))
+			}
+			search(sub)
+		}
 	}
-	return usageError(fmt.Errorf("unknown command %q%s", args[0], hint))
+	search(cmd.Root())
+	if len(near) == 0 {
+		for _, name := range cmd.SuggestionsFor(words) {
+			near = append(near, strconv.Quote(cmd.CommandPath()+" "+name))
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 }
 
 // usageError marks an error as one of the command line.

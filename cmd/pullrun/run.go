@@ -22,8 +22,9 @@ import (
 func newRun(t terminal) *cobra.Command {
 	o := runOptions{terminal: t}
 	c := &cobra.Command{
-		Use:   "run PIPELINE",
-		Short: "Submit a run and wait for its result",
+		Use:        "run PIPELINE",
+		SuggestFor: []string{"submit", "start", "exec", "runs submit", "runs start"},
+		Short:      "Submit a run and wait for its result",
 		Long: `Submits a run to the server, waits until it has ended, and prints the result as
 JSON on standard output. What is said about it goes to standard error, so
 
@@ -110,7 +111,7 @@ func (o *runOptions) run(cmd *cobra.Command, pipeline string) error {
 		o.submit.Cookie = uuid.Must(uuid.NewV7()).String()
 	}
 	if err := o.submit.Validate(); err != nil {
-		return err
+		return flagged(cmd.Flags(), err)
 	}
 	r, err := connect(o.terminal, cmd)
 	if err != nil {

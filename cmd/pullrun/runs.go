@@ -20,14 +20,21 @@ import (
 func newRuns(t terminal) *cobra.Command {
 	o := runsOptions{terminal: t}
 	c := &cobra.Command{
-		Use:   "runs [COOKIE]",
-		Short: "List runs, or show one",
-		Long:  `Lists runs, newest first. With a cookie, shows that run and its result.`,
+		Use:        "runs [COOKIE]",
+		SuggestFor: []string{"list", "ls", "ps", "get", "show", "runs list", "runs ls", "runs get", "runs show"},
+		Short:      "List runs, or show one",
+		Long:       `Lists runs, newest first. With a cookie, shows that run and its result.`,
 		Example: `  pullrun runs --state FAILED --pipeline url_check
   pullrun runs 0192f3a1-7c1e-7b52-9d8a-3f6f0d9a1c11
   pullrun runs --tag team=billing --output json
   pullrun runs --submitter nightly --since 24h --until 2h`,
-		Args: atMost(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			err := atMost(1)(cmd, args)
+			if err != nil && meant(cmd, "runs "+args[0]) != "" {
+				return usageError(fmt.Errorf("unknown command %q%s", "runs "+args[0], meant(cmd, "runs "+args[0])))
+			}
+			return err
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(o.output); err != nil {
 				return err
@@ -65,6 +72,15 @@ type runsOptions struct {
 	period period
 	states []string
 	output string
+}
+
+// guessed is an error of a run that there is not, whose cookie may have been meant
+// for a command.
+func guessed(err error, meant string) error {
+	if meant == "" || api.CodeOf(err) != api.CodeCookieNotFound {
+		return err
+	}
+	return fmt.Errorf("%w%s", err, meant)
 }
 
 func (o *runsOptions) list(cmd *cobra.Command, r remote) error {
@@ -199,7 +215,7 @@ func lasted(run api.Run) string {
 func (o *runsOptions) show(cmd *cobra.Command, r remote, cookie string) error {
 	run, err := r.client.Get(cmd.Context(), cookie, 0)
 	if err != nil {
-		return err
+		return guessed(err, meant(cmd, "runs "+cookie))
 	}
 	return print(o.terminal, o.output, run, func() {
 		table := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)

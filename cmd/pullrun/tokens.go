@@ -57,7 +57,7 @@ enrolment is good once, and for an hour unless --ttl says otherwise.`,
 			}
 			in, err := o.token(args[0], cmd.Flags().Changed)
 			if err != nil {
-				return usageError(err)
+				return usageError(flagged(cmd.Flags(), err))
 			}
 			r, err := connect(t, cmd)
 			if err != nil {

@@ -14,8 +14,9 @@ func newValidate(t terminal) *cobra.Command {
 	var strict bool
 	var file, output string
 	c := &cobra.Command{
-		Use:   "validate DIR...",
-		Short: "Check pipelines without running them",
+		Use:        "validate DIR...",
+		SuggestFor: []string{"check", "lint"},
+		Short:      "Check pipelines without running them",
 		Long: `Reads the pipelines below the DIRs and reports everything that is wrong with
 them: unknown fields, chips and pipelines, expressions that cannot be evaluated,
 wrong parameters. The exit code is 2 when there is an error.

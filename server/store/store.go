@@ -185,6 +185,14 @@ func (s *Store) Close() error {
 // the database.
 func (s *Store) Now() time.Time { return time.Now().Add(s.dialect.ahead()) }
 
+// Kind is which kind of database it is: "sqlite" or "postgres".
+func (s *Store) Kind() string {
+	if _, ok := s.dialect.(*postgres); ok {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
 // Full reports whether the disk is full: what is new is refused then, and results
 // are still taken.
 func (s *Store) Full() bool { return s.writer.low.Load() }
