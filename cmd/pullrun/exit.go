@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/pullrun/pullrun/configs"
 	"github.com/pullrun/pullrun/engine"
 	"github.com/pullrun/pullrun/poller"
+	"github.com/pullrun/pullrun/server/store"
 )
 
 // The exit codes.
@@ -42,8 +44,8 @@ var exitCodes = []struct {
 }{
 	{exitDone, "done: the run succeeded, the worker has drained or has done all of its max_runs, the files are valid"},
 	{exitFailed, "the run, or a test, failed"},
-	{exitUsage, "the command line, the settings or the pipelines are wrong, or name a file that is not there"},
-	{exitUnreachable, "the server cannot be reached, by a worker for longer than contact_timeout, or has no room for now: a full queue, too many calls, a full disk"},
+	{exitUsage, "the command line, the settings or the pipelines are wrong, or name a file or a database that is not there, is none, or is not for this user"},
+	{exitUnreachable, "the server cannot be reached or its certificate is not trusted, by a worker for longer than contact_timeout, or has no room for now: a full queue, too many calls, a full disk"},
 	{exitRefused, "the server refuses: a wrong token or scope, a cookie or concurrency key that is taken, a run that cannot be requeued, what its database cannot do, a newer worker of the same name"},
 	{exitNotFound, "no such run, worker, pipeline or chip"},
 	{exitCancelled, "the run was cancelled"},
@@ -93,18 +95,21 @@ func exitCode(err error) int {
 	var problems configs.Problems
 	var load *engine.LoadError
 	var file *fs.PathError
+	var op *net.OpError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &problems), errors.As(err, &load):
+	case errors.As(err, &problems), errors.As(err, &load), errors.Is(err, store.ErrAddress):
 		return exitUsage
 	case errors.Is(err, poller.ErrSuperseded):
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist): // somebody has named it
+	case errors.As(err, &file) && misnamed(file): // somebody has named it
+		return exitUsage
+	case errors.As(err, &op) && op.Op == "listen" && !errors.Is(op, syscall.EADDRINUSE): // likewise the address
 		return exitUsage
 	case errors.As(err, &file):
 		return exitOther
@@ -125,18 +130,22 @@ func exitCode(err error) int {
 	return exitOther
 }
 
+// misnamed reports whether a file is not there, not what it has to be, or not for
+// this user.
+func misnamed(file *fs.PathError) bool {
+	return errors.Is(file, fs.ErrNotExist) || errors.Is(file, fs.ErrPermission) || errors.Is(file, syscall.EISDIR) || errors.Is(file, syscall.ENOTDIR)
+}
+
 // unreached reports whether err is of a connection that could not be made or has
 // broken, or of an answer that did not come in time, or from something else than a
-// server. Not everything with the methods of a net.Error is: the errors of files
+// server, or from one whose certificate is not trusted. Not everything with the methods of a net.Error is: the errors of files
 // and of SQLite have them too.
 func unreached(err error) bool {
 	var unanswered *client.NoAnswer
-	if errors.As(err, &unanswered) {
-		return client.Retryable(err)
-	}
 	var op *net.OpError
+	var lookup *net.DNSError
 	var timeout net.Error
-	return errors.As(err, &op) && op.Op != "listen" || errors.As(err, &timeout) && timeout.Timeout()
+	return errors.As(err, &unanswered) || errors.As(err, &lookup) || errors.As(err, &op) && op.Op != "listen" || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // runCode is the exit code for a run that has ended.

@@ -160,10 +160,16 @@ func TestAnOutboxMustBeTheWorkersOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := "--outbox-dir=" + filepath.Join(s.dir, "server.yaml")
-	for arg, why := range map[string]string{outbox: "has another worker the same name or outbox.dir?", file: "not a directory; outbox.dir says where"} {
-		code, _, log := call(t, s.env, "worker", "--name", "other", arg, pipelines)
-		if code != exitOther || !strings.Contains(log, why) {
-			t.Errorf("with %s the worker ended with %d, want %d and why:\n%s", arg, code, exitOther, log)
+	for _, tt := range []struct {
+		arg, why string
+		code     int
+	}{
+		{outbox, "has another worker the same name or outbox.dir?", exitOther},
+		{file, "not a directory; outbox.dir says where", exitUsage},
+	} {
+		code, _, log := call(t, s.env, "worker", "--name", "other", tt.arg, pipelines)
+		if code != tt.code || !strings.Contains(log, tt.why) {
+			t.Errorf("with %s the worker ended with %d, want %d and why:\n%s", tt.arg, code, tt.code, log)
 		}
 	}
 }

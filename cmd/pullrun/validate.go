@@ -21,6 +21,9 @@ func newValidate(t terminal) *cobra.Command {
 them: unknown fields, chips and pipelines, expressions that cannot be evaluated,
 wrong parameters. The exit code is 2 when there is an error.
 
+What may never be reached, such as an expression that cannot be evaluated, is told
+as a warning, since a worker takes such a pipeline; --strict makes it an error.
+
 What a worker's settings forbid (chips.allow, chips.deny, code, process.allow) is
 told with --config, which names its settings file; the worker itself tells it when
 it starts.`,

@@ -41,7 +41,7 @@ func (s *Store) copied(ctx context.Context) (*os.File, error) {
 func Restore(ctx context.Context, url, backup string) error {
 	path, err := sqlitePath(url)
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return fmt.Errorf("restore: %w", wrongAddress{err})
 	}
 	d := &sqlite{path: path}
 	if err := d.restore(ctx, backup); err != nil {

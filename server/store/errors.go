@@ -23,6 +23,9 @@ var (
 	ErrDamaged = errors.New("store: damaged page")
 	// ErrNoBackup says that the database has tools of its own for that.
 	ErrNoBackup = errors.New("PostgreSQL is backed up with its own tools, such as pg_dump")
+	// ErrAddress says that the address of the database is wrong: it cannot be read,
+	// or is not one of a database that this store may use.
+	ErrAddress = errors.New("store: wrong address")
 	// ErrLocked says that another process has the database open.
 	ErrLocked = errors.New("in use by another process; is another server running?")
 
@@ -55,3 +58,9 @@ var (
 	// ErrSuperseded says that a newer session of the same worker name exists.
 	ErrSuperseded = errors.New("session superseded")
 )
+
+// wrongAddress is an error that is an ErrAddress, whose own words suffice.
+type wrongAddress struct{ error }
+
+func (e wrongAddress) Unwrap() error      { return e.error }
+func (wrongAddress) Is(target error) bool { return target == ErrAddress }

@@ -62,7 +62,9 @@ func (d *postgres) open(ctx context.Context, log *slog.Logger) (_ conn, err erro
 		return nil, err
 	}
 	d.conn = &pgConn{dial: d.dial, texts: &d.texts}
-	if d.conn.conn, err = pgx.ConnectConfig(ctx, d.config); err != nil {
+	if d.conn.conn, err = pgx.ConnectConfig(ctx, d.config); unwelcome(err) {
+		return nil, wrongAddress{err}
+	} else if err != nil {
 		return nil, err
 	}
 	if err := d.assertDurable(ctx, d.conn.conn); err != nil {
@@ -82,6 +84,16 @@ func (d *postgres) open(ctx context.Context, log *slog.Logger) (_ conn, err erro
 	pool.AfterConnect = prepareReader
 	d.reads, err = pgxpool.NewWithConfig(ctx, pool)
 	return d.conn, err
+}
+
+// unwelcome reports whether err is PostgreSQL's answer to a wrong user, password or
+// name of a database, or to a user who may not connect to it.
+func unwelcome(err error) bool {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return strings.HasPrefix(refused.Code, "28") || refused.Code == "3D000" || refused.Code == "42501"
 }
 
 // migrate keeps replicas that start at once from doing the same.

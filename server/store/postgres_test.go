@@ -416,3 +416,23 @@ func TestLostSignalCostsATick(t *testing.T) {
 		t.Errorf("Poll() = %+v, want the run of the other store", out)
 	}
 }
+
+// A database that is not there and a user that is not known are the address's fault.
+func TestPostgresThatDoesNotKnowTheAddress(t *testing.T) {
+	t.Parallel()
+	storetest.Only(t, storetest.Postgres)
+	good, err := url.Parse(storetest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*url.URL){
+		"another database": func(u *url.URL) { u.Path = "/pullrun-none" },
+		"another user":     func(u *url.URL) { u.User = url.UserPassword("pullrun-nobody", "x") },
+	} {
+		wrong := *good
+		change(&wrong)
+		if _, err := store.Open(t.Context(), wrong.String(), store.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, store.ErrAddress) {
+			t.Errorf("%s: Open() = %v, want a wrong address", name, err)
+		}
+	}
+}

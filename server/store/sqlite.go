@@ -114,7 +114,7 @@ func (d *sqlite) takeLock() error {
 	return nil
 }
 
-var errForeign = errors.New("not a pullrun database")
+var errForeign error = wrongAddress{errors.New("not a pullrun database")}
 
 // prepareFile creates the database file, for its owner alone, or makes sure that
 // a file which exists is one that SQLite may be let near.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3/driver"
 )
@@ -78,6 +79,11 @@ func (d *sqlite) copyTo(ctx context.Context, conn *sql.Conn, path string) error 
 // checkFile reads a whole database file that nobody has open, and reports what
 // is damaged, or that it is none of ours.
 func checkFile(ctx context.Context, path string) error {
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if info.IsDir() { // SQLite says that the disk fails
+		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	}
 	db, err := driver.Open(fileURI(path, map[string][]string{"mode": {"ro"}, "immutable": {"1"}}))
 	if err != nil {
 		return err
@@ -105,7 +111,7 @@ func (d *sqlite) restore(ctx context.Context, backup string) error {
 		return err
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q exists; move it away first, together with its -wal and -shm", path)
+		return wrongAddress{fmt.Errorf("%q exists; move it away first, together with its -wal and -shm", path)}
 	}
 	if err := checkFile(ctx, backup); err != nil {
 		return fmt.Errorf("backup %q: %w", backup, err)

@@ -124,7 +124,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	o.Log = o.Log.With("component", "store")
 	d, err := dialectOf(url, o)
 	if err != nil {
-		return nil, err
+		return nil, wrongAddress{err}
 	}
 	c, err := d.open(ctx, o.Log)
 	if err != nil {
