@@ -38,8 +38,9 @@ func TestBackupHoldsWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	storetest.Only(t, storetest.SQLite)
 	w := newWorld(t)
+	const size = 20_000 // 10 MB in all, of which SQLite writes much before it is done
 	for i := range 500 {
-		w.submit(fmt.Sprint("before-", i), func(n *store.NewRun) { n.Variables = []byte(`"` + strings.Repeat("x", 2000) + `"`) })
+		w.submit(fmt.Sprint("before-", i), func(n *store.NewRun) { n.Variables = []byte(`"` + strings.Repeat("x", size) + `"`) })
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
@@ -69,7 +70,7 @@ func TestBackupHoldsWhatWasAcknowledged(t *testing.T) {
 		t.Errorf("Check() of what was restored = %v", err)
 	}
 	for i := range 500 {
-		if r, err := restored.Get(t.Context(), fmt.Sprint("before-", i)); err != nil || len(r.Variables) != 2002 {
+		if r, err := restored.Get(t.Context(), fmt.Sprint("before-", i)); err != nil || len(r.Variables) != size+2 {
 			t.Fatalf("run before-%d is not in the backup: %v", i, err)
 		}
 	}

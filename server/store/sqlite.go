@@ -186,10 +186,7 @@ func (d *sqlite) settle(ctx context.Context, conn *sql.Conn) error {
 	switch {
 	case id == applicationID:
 	case id == 0 && tables == 0:
-		if err := conn.Raw(enableChecksums); err != nil {
-			return fmt.Errorf("enable checksums: %w", err)
-		}
-		if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		if err := mark(ctx, conn); err != nil {
 			return err
 		}
 	default:
@@ -209,6 +206,15 @@ func (d *sqlite) settle(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	return nil
+}
+
+// mark makes an empty file a database of ours, with checksums.
+func mark(ctx context.Context, conn *sql.Conn) error {
+	if err := conn.Raw(enableChecksums); err != nil {
+		return fmt.Errorf("enable checksums: %w", err)
+	}
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	return err
 }
 
 func enableChecksums(c any) error { return c.(driver.Conn).Raw().EnableChecksums("main") }

@@ -41,6 +41,9 @@ func (d *sqlite) backup(ctx context.Context) (_ *os.File, err error) {
 		return nil, err
 	}
 	defer conn.Close()
+	if err := d.begin(ctx, path); err != nil {
+		return nil, err
+	}
 	if err := d.copyTo(ctx, conn, path); err != nil {
 		return nil, err
 	}
@@ -48,6 +51,23 @@ func (d *sqlite) backup(ctx context.Context) (_ *os.File, err error) {
 		return nil, err
 	}
 	return os.Open(path)
+}
+
+// begin makes the file an empty database with checksums. The pages of a copy are
+// given theirs as they are written, and the first of them may be written long
+// before the header that says so.
+func (d *sqlite) begin(ctx context.Context, path string) error {
+	db, err := driver.Open(fileURI(path, url.Values{"vfs": {d.vfs}}))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return mark(ctx, conn)
 }
 
 // copyTo copies the pages within one read transaction, so that they are of one
