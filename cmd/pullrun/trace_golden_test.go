@@ -179,7 +179,7 @@ var meanings = map[string]string{
 	"cicd.pipeline.task.run.result": "How the task ended, in the same words.",
 	"cicd.worker.id":                "The worker's name.",
 	"client.address":                "Who made the request.",
-	"error.type":                    "Only on errors: the result's code, the class of a task's error, a status of HTTP, `lease_expired` (the worker was lost) or `lease_abandoned` (it did not answer in time).",
+	"error.type":                    "Only on errors: the result's code, the class of a task's error, a status of HTTP, the Go type of the error of a request that had no answer, such as `*net.OpError`, `lease_expired` (the worker was lost) or `lease_abandoned` (it did not answer in time).",
 	"http.request.body.size":        "In bytes.",
 	"http.request.method":           "The method.",
 	"http.request.resend_count":     "How many requests there were before this one for the same call.",
