@@ -182,6 +182,15 @@ func (c *check) object(field string, raw json.RawMessage) {
 	c.add(field, "must be a JSON object")
 }
 
+// held checks the leases that a session holds. A body that does not say which holds
+// them all still: only an empty list is none.
+func (c *check) held(held []Held) {
+	if held == nil {
+		c.add("holding", "is required, [] when nothing is held")
+	}
+	c.holding(held)
+}
+
 func (c *check) holding(held []Held) {
 	c.atMost("holding", len(held), MaxHolding)
 	for i, h := range held {

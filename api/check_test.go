@@ -66,7 +66,7 @@ func TestValidate(t *testing.T) {
 			`queues[1]: "" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit; labels: may have at most 32 entries, got 33; ` +
 			`pipelines[0].name: is required; pipelines[0].digest: is longer than 255 bytes; version: is longer than 255 bytes; ` +
 			`holding[1].cookie: is required; holding[1].fence: must be at least 1, got 0; holding[1].traceparent: is longer than 255 bytes`},
-		{"a poll needs its session", api.Poll{HoldMS: -1}, "session: is required; hold_ms: must be at least 0, got -1"},
+		{"a poll needs its session", api.Poll{HoldMS: -1}, "session: is required; hold_ms: must be at least 0, got -1; holding: is required, [] when nothing is held"},
 		{"a heartbeat names its session and leases", api.Heartbeat{Session: a(129), Holding: []api.Held{{Cookie: a(129), Fence: 1}}},
 			"session: is longer than 128 bytes; holding[0].cookie: is longer than 128 bytes"},
 		{"what is told is bounded", api.Heartbeat{Session: "s", Holding: make([]api.Held, 5000)},
@@ -75,7 +75,7 @@ func TestValidate(t *testing.T) {
 		{"a bad result does not spoil its batch", api.Results{Session: "s", Results: make([]api.Result, 1)}, ""},
 		{"all problems of a result are told at once", api.Result{RC: "FINE"}, `cookie: is required; fence: must be at least 1, got 0; rc: unknown code "FINE"`},
 		{"an event names its lease, its place and its kind", api.Events{Session: "s", Events: []api.RunEvent{{Data: json.RawMessage(a(16385))}}},
-			`events[0].cookie: is required; events[0].fence: must be at least 1, got 0; events[0].n: must be from 1 to 4294967295, got 0; ` +
+			`events[0].cookie: is required; events[0].fence: must be at least 1, got 0; events[0].n: must be from 1 to 4294967295, got 0; events[0].at: is required; ` +
 				`events[0].kind: "" must be 1 to 63 lower-case letters, digits and . _ -, beginning with a letter or digit; events[0].data: is larger than 16384 bytes`},
 
 		{"a RUN packet", run, ""},

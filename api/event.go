@@ -96,11 +96,17 @@ type EventsTaken struct {
 func (e Events) Validate() error {
 	var c check
 	c.session(e.Session)
+	if e.Events == nil {
+		c.add("events", "is required")
+	}
 	c.atMost("events", len(e.Events), MaxEventsInOne)
 	for i, ev := range e.Events {
 		c.cookie(at("events", i, "cookie"), ev.Cookie)
 		c.atLeast(at("events", i, "fence"), ev.Fence, 1)
 		c.between(at("events", i, "n"), ev.N, 1, MaxEventNumber)
+		if ev.At.IsZero() {
+			c.add(at("events", i, "at"), "is required")
+		}
 		c.moment(at("events", i, "at"), ev.At)
 		c.name(at("events", i, "kind"), ev.Kind)
 		c.text(at("events", i, "store"), ev.Store)

@@ -268,7 +268,7 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row(fmt.Sprintf("fence %d", n), ok, run(func(in *api.Packet) { in.Fence = n }))
 		row(fmt.Sprintf("result's fence %d", n), ok, api.Result{Cookie: "c", Fence: n, RC: api.RCOK})
 		row(fmt.Sprintf("held fence %d", n), ok, api.Heartbeat{Session: "s", Holding: []api.Held{{Cookie: "c", Fence: n}}})
-		row(fmt.Sprintf("event n %d", n), ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: n, Kind: "log"}}})
+		row(fmt.Sprintf("event n %d", n), ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: n, At: time.Unix(1e9, 0), Kind: "log"}}})
 	}
 	keyed := func(c api.Concurrency) api.Submit {
 		return submit(func(in *api.Submit) { in.Concurrency = &c })
@@ -316,7 +316,7 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row("cancel of "+string(s), ok, api.CancelRuns{States: []api.CancelState{s}})
 	}
 	for kind, ok := range map[string]bool{"log": true, "state": false, "states": true, "State": false} {
-		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: kind}}})
+		row("event kind "+kind, ok, api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, At: time.Unix(1e9, 0), Kind: kind}}})
 	}
 	for d, ok := range map[api.Delivery]bool{api.AtLeastOnce: true, api.AtMostOnce: true, "exactly_once": false} {
 		row("delivery "+string(d), ok, submit(func(in *api.Submit) { in.Delivery = d }))
@@ -345,7 +345,7 @@ func TestLimitsAreTheContracts(t *testing.T) {
 		row(fmt.Sprintf("%d results", n), ok, api.Results{Session: "s", Results: slices.Repeat([]api.Result{{Cookie: "c", Fence: 1, RC: api.RCOK}}, n)})
 	}
 	for n, ok := range map[int]bool{0: true, api.MaxEventsInOne: true, api.MaxEventsInOne + 1: false} {
-		row(fmt.Sprintf("%d events", n), ok, api.Events{Session: "s", Events: slices.Repeat([]api.RunEvent{{Cookie: "c", Fence: 1, N: 1, Kind: "log"}}, n)})
+		row(fmt.Sprintf("%d events", n), ok, api.Events{Session: "s", Events: slices.Repeat([]api.RunEvent{{Cookie: "c", Fence: 1, N: 1, At: time.Unix(1e9, 0), Kind: "log"}}, n)})
 	}
 	token := func(change func(*api.NewToken)) api.NewToken {
 		in := api.NewToken{Name: "t", Scopes: []api.Scope{api.ScopeWork}}
@@ -422,5 +422,78 @@ func TestLimitsOfQueriesAreTheContracts(t *testing.T) {
 	prefer = contract(t).Paths.Find("/v1/ping").Get.Parameters.GetByInAndName("header", "Prefer").Description
 	if want := fmt.Sprintf("at most %d ", api.MaxPingSeconds); !strings.Contains(prefer, want) {
 		t.Errorf("the contract says of Prefer %q, want %q in it", prefer, want)
+	}
+}
+
+// TestWhatIsRequiredIsMissed leaves out each member that the contract requires of
+// what is sent to a server, which must not be taken for a zero.
+func TestWhatIsRequiredIsMissed(t *testing.T) {
+	t.Parallel()
+	schemas := contract(t).Components.Schemas
+	for schema, body := range map[string]checked{
+		"Submit":        &api.Submit{Pipeline: "p", Concurrency: &api.Concurrency{Key: "k"}, Retry: &api.Retry{Max: 1}},
+		"SubmitBatch":   &api.SubmitBatch{Runs: []api.Submit{{Pipeline: "p"}}},
+		"CancelRuns":    &api.CancelRuns{States: []api.CancelState{api.CancelQueued}},
+		"Requeue":       &api.Requeue{States: []api.RequeueState{api.RequeueDead}},
+		"Register":      &api.Register{Name: "w", Capacity: 1, Pipelines: []api.PipelineInfo{{Name: "p"}}, Holding: []api.Held{{Cookie: "c", Fence: 1}}},
+		"Poll":          &api.Poll{Session: "s", Holding: []api.Held{{Cookie: "c", Fence: 1}}},
+		"Heartbeat":     &api.Heartbeat{Session: "s", Holding: []api.Held{{Cookie: "c", Fence: 1}}},
+		"Results":       &api.Results{Session: "s", Results: []api.Result{{Cookie: "c", Fence: 1, RC: api.RCOK}}},
+		"Result":        &api.Result{Cookie: "c", Fence: 1, RC: api.RCOK},
+		"Events":        &api.Events{Session: "s", Events: []api.RunEvent{{Cookie: "c", Fence: 1, N: 1, At: time.Unix(1e9, 0), Kind: "k"}}},
+		"NewToken":      &api.NewToken{Name: "n", Scopes: []api.Scope{api.ScopeSubmit}},
+		"NewCredential": &api.NewCredential{Worker: "w", ID: "abcdefghij", Digest: strings.Repeat("0", 64)},
+	} {
+		raw, err := api.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var whole any
+		if err := json.Unmarshal(raw, &whole); err != nil {
+			t.Fatal(err)
+		}
+		if err := body.Validate(); err != nil {
+			t.Errorf("%s: %s: Validate() = %v", schema, raw, err)
+		}
+		leaveOut(schemas[schema].Value, whole, schema, func(path string) {
+			less, err := json.Marshal(whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := reflect.New(reflect.TypeOf(body).Elem())
+			err = api.Unmarshal(less, got.Interface())
+			if err == nil {
+				err = got.Interface().(checked).Validate()
+			}
+			if err == nil {
+				t.Errorf("%s: may be left out, as in %s", path, less)
+			}
+		})
+	}
+}
+
+// leaveOut calls without for each required member of v, and of all within it, while
+// v is without that.
+func leaveOut(schema *openapi3.Schema, v any, path string, without func(path string)) {
+	switch v := v.(type) {
+	case []any:
+		if strings.HasSuffix(path, ".results") || strings.HasSuffix(path, ".runs") {
+			return // judged one by one, not with their batch
+		}
+		for _, entry := range v {
+			leaveOut(schema.Items.Value, entry, path+"[]", without)
+		}
+	case map[string]any:
+		for _, name := range schema.Required {
+			value := v[name]
+			delete(v, name)
+			without(path + "." + name)
+			v[name] = value
+		}
+		for name, value := range v {
+			if p := schema.Properties[name]; p != nil {
+				leaveOut(p.Value, value, path+"."+name, without)
+			}
+		}
 	}
 }

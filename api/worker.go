@@ -91,7 +91,7 @@ type Poll struct {
 	Session string `json:"session"`
 	// HoldMS is how long the server may wait for something to send, in
 	// milliseconds. It is bounded by the server's own hold.
-	HoldMS  int64  `json:"hold_ms"`
+	HoldMS  int64  `json:"hold_ms,omitempty"`
 	Holding []Held `json:"holding"`
 	// Draining says that the worker takes no more runs.
 	Draining bool `json:"draining,omitempty"`
@@ -112,7 +112,7 @@ func (p Poll) Validate() error {
 	var c check
 	c.session(p.Session)
 	c.atLeast("hold_ms", p.HoldMS, 0)
-	c.holding(p.Holding)
+	c.held(p.Holding)
 	c.text("paused", p.Paused)
 	if p.MaxRuns != nil {
 		c.atLeast("max_runs", int64(*p.MaxRuns), 0)
@@ -139,7 +139,7 @@ type Heartbeat struct {
 func (h Heartbeat) Validate() error {
 	var c check
 	c.session(h.Session)
-	c.holding(h.Holding)
+	c.held(h.Holding)
 	return c.err()
 }
 

@@ -221,7 +221,7 @@ func TestStoreIsGone(t *testing.T) {
 		"/v1/workers":         body(api.Register{Name: "w", Capacity: 1}),
 		wk.path("/heartbeat"): body(api.Heartbeat{Session: wk.session, Holding: []api.Held{}}),
 		wk.path("/results"):   body(api.Results{Session: wk.session, Results: []api.Result{ok(lease)}}),
-		wk.path("/events"):    body(api.Events{Session: wk.session, Events: []api.RunEvent{{Cookie: "c", Fence: lease.Fence, N: 1, Kind: "log"}}}),
+		wk.path("/events"):    body(api.Events{Session: wk.session, Events: []api.RunEvent{{Cookie: "c", Fence: lease.Fence, N: 1, Kind: "log", At: time.Now()}}}),
 		wk.path("/shutdown"):  "",
 		wk.path("/poll"):      body(wk.asks(0, nil)),
 	} {
