@@ -26,6 +26,9 @@ func (s *Server) moved(moves []store.Moved) {
 		if s.log.Enabled(context.Background(), slog.LevelDebug) {
 			s.log.DebugContext(traceOf(m), "run moved", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "from", m.From.String(), "state", m.To.String(), "worker", m.Run.Worker, "rc", m.Run.RC)
 		}
+		if m.To == store.Dead {
+			s.log.WarnContext(traceOf(m), "run is dead, nobody tries it again", "cookie", m.Run.Cookie, "pipeline", m.Run.Pipeline, "attempt", m.Run.Attempts, "err", m.Run.Error)
+		}
 		if m.To.Terminal() {
 			s.ended(&m.Run)
 		} else {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -115,8 +116,8 @@ func TestLeaseExpires(t *testing.T) {
 		if run := w.state(api.StateSucceeded, "c"); run.Worker != "other" || run.Attempt != 2 {
 			w.t.Errorf("run is %+v, want attempt 2 of the other worker", run)
 		}
-		if w.logged("worker has gone away, its leases are over") == 0 {
-			w.t.Error("nobody was told that a worker has gone")
+		if !bytes.Contains(w.log.Bytes(), []byte(`"worker has gone away, its leases are over","component":"server","worker":"dead","runs":1}`)) {
+			w.t.Error("nobody was told that a worker has gone, and with how many runs")
 		}
 	})
 }
@@ -136,6 +137,9 @@ func TestAttemptsAreSpent(t *testing.T) {
 	if run.RC != api.RCWorkerWentAway || !strings.Contains(run.Error, "attempt 2 of 2") {
 		t.Errorf("run is %+v, want WORKER_WENT_AWAY on attempt 2 of 2", run)
 	}
+	w.eventually("the log says so", func() bool {
+		return w.logged(`run is dead, nobody tries it again","component":"server","cookie":"c","pipeline":"p","attempt":2,"err":"worker \"w\" lost its lease on attempt 2 of 2`) == 1
+	})
 }
 
 // The first result wins and never changes. The same again is a duplicate, and

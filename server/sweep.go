@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"time"
+
+	"github.com/pullrun/pullrun/server/store"
 )
 
 const sweepEvery = time.Second
@@ -28,8 +30,14 @@ func (s *Server) sweep(ctx context.Context) {
 func (s *Server) sweepOnce(ctx context.Context) time.Duration {
 	out, err := s.store.Sweep(ctx, s.store.Now())
 	s.moved(out.Moved)
+	lost := map[string]int{}
+	for i := range out.Moved {
+		if m := &out.Moved[i]; m.Attempt != nil && m.Attempt.Outcome == store.Expired {
+			lost[m.Worker]++
+		}
+	}
 	for _, worker := range out.Expired {
-		s.log.WarnContext(ctx, "worker has gone away, its leases are over", "worker", worker)
+		s.log.WarnContext(ctx, "worker has gone away, its leases are over", "worker", worker, "runs", lost[worker])
 		s.forget(worker)
 	}
 	if err != nil {
