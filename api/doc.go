@@ -29,10 +29,11 @@ const (
 	MaxRetries        = 100   // after results
 	MaxConcurrency    = 1_000 // slots of a concurrency key
 	MaxHolding        = 10_000
-	MaxBatch          = 1_000 // submits or results in one call
-	MaxWaitSeconds    = 60    // Prefer: wait=
-	MaxPingSeconds    = 300   // Prefer: wait= of a ping
-	MaxListed         = 500   // runs in one page
+	MaxBatch          = 1_000     // submits or results in one call
+	MaxOffered        = 256 << 10 // bytes of variables after which an answer gets no further run
+	MaxWaitSeconds    = 60        // Prefer: wait=
+	MaxPingSeconds    = 300       // Prefer: wait= of a ping
+	MaxListed         = 500       // runs in one page
 	MaxEventsInOne    = 1_000
 	MaxEventDataBytes = 16 << 10
 	MaxEventsListed   = 1_000 // in one page, or from the end

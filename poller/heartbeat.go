@@ -9,8 +9,9 @@ import (
 )
 
 // heartbeat renews the leases while any is held. Polls renew them too, so a worker
-// that holds nothing sends no heartbeat. Once they are given up it asks all the
-// same, for the end of the outage.
+// that holds nothing sends no heartbeat, unless a large answer to its poll takes
+// longer than the session lasts. Once the leases are given up it asks all the same,
+// for the end of the outage.
 func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 	var wait backoff
 	next := s.untilRenewal()
@@ -29,7 +30,7 @@ func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 
 		next = s.untilRenewal()
 		held := p.handler.Holding()
-		if len(held) == 0 {
+		if len(held) == 0 && !p.isLate() {
 			p.contact.rests(ctx, p.log, "heartbeat")
 			continue
 		}
@@ -42,10 +43,36 @@ func (p *Poller) heartbeat(ctx context.Context, s *session) error {
 			return nil
 		case ended(err):
 			return err
+		case len(held) == 0: // the poll tells of an outage
 		default:
 			next = min(next, wait.next(p.cfg, err))
 			p.failed(ctx, "heartbeat", err, next)
 		}
+	}
+}
+
+// awaits notes that a poll is sent, and asks for a heartbeat when its answer is late.
+// Call arrived when that has come.
+func (p *Poller) awaits(s *session, hold time.Duration) (arrived func()) {
+	wait := hold + max(0, min(holdMargin/2, (s.lease-hold)/4))
+	p.late.Store(time.Now().Add(wait).UnixNano())
+	ask := time.AfterFunc(wait, s.askBeat)
+	return func() {
+		ask.Stop()
+		p.late.Store(0)
+	}
+}
+
+func (p *Poller) isLate() bool {
+	late := p.late.Load()
+	return late != 0 && time.Now().UnixNano() >= late
+}
+
+// askBeat asks for a heartbeat now.
+func (s *session) askBeat() {
+	select {
+	case s.beat <- struct{}{}:
+	default:
 	}
 }
 

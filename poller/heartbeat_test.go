@@ -12,6 +12,52 @@ import (
 	"github.com/pullrun/pullrun/api"
 )
 
+// A large answer may take longer on its way than a session lasts.
+func TestHeartbeatsWhileAnAnswerIsLate(t *testing.T) {
+	t.Parallel()
+	bubble(t, "keep the session of a worker that holds nothing yet", func(t *testing.T) {
+		const slow = 5 * time.Minute
+		w := start(t, &server{poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+			if n == 0 {
+				time.Sleep(slow)
+				return nil, nil
+			}
+			return nothing(ctx, in)
+		}})
+		time.Sleep(slow + 10*time.Minute)
+		w.end()
+		last := w.polls[0].at
+		for _, beat := range append(w.beats, seen[api.Heartbeat]{at: w.polls[0].at.Add(slow)}) {
+			if beat.at.Sub(last) > leaseTime*2/3 {
+				t.Errorf("nothing is heard of the worker from %s to %s", last, beat.at)
+			}
+			last = beat.at
+		}
+		if last.After(w.polls[0].at.Add(slow)) {
+			t.Errorf("a heartbeat at %s, when nothing was late", last)
+		}
+	})
+	bubble(t, "say nothing of an outage", func(t *testing.T) {
+		w := start(t, &server{
+			poll: func(ctx context.Context, n int, in api.Poll) ([]api.Packet, error) {
+				if n == 0 {
+					time.Sleep(holdTime + 10*time.Second)
+					return nil, errRefused
+				}
+				return nothing(ctx, in)
+			},
+			heartbeat: func(context.Context, int, api.Heartbeat) (api.Beat, error) { return api.Beat{}, errRefused },
+		})
+		time.Sleep(10 * time.Minute)
+		w.end()
+		if len(w.beats) == 0 {
+			t.Error("no heartbeat was sent")
+		}
+		w.logged(t, "INFO registered", "WARN contact with the server is lost",
+			"INFO contact with the server is back took="+w.polls[1].at.Sub(w.polls[0].at).Round(time.Millisecond).String())
+	})
+}
+
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	bubble(t, "come every renew, give or take a fifth", func(t *testing.T) {
@@ -201,9 +247,10 @@ func TestLeasesAreGivenUp(t *testing.T) {
 			},
 		}, heldRun)
 		time.Sleep(time.Hour)
+		over := time.Now()
 		w.end()
 		var want []time.Time
-		for n, at := range registered[1:] {
+		for n, at := range append(slices.Clone(registered[1:]), over) {
 			if end := registered[n].Add(18 * time.Second); at.After(end) {
 				want = append(want, end)
 			}

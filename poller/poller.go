@@ -93,6 +93,7 @@ type Poller struct {
 	again     chan struct{}                // tells of a new one; has room for one
 	session   atomic.Pointer[session]
 	draining  atomic.Bool
+	late      atomic.Int64 // when the answer to the poll is late, in Unix nanoseconds; zero between polls
 	contact   contact
 	hold      hold
 	counts    counts
@@ -126,6 +127,7 @@ type session struct {
 	worker, id   string
 	lease, renew time.Duration
 	hold         time.Duration
+	body         int64         // size in bytes of the largest run
 	presented    *presentation // what the server knows of the worker
 	beat         chan struct{} // asks for a heartbeat now; has room for one
 }
@@ -218,8 +220,10 @@ func (p *Poller) poll(ctx context.Context, s *session) error {
 			asked = 0 // so that the end of the outage is noticed when it comes
 		}
 		began := time.Now()
-		p.turns.within("poll", asked+holdMargin)
+		p.turns.within("poll", asked+holdMargin+api.Carry(api.MaxOffered+s.body))
+		arrived := p.awaits(s, asked)
 		packets, err := p.polled(ctx, s, p.ask(s, asked))
+		arrived()
 		if errors.Is(err, errPause) {
 			continue
 		}
@@ -302,10 +306,7 @@ func (p *Poller) deliver(s *session, packets []api.Packet) (changed bool) {
 		}
 	}
 	if beat {
-		select {
-		case s.beat <- struct{}{}:
-		default:
-		}
+		s.askBeat()
 	}
 	return changed
 }

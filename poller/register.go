@@ -58,6 +58,7 @@ func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Regi
 		lease: within(r.LeaseMS),
 		renew: within(r.RenewMS),
 		hold:  within(r.HoldMS),
+		body:  min(r.Limits.BodyBytes, maxRun),
 	}
 	if p.cfg.Hold > 0 {
 		s.hold = min(s.hold, p.cfg.Hold)
@@ -70,6 +71,10 @@ func (p *Poller) opened(ctx context.Context, presented *presentation, r api.Regi
 	p.cfg.Opened(r)
 	return s
 }
+
+// maxRun bounds the size of a run, in bytes, that a worker waits for, whatever the
+// server says: it is as much as the client reads.
+const maxRun = 64 << 20
 
 // within is a time that the server asks for, as far as that makes sense: a worker
 // does not call without a pause, nor wait for ever.

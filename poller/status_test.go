@@ -81,7 +81,7 @@ func TestStalled(t *testing.T) {
 			time.Sleep(time.Hour) // whatever its context says
 			return nil, nil
 		}}, heldRun)
-		time.Sleep(holdTime + 10*time.Second + time.Minute - time.Second)
+		time.Sleep(holdTime + 10*time.Second + api.Carry(api.MaxOffered) + time.Minute - time.Second)
 		if got := w.p.Stalled(); got != nil {
 			t.Errorf("Stalled() = %q before its time", got)
 		}

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -133,11 +132,14 @@ func extend(w http.ResponseWriter, d time.Duration) {
 
 // reply answers with JSON.
 func reply(w http.ResponseWriter, status int, v any) error {
-	raw, err := json.Marshal(v)
+	raw, err := api.Marshal(v)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if carry := api.Carry(int64(len(raw))); carry > 0 {
+		extend(w, carry)
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(raw) // the caller has gone; what was done stands
 	return nil

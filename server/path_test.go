@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -130,7 +131,14 @@ func (r receipts) Handle(p api.Packet) bool {
 // order submits a run for the far worker.
 func (f *farWorker) order(cookie string) {
 	f.t.Helper()
-	in := api.Submit{Cookie: cookie, Pipeline: "p", Queue: f.name, Variables: json.RawMessage(fmt.Sprintf(`{"Cookie":%q}`, cookie))}
+	f.orderLarge(cookie, 0)
+}
+
+// orderLarge submits one with more variables, of a size in bytes.
+func (f *farWorker) orderLarge(cookie string, size int) {
+	f.t.Helper()
+	variables := fmt.Sprintf(`{"Cookie":%q,"Data":%q}`, cookie, strings.Repeat("x", size))
+	in := api.Submit{Cookie: cookie, Pipeline: "p", Queue: f.name, Variables: json.RawMessage(variables)}
 	if _, err := f.near.Submit(f.t.Context(), in, 0); err != nil {
 		f.t.Errorf("submit %s: %v", cookie, err)
 	}
@@ -224,6 +232,38 @@ func often(f faultproxy.Fault) func(faultproxy.Exchange) faultproxy.Fault {
 
 // Whatever the path does, each run ends well, no lease is worked on twice, and
 // where nothing but waiting is cut, no run is late.
+// Large runs arrive on a path that carries little, some in one answer and one by one
+// where they are larger than that, though an answer takes longer than its poll is
+// held, an offer waits and a session lasts.
+func TestLargeRunsOnSlowPaths(t *testing.T) {
+	t.Parallel()
+	simulated(t, func(w *world) {
+		const rate = 17 << 10 // bytes a second
+		f, end := far(w, "slow", func(x faultproxy.Exchange) faultproxy.Fault {
+			if !strings.HasSuffix(x.Path, "/poll") {
+				return faultproxy.Fault{}
+			}
+			return faultproxy.Fault{Kind: faultproxy.Drip, At: 64, After: time.Second * 64 / rate}
+		})
+		defer end()
+		sizes := map[string]int{"alone": 400 << 10, "a": 120 << 10, "b": 120 << 10, "c": 120 << 10, "small": 100}
+		for cookie, size := range sizes {
+			f.orderLarge(cookie, size)
+		}
+		for cookie := range sizes {
+			if run, ok := f.settled(cookie, 2*time.Minute); ok && (run.Attempt != 1 || !f.fences[cookie][1] || len(f.fences[cookie]) != 1) {
+				w.t.Errorf("run %s ended on attempt %d with the leases %v, want 1 of each", cookie, run.Attempt, f.fences[cookie])
+			}
+		}
+		if w.logged("worker has gone away, its leases are over") > 0 || bytes.Contains(f.log.Bytes(), []byte("registering again")) {
+			w.t.Error("the session was lost while an answer was on its way")
+		}
+	}, func(s *setup) {
+		s.MaxBody = 1 << 20
+		s.Hold, s.Lease, s.Renew, s.timing.Offer = 8*time.Second, 12*time.Second, 3*time.Second, 2*time.Second
+	})
+}
+
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -82,6 +82,7 @@ func (s *Server) look(r *http.Request, worker string, in api.Poll) (packets []ap
 	holding, _ := s.heldIn(in.Holding) // as of heartbeat
 	out, err := s.store.Poll(r.Context(), s.store.Now(), store.PollIn{
 		Worker: worker, Session: in.Session, Holding: holding, Draining: in.Draining, Paused: in.Paused, Max: most, Only: in.Run,
+		Bytes: api.MaxOffered, Carry: api.Carry,
 	})
 	if err != nil {
 		return nil, 0, onlyRun(in.Run, err)

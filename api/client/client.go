@@ -52,7 +52,7 @@ type Config struct {
 	// UserAgent names the caller in the server's log.
 	UserAgent string
 	// Timeout bounds one attempt of a call that is not held by the server,
-	// besides the time that a large body takes on a slow path. Zero is 30 s.
+	// besides the time that large bodies take on a slow path. Zero is 30 s.
 	Timeout time.Duration
 	// Retries is how often a call for a person is repeated before its error
 	// is given up. Results are repeated until their context ends.
@@ -131,7 +131,7 @@ type call struct {
 	query        url.Values
 	header       map[string]string
 	body         any
-	timeout      time.Duration // of one attempt, besides what the body takes on its way; zero is the client's
+	timeout      time.Duration // of one attempt, besides what bodies take on their way; zero is the client's
 	// answer reads an answer below 300. Nil is for answers without a body.
 	answer func(*http.Response) error
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/api/fresh"
 )
 
@@ -115,7 +116,8 @@ func (noAnswer) Timeout() bool   { return true }
 func (noAnswer) Temporary() bool { return true }
 
 // bounded gives each attempt its own deadline, from the first byte that is
-// sent to the last that is read.
+// sent to the last that is read. What comes of the answer moves it, so that a
+// large one arrives on a slow path, and one that does not come is given up in time.
 type bounded struct{ next http.RoundTripper }
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -123,26 +125,51 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if d <= 0 {
 		return b.next.RoundTrip(req)
 	}
-	ctx, cancel := context.WithTimeoutCause(req.Context(), d, noAnswer(d))
+	ctx, cancel := context.WithCancelCause(req.Context())
+	began := time.Now()
+	over := time.AfterFunc(d, func() { cancel(noAnswer(d)) })
+	end := func() {
+		over.Stop()
+		cancel(nil)
+	}
 	resp, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		cancel()
+		end()
 		return nil, err
 	}
-	resp.Body = &endingBody{ReadCloser: resp.Body, cancel: cancel}
+	resp.Body = &arrivingBody{ReadCloser: resp.Body, ctx: ctx, deadline: began.Add(d), over: over, end: end}
 	return resp, nil
 }
 
-// endingBody ends its attempt's deadline when it is closed.
-type endingBody struct {
+// arrivingBody moves its attempt's deadline by what is read, and ends it when it is
+// closed. It is for one goroutine.
+type arrivingBody struct {
 	io.ReadCloser
-	cancel context.CancelFunc
+	ctx      context.Context
+	deadline time.Time
+	over     *time.Timer
+	read     int64
+	end      func()
 }
 
-func (b *endingBody) Close() error {
-	defer b.cancel()
+func (b *arrivingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	before := api.Carry(b.read)
+	b.read += int64(n)
+	if more := api.Carry(b.read) - before; more > 0 && b.over.Stop() {
+		b.deadline = b.deadline.Add(more)
+		b.over.Reset(time.Until(b.deadline))
+	}
+	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
+	}
+	return n, err
+}
+
+func (b *arrivingBody) Close() error {
+	defer b.end()
 	return b.ReadCloser.Close()
 }

@@ -36,7 +36,8 @@ func (c *Client) Register(ctx context.Context, in api.Register) (api.Registered,
 }
 
 // Poll waits for packets. It returns none when the hold ran out, and is given
-// up 10 s after that. It is not repeated.
+// up 10 s after that, and a second later for each 16 KiB that have come. It is not
+// repeated.
 func (c *Client) Poll(ctx context.Context, worker string, in api.Poll) ([]api.Packet, error) {
 	in.Holding = present(in.Holding)
 	var out api.Packets

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -95,7 +96,7 @@ func (p *Proxy) answer(c, server net.Conn, fault Fault, began time.Time) {
 		_, _ = server.Read(make([]byte, 1)) // it has been answered
 		reset(c)
 	case Drip:
-		_, _ = io.Copy(dripping{p, c, fault.After}, server) // its caller sees the end
+		_, _ = io.Copy(dripping{p, c, fault.After, max(fault.At, 1)}, server) // its caller sees the end
 	case Late:
 		raw, _ := io.ReadAll(server) // what has come is passed on
 		if p.wait(fault.After) == nil {
@@ -112,21 +113,25 @@ func page(c net.Conn, status int) {
 	fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status), len(text), text)
 }
 
-// dripping writes a byte at a time.
+// dripping writes a few bytes at a time.
 type dripping struct {
-	p     *Proxy
-	to    net.Conn
-	every time.Duration
+	p      *Proxy
+	to     net.Conn
+	every  time.Duration
+	atOnce int
 }
 
 func (d dripping) Write(b []byte) (int, error) {
-	for i := range b {
+	written := 0
+	for drop := range slices.Chunk(b, d.atOnce) {
 		if err := d.p.wait(d.every); err != nil {
-			return i, err
+			return written, err
 		}
-		if _, err := d.to.Write(b[i : i+1]); err != nil {
-			return i, err
+		n, err := d.to.Write(drop)
+		written += n
+		if err != nil {
+			return written, err
 		}
 	}
-	return len(b), nil
+	return written, nil
 }

@@ -36,7 +36,7 @@ const (
 	BadGateway Kind = "502"        // a page in HTML; the server is not asked
 	Timeout    Kind = "504"        // a page in HTML, when the answer has not begun After the request
 	Duplicate  Kind = "duplicate"  // the server gets the request twice, the caller the second answer
-	Drip       Kind = "drip"       // a byte of the answer at a time, After each other
+	Drip       Kind = "drip"       // a byte of the answer at a time, or At of them, After each other
 	Late       Kind = "late"       // the answer is passed on After it came
 	CutAfter   Kind = "cut after"  // After its beginning
 	Reset      Kind = "reset"      // in place of the answer, which was on its way

@@ -84,6 +84,7 @@ func TestFaults(t *testing.T) {
 		{"an answer before that", faultproxy.Fault{Kind: faultproxy.Timeout, After: 2 * time.Second}, 200, "answer", false, 1, time.Second},
 		{"twice", faultproxy.Fault{Kind: faultproxy.Duplicate}, 200, "answer", false, 2, 2 * time.Second},
 		{"drip", faultproxy.Fault{Kind: faultproxy.Drip, After: time.Second / 10}, 200, "answer", false, 1, 15 * time.Second},
+		{"drip of a few bytes", faultproxy.Fault{Kind: faultproxy.Drip, After: time.Second, At: 40}, 200, "answer", false, 1, 5 * time.Second},
 		{"late", faultproxy.Fault{Kind: faultproxy.Late, After: 5 * time.Second}, 200, "answer", false, 1, 6 * time.Second},
 		{"cut after a while", faultproxy.Fault{Kind: faultproxy.CutAfter, After: time.Second / 2}, 0, "", true, 1, 0},
 		{"reset", faultproxy.Fault{Kind: faultproxy.Reset}, 0, "", true, 1, time.Second},

@@ -42,7 +42,7 @@ func (p *Proxy) tunnel(c net.Conn, in *bufio.Reader) {
 		_, _ = server.Read(make([]byte, 1)) // it has been answered
 		reset(c)
 	case Drip:
-		p.copy(dripping{p, c, fault.After}, server, nil)
+		p.copy(dripping{p, c, fault.After, max(fault.At, 1)}, server, nil)
 	default:
 		p.copy(c, server, nil)
 	}

@@ -210,9 +210,10 @@ func (m *mover) due() bool {
 	return true
 }
 
-// resume gives a leased run its wait anew, because its worker could not reach
-// the server to do in time what was expected of it.
-func (m *mover) resume() bool {
+// resume gives a leased run its wait anew, or one that is longer, because its worker
+// could not do in time what was expected of it: it did not reach the server, or the
+// answer is large.
+func (m *mover) resume(more time.Duration) bool {
 	if m.Due.IsZero() || !m.State.Leased() {
 		return false
 	}
@@ -223,7 +224,7 @@ func (m *mover) resume() bool {
 	case !m.CancelAt.IsZero():
 		fresh = m.now.Add(m.timing.Cancel)
 	}
-	if !fresh.After(m.Due) {
+	if fresh = fresh.Add(more); !fresh.After(m.Due) {
 		return false
 	}
 	m.Due = fresh

@@ -211,7 +211,7 @@ func touched(t *testing.T, s *Store, route, seq int64) int {
 	if claim == "" {
 		t.Fatal("no statement claims")
 	}
-	claim = strings.NewReplacer("$1", fmt.Sprint(route), "$2", fmt.Sprint(seq), "$3", "10").Replace(claim)
+	claim = strings.NewReplacer("$1", fmt.Sprint(route), "$2", fmt.Sprint(seq), "$3", "10", "$4", fmt.Sprint(inline)).Replace(claim)
 	c, err := s.dialect.(*postgres).dial(t.Context())
 	if err != nil {
 		t.Fatal(err)

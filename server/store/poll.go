@@ -16,6 +16,13 @@ type PollIn struct {
 	Paused   string // why it wants nothing for the time being, for people; such offers go back as well
 	Max      int    // the most offers to make; those that are made again count, and are made in any case
 	Only     string // cookie of the only run that the worker wants; empty is any
+
+	// Bytes is how much the variables of the offers may come to before no more are
+	// made, so that the answer exceeds it by one run at most. Zero is any size.
+	Bytes int
+	// Carry is how much more time than others offers have whose variables are of a
+	// size in bytes. Nil is none.
+	Carry func(bytes int64) time.Duration
 }
 
 // PollOut is the answer to a poll.
@@ -71,7 +78,7 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		return out, err
 	}
 	wants := !in.Draining && in.Paused == ""
-	leased := 0
+	leased, offers := 0, offers{most: in.Bytes}
 	for _, l := range leases {
 		h, named := held.take(l)
 		switch {
@@ -81,11 +88,11 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 		case l.state == Offered && !wants:
 			_, _, err = t.moveLease(l, event{kind: evExpire})
 			leased--
+		case l.state == Offered && offers.full(): // it comes with the next answer
 		case l.state == Offered:
-			var again []Offer
-			again, err = t.reoffer(l)
-			out.Offers = append(out.Offers, again...)
-			leased += len(again) - 1
+			before := len(offers.list)
+			err = t.reoffer(l, &offers)
+			leased += len(offers.list) - before - 1
 		}
 		if err != nil {
 			return out, err
@@ -98,13 +105,18 @@ func (t *tx) poll(in PollIn) (PollOut, error) {
 	out.Shutdown = !s.shutdownAt.IsZero()
 	out.Free = max(0, s.capacity-leased)
 	if wants && !out.Shutdown && s.draining.IsZero() {
-		fresh, err := t.claimFor(s, in.Only, max(0, min(out.Free, in.Max-len(out.Offers))))
-		if err != nil {
+		before := len(offers.list)
+		if err := t.claimFor(s, in.Only, &offers, max(0, min(out.Free, in.Max-before))); err != nil {
 			return out, err
 		}
-		out.Offers = append(out.Offers, fresh...)
-		out.Free -= len(fresh)
+		out.Free -= len(offers.list) - before
 	}
+	if in.Carry != nil {
+		if err := t.carry(&offers, in.Carry(int64(offers.bytes))); err != nil {
+			return out, err
+		}
+	}
+	out.Offers = offers.list
 	out.Moved = t.moved
 	return out, nil
 }
@@ -192,16 +204,49 @@ func (t *tx) name(l lease, h Held) (claimed bool, _ error) {
 }
 
 // reoffer offers a run again that the worker did not receive, unless it ended.
-func (t *tx) reoffer(l lease) ([]Offer, error) {
+func (t *tx) reoffer(l lease, to *offers) error {
 	r, held, err := t.moveLease(l, event{kind: evReoffer, fence: l.fence})
 	if err != nil || !held || r.State != Offered {
-		return nil, err
+		return err
 	}
-	if _, err := t.row(`SELECT body FROM variables WHERE run = ?1`, []any{&r.Variables}, r.Seq); err != nil {
-		return nil, err
-	}
-	return []Offer{{Run: r}}, nil
+	return t.give(r, to)
 }
+
+// give adds an offered run with its variables.
+func (t *tx) give(r Run, to *offers) error {
+	if _, err := t.row(`SELECT body FROM variables WHERE run = ?1`, []any{&r.Variables}, r.Seq); err != nil {
+		return err
+	}
+	to.add(r)
+	return nil
+}
+
+// carry gives offers more time to be taken up.
+func (t *tx) carry(o *offers, more time.Duration) error {
+	if more <= 0 {
+		return nil
+	}
+	for i := range o.list {
+		if _, err := t.move(&o.list[i].Run, event{kind: evResume, more: more}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offers are those of one answer.
+type offers struct {
+	list  []Offer
+	bytes int // of their variables
+	most  int // bytes; zero is any number
+}
+
+func (o *offers) add(r Run) {
+	o.list = append(o.list, Offer{Run: r})
+	o.bytes += len(r.Variables)
+}
+
+func (o *offers) full() bool { return o.most > 0 && o.bytes >= o.most }
 
 // holding is what a worker says it has, less what was found.
 type holding map[string]Held

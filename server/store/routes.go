@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -250,74 +251,91 @@ func (o *offering) fits(r *route) bool {
 }
 
 // claim offers up to n queued runs to the session.
-func (t *tx) claim(s *session, n int) ([]Offer, error) {
+func (t *tx) claim(s *session, to *offers, n int) error {
 	if n <= 0 {
-		return nil, nil
+		return nil
 	}
 	if err := t.w.routes.load(t); err != nil {
-		return nil, err
+		return err
 	}
 	o, err := t.offering(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	line, err := t.line(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var offers []Offer
 	for _, r := range line {
-		before := len(offers)
-		if before == n {
+		if n == 0 || to.full() {
 			break
 		}
-		if offers, err = t.claimFrom(r, o, offers, n); err != nil {
-			return nil, err
+		before := len(to.list)
+		if err := t.claimFrom(r, o, to, n); err != nil {
+			return err
 		}
-		if len(offers) > before {
+		if taken := len(to.list) - before; taken > 0 {
+			n -= taken
 			t.w.routes.turns.taken(r)
 		}
 	}
-	return offers, nil
+	return nil
 }
 
-// claimFrom takes runs from the head of one route until there are n offers.
-func (t *tx) claimFrom(r *route, o *offering, offers []Offer, n int) ([]Offer, error) {
-	want := n - len(offers)
-	runs, err := t.head(r, want)
+// claimFrom offers up to n runs from the head of one route.
+func (t *tx) claimFrom(r *route, o *offering, to *offers, n int) error {
+	runs, large, err := t.head(r, n)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.claimed(noRun)
-	if len(runs) == want {
-		r.claimed(runs[want-1].Seq + 1)
+	if len(runs) == n {
+		r.claimed(runs[n-1].Seq + 1)
 	}
 	for i := range runs {
 		run := &runs[i]
+		if to.full() {
+			r.claimed(run.Seq)
+			break
+		}
 		offered, err := t.move(run, event{kind: evOffer, worker: o.worker, session: o.session, digest: o.pipelines[run.Pipeline]})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !offered { // it has waited too long
 			if _, err := t.move(run, event{kind: evDue}); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
-		offers = append(offers, Offer{Run: *run})
+		if !slices.Contains(large, run.Seq) {
+			to.add(*run)
+		} else if err := t.give(*run, to); err != nil {
+			return err
+		}
 	}
-	return offers, nil
+	return nil
 }
 
-// head locks and returns the first queued runs of a route with their variables.
-func (t *tx) head(r *route, n int) (runs []Run, _ error) {
+// inline is the size of variables, in bytes, up to which they are read with their
+// run, whether it is to be offered or not.
+const inline = 16 << 10
+
+// head locks and returns the first queued runs of a route with their variables, and
+// the numbers of those whose variables are too large for that.
+func (t *tx) head(r *route, n int) (runs []Run, large []int64, _ error) {
 	var unknown []any // numbers of those that are not remembered as they are
-	err := t.rows(`SELECT r.seq, r.cookie, r.version, v.body FROM runs r LEFT JOIN variables v ON v.run = r.seq
+	err := t.rows(`SELECT r.seq, r.cookie, r.version, coalesce(length(v.body), 0), CASE WHEN length(v.body) <= ?4 THEN v.body END
+		FROM runs r LEFT JOIN variables v ON v.run = r.seq
 		WHERE r.route = ?1 AND r.state = 1 AND r.blocked = 0 AND r.seq >= ?2 ORDER BY r.seq LIMIT ?3 FOR UPDATE OF r SKIP LOCKED`,
 		func(row scanner) error {
 			var run Run
-			if err := row.Scan(&run.Seq, &run.Cookie, &run.version, &run.Variables); err != nil {
+			var size int64
+			if err := row.Scan(&run.Seq, &run.Cookie, &run.version, &size, &run.Variables); err != nil {
 				return err
+			}
+			if size > inline {
+				large = append(large, run.Seq)
 			}
 			if known := t.w.recall.runs[run.Cookie]; known != nil && known.version == run.version {
 				variables := run.Variables
@@ -328,9 +346,9 @@ func (t *tx) head(r *route, n int) (runs []Run, _ error) {
 			}
 			runs = append(runs, run)
 			return nil
-		}, r.id, r.next, n)
+		}, r.id, r.next, n, inline)
 	if err != nil || len(unknown) == 0 {
-		return runs, err
+		return runs, large, err
 	}
 	read, err := t.runsIn("seq", unknown)
 	for i := range runs {
@@ -342,5 +360,5 @@ func (t *tx) head(r *route, n int) (runs []Run, _ error) {
 			runs[i] = read[0]
 		}
 	}
-	return runs, err
+	return runs, large, err
 }

@@ -65,7 +65,7 @@ const (
 	evExpire                   // the worker lost its lease
 	evCancel                   // somebody wants the run to stop
 	evDue                      // the time in Due has passed
-	evResume                   // the server was away, and with it every clock
+	evResume                   // the server was away, and with it every clock, or its answer takes long
 	evGrant                    // there may be a slot of its key for the run
 	evTell                     // the worker is sent the cancellation
 	evHeed                     // the worker has told the run to stop
@@ -82,16 +82,17 @@ func (k eventKind) String() string { return kindNames[k] }
 // fence of its lease and has no effect under any other.
 type event struct {
 	kind       eventKind
-	worker     string // evOffer, evReturn
-	session    string // evOffer, evReturn, evAdopt
-	digest     string // evOffer, evReturn: of the pipeline as the worker has it
-	fence      int64  // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evTell, evHeed, evReturn
-	span       string // evAccept, evAdopt
-	rc         string // evFinish
-	errText    string // evFinish
-	stop       Stop   // evFinish
-	by, reason string // evCancel; evRelease has a reason
-	held       int    // evGrant: slots of the key that other runs have
+	worker     string        // evOffer, evReturn
+	session    string        // evOffer, evReturn, evAdopt
+	digest     string        // evOffer, evReturn: of the pipeline as the worker has it
+	fence      int64         // evReoffer, evAccept, evAdopt, evClaim, evFinish, evRelease, evTell, evHeed, evReturn
+	span       string        // evAccept, evAdopt
+	rc         string        // evFinish
+	errText    string        // evFinish
+	stop       Stop          // evFinish
+	by, reason string        // evCancel; evRelease has a reason
+	held       int           // evGrant: slots of the key that other runs have
+	more       time.Duration // evResume: than the wait usually is
 }
 
 // fenced reports whether only the holder of the lease can cause this.
@@ -140,7 +141,7 @@ func next(r Run, e event, now time.Time, t Timing) (_ Run, ended *Attempt, chang
 	case evDue:
 		changed = m.due()
 	case evResume:
-		changed = m.resume()
+		changed = m.resume(e.more)
 	case evGrant:
 		changed = m.grant(e)
 	case evTell:
