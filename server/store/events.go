@@ -83,6 +83,9 @@ func byRun(events []Event) (parts [][]Event) {
 
 // append records the events of one lease.
 func (t *tx) append(worker string, events []Event) (out Appended, err error) {
+	if err := t.spare(events[0].Cookie); err != nil {
+		return Appended{}, err
+	}
 	var seq, lines, size, last int64
 	found, err := t.row(`
 		SELECT r.seq, coalesce(a.lines, 0), coalesce(a.bytes, 0), coalesce((SELECT max(e.n) FROM events e WHERE e.run = r.seq), 0)
@@ -119,6 +122,13 @@ func (t *tx) append(worker string, events []Event) (out Appended, err error) {
 	return out, t.exec(`
 		INSERT INTO activity (run, lines, bytes, last, progress_n, progress_at, progress) VALUES (?1, ?2, ?3, 0, 0, 0, ?4)
 		ON CONFLICT (run) DO UPDATE SET lines = excluded.lines, bytes = excluded.bytes`, seq, lines, size, []byte{})
+}
+
+// spare keeps another server from purging a run until what is added to it is
+// committed. A run that has not ended is not locked: no purge looks at it, and a
+// claim of it would pass over it.
+func (t *tx) spare(cookie string) error {
+	return t.ask(`SELECT 1 FROM runs WHERE cookie = ?1 AND state > 3 FOR UPDATE`, func(scanner) error { return nil }, cookie)
 }
 
 // trimPage bounds how many events are looked through at a time.
@@ -209,6 +219,9 @@ func (s *Store) Advance(ctx context.Context, now time.Time, worker string, progr
 	_, err := add(ctx, s.writer, now, func(t *tx) (none struct{}, err error) {
 		t.point("progress")
 		for _, e := range progress {
+			if err := t.spare(e.Cookie); err != nil {
+				return none, err
+			}
 			err = t.exec(`
 				INSERT INTO activity (run, lines, bytes, last, progress_n, progress_at, progress)
 				SELECT seq, 0, 0, 0, ?1, ?2, ?3 FROM runs WHERE cookie = ?4 AND fence = ?5 AND worker = ?6

@@ -57,7 +57,8 @@ func TestLeaseThatMovesMeanwhile(t *testing.T) {
 			w.submit("a", func(n *store.NewRun) { n.Delivery = store.AtMostOnce })
 			w.poll("w")
 			var got any
-			moveMeanwhile(t, w, func() { got = tt.call(w) })
+			meanwhile(t, w, `UPDATE runs SET worker = 'v', session = 's', fence = 2, due = 0, version = version + 1 WHERE cookie = 'a'`,
+				func() { got = tt.call(w) })
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("the call: (-want +got)\n%s", d)
 			}
@@ -68,9 +69,53 @@ func TestLeaseThatMovesMeanwhile(t *testing.T) {
 	}
 }
 
-// moveMeanwhile gives run a to worker v in a transaction that call has to wait
-// for, and ends that when call waits.
-func moveMeanwhile(t *testing.T, w *world, call func()) {
+// What a worker tells of a run that another server purges meanwhile leaves nothing
+// behind.
+func TestRunThatIsPurgedMeanwhile(t *testing.T) {
+	t.Parallel()
+	storetest.Only(t, storetest.Postgres)
+	told := []store.Event{{Cookie: "0", Fence: 1, No: 1, At: t0, Kind: "log", Data: []byte("{}")}}
+	for _, tt := range []struct {
+		name string
+		tell func(w *world) error
+	}{
+		{"lines", func(w *world) error {
+			out, err := w.AppendEvents(t.Context(), w.now, "w", told)
+			if out.Kept != 0 {
+				t.Errorf("AppendEvents() = %+v, want none kept", out)
+			}
+			return err
+		}},
+		{"progress", func(w *world) error { return w.Advance(t.Context(), w.now, "w", told) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.end("OK")
+			meanwhile(t, w, `DELETE FROM events; DELETE FROM activity; DELETE FROM runs`, func() {
+				if err := tt.tell(w); err != nil {
+					t.Error(err)
+				}
+			})
+			c, err := pgx.Connect(t.Context(), w.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close(context.WithoutCancel(t.Context()))
+			var left int
+			if err := c.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM activity)`).Scan(&left); err != nil {
+				t.Fatal(err)
+			}
+			if left != 0 {
+				t.Errorf("%d rows are left of a run that is gone", left)
+			}
+		})
+	}
+}
+
+// meanwhile runs statements in a transaction that call has to wait for, and ends
+// that when call waits.
+func meanwhile(t *testing.T, w *world, statements string, call func()) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	connect := func() *pgx.Conn {
@@ -90,7 +135,7 @@ func moveMeanwhile(t *testing.T, w *world, call func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE runs SET worker = 'v', session = 's', fence = 2, due = 0, version = version + 1 WHERE cookie = 'a'`); err != nil {
+	if _, err := tx.Exec(ctx, statements); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
