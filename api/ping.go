@@ -7,6 +7,9 @@ type Ping struct {
 	Scopes  []Scope `json:"scopes"`
 	// Worker is the only worker that the token may act as. Empty is any.
 	Worker string `json:"worker,omitempty"`
+	// Full says that the disk of the server's SQLite database is full: what is new is
+	// refused then.
+	Full bool `json:"full,omitempty"`
 }
 
 // Allows reports whether the token may make calls that need the scope.

@@ -17,7 +17,7 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	who := caller(r)
-	out := api.Ping{Version: s.cfg().Version, Token: who.Name, Scopes: append([]Scope{}, who.Scopes...), Worker: who.worker()}
+	out := api.Ping{Version: s.cfg().Version, Token: who.Name, Scopes: append([]Scope{}, who.Scopes...), Worker: who.worker(), Full: s.store.Full()}
 	if wait <= 0 {
 		return reply(w, http.StatusOK, out)
 	}

@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/server"
+	"github.com/pullrun/pullrun/server/store/storetest"
 )
 
 // Whoever has a token may ask what it is good for, and nobody else.
@@ -31,6 +34,24 @@ func TestPing(t *testing.T) {
 	w.refused(api.CodeUnauthorized, "GET", "/v1/ping", nil)
 	w.setup.token = ""
 	w.refused(api.CodeUnauthorized, "GET", "/v1/ping", nil)
+}
+
+// A server whose store has no room for its reserve says so.
+func TestPingTellsOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	storetest.Only(t, storetest.SQLite)
+	for _, full := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "runs.db")
+		if full {
+			if err := os.MkdirAll(filepath.Join(path+"-reserve", "in the way"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := newWorld(t, func(s *setup) { s.store, s.reserve = "sqlite://"+path, 1 })
+		if got := into[api.Ping](t, w.want(http.StatusOK, "GET", "/v1/ping", nil)); got.Full != full {
+			t.Errorf("ping = %+v, want full %t", got, full)
+		}
+	}
 }
 
 // It waits for as long as it is asked to, up to a limit, and no longer than the

@@ -33,6 +33,7 @@ type setup struct {
 	pipes  *faultproxy.Pipes // in the place of TCP
 
 	maxQueued int          // of the store
+	reserve   int64        // of the store as well, in bytes
 	probe     func(string) // of the store as well; nil is none
 }
 
@@ -94,7 +95,7 @@ func prepare(t testing.TB, edit ...func(*setup)) *world {
 	}
 	log := slog.New(w.setup.log)
 	var err error
-	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing, MaxQueued: w.setup.maxQueued, Probe: w.probe}); err != nil {
+	if w.store, err = store.Open(t.Context(), w.setup.store, store.Options{Log: log, Timing: w.setup.timing, MaxQueued: w.setup.maxQueued, Reserve: w.setup.reserve, Probe: w.probe}); err != nil {
 		t.Fatal(err)
 	}
 	if w.Server, err = server.New(w.setup.Config, w.store, log); err != nil {

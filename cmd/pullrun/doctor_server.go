@@ -19,17 +19,21 @@ import (
 // server checks what the server says to the worker's token.
 func (d *doctor) server(cfg configs.Worker, name string, reached *route) {
 	if reached.err != nil {
-		d.report("token", skip("needs an answer of the server"))
-		d.report("version", skip("needs an answer of the server"))
+		for _, check := range []string{"token", "version", "store"} {
+			d.report(check, skip("needs an answer of the server"))
+		}
 		return
 	}
 	got, err := d.ping(cfg, name, 0)
 	d.report("token", tokenCheck(cfg, name, got, err))
 	if err != nil {
-		d.report("version", skip("needs an answer of the server"))
+		for _, check := range []string{"version", "store"} {
+			d.report(check, skip("needs an answer of the server"))
+		}
 		return
 	}
 	d.report("version", versionCheck(version(), got.Version))
+	d.report("store", storeCheck(got.Full))
 }
 
 // ping calls as the worker would.
@@ -101,6 +105,14 @@ func versionCheck(ours, server string) finding {
 		return warn("update the older of the two: a server works with workers of the release before it and after it", "%s", seen)
 	}
 	return ok("%s", seen)
+}
+
+// storeCheck tells whether the server refuses new runs for want of room.
+func storeCheck(full bool) finding {
+	if full {
+		return warn("make room there: it looks every ten seconds, and then goes on by itself", "the disk of the server's database is full: results are taken, new runs and what runs log are refused")
+	}
+	return ok("the server tells of no full disk")
 }
 
 // idleCutCheck holds a call that says nothing, as a poll is held, and finds out

@@ -75,7 +75,7 @@ func TestDoctorFindsNothing(t *testing.T) {
 	s.server()
 	w := s.worker("edge", "--outbox-dir", filepath.Join(s.dir, "outbox"))
 	got := s.examine(nil, "--outbox-dir", filepath.Join(s.dir, "outbox"), "--idle-cut", "1s")
-	for _, check := range []string{"settings", "dns", "proxy", "connect", "http", "clock", "token", "version", "pipelines", "outbox", "collector", "idle cut"} {
+	for _, check := range []string{"settings", "dns", "proxy", "connect", "http", "clock", "token", "version", "store", "pipelines", "outbox", "collector", "idle cut"} {
 		sees(t, got, check, checkOK, "")
 	}
 	sees(t, got, "token", checkOK, `"test", with the scopes admin`)
@@ -104,6 +104,11 @@ func TestDoctorFinds(t *testing.T) {
 		fmt.Fprint(w, `{"version":"v9.9.9"}`)
 	}))
 	t.Cleanup(late.Close)
+	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"version":"v9.9.9","token":"t","scopes":["work"],"full":true}`)
+	}))
+	t.Cleanup(full.Close)
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +135,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"a page of something else", "http", checkFail, "502 Bad Gateway (text/plain; charset=utf-8), which is not a pullrun server's", nil, []string{"--server-url", page.URL}},
 		{"a wrong path", "http", checkFail, "check the path", nil, []string{"--server-url", "http://" + s.addr + "/x"}},
 		{"a clock that is wrong", "clock", checkWarn, "ahead of the server's", nil, []string{"--server-url", late.URL}},
+		{"a server whose disk is full", "store", checkWarn, "new runs and what runs log are refused -> make room there", nil, []string{"--server-url", full.URL}},
 		{"a token that nobody knows", "token", checkFail, "does not take", []string{"PULLRUN_SERVER_TOKEN=nobody-0123456789abcdef"}, nil},
 		{"a token that may not work", "token", checkFail, `"submitter" has the scopes submit`, []string{"PULLRUN_SERVER_TOKEN=" + submitterToken}, nil},
 		{"pipelines that do not load", "pipelines", checkFail, "main.yml", nil, []string{"testdata/broken"}},
