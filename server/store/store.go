@@ -231,14 +231,19 @@ func (s *Store) Check(ctx context.Context) error {
 	return s.dialect.check(ctx)
 }
 
-// query runs a statement that only reads and calls scan for each row.
+// query runs a statement that only reads and calls scan for each row. The error of
+// one that was broken off since ctx has ended is ctx's, whatever the driver calls it.
 func (s *Store) query(ctx context.Context, query string, scan func(scanner) error, args ...any) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {
 		return ErrClosed
 	}
-	return s.unavailable(s.dialect.read(ctx, query, scan, args))
+	err := s.dialect.read(ctx, query, scan, args)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return s.unavailable(err)
 }
 
 // unavailable marks the error of a read that could not reach the database.
