@@ -74,6 +74,24 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// A call that does not say what its worker holds takes nothing from it.
+func TestHoldingIsMissing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wk := w.register("w", 1)
+	w.submit(api.Submit{Cookie: "c"})
+	lease := wk.take()
+	for _, call := range []string{"/poll", "/heartbeat"} {
+		for _, body := range []string{`{"session": %q}`, `{"session": %q, "holding": null}`} {
+			if a := w.refused(api.CodeInvalidRequest, "POST", wk.path(call), fmt.Sprintf(body, wk.session)); !strings.Contains(a.body, "holding: is required") {
+				t.Errorf("POST %s without holding answers %s", call, a.body)
+			}
+		}
+	}
+	w.state(api.StateRunning, "c")
+	wk.finish(lease)
+}
+
 // An offer that no poll follows goes back to the queue, and no attempt is
 // charged.
 func TestOfferLapses(t *testing.T) {
