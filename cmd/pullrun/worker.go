@@ -75,7 +75,7 @@ code says which:
 			}
 			drain, now, stop := twoSignals(cmd.Context(), ends, w.log)
 			defer stop()
-			return work(drain, now, cfg, run, pipelines, w, begun(started), reloading(hangups, load, sources))
+			return work(drain, now, cfg, run, pipelines, w, begun(started), reloading(hangups, load, sources), resting)
 		},
 	}
 	configFlag(c, &file)
