@@ -15,7 +15,7 @@ import (
 // Of a loop only the first 25 iterations are told, and the one that fails.
 // [TaskInfo.Counts] says how many there were.
 //
-// An observer may have three more methods:
+// An observer may have four more methods:
 //
 //   - Quiet(ctx context.Context) context.Context gives the context under which
 //     the iterations run that are not told, to silence what observes by itself.
@@ -23,6 +23,8 @@ import (
 //     task. What the engine tells has no secrets in it; what others tell may.
 //   - Model(ctx context.Context, c ModelCall) is told of each answer of a
 //     language model, with the context of its chip.
+//   - Program(ctx context.Context, p ProgramRun) is told of each program that
+//     has ended, with the context of its chip.
 type Observer interface {
 	Task(ctx context.Context, t TaskInfo) (context.Context, func(error))
 	Chip(ctx context.Context, c ChipInfo) (context.Context, func(error))

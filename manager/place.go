@@ -19,6 +19,7 @@ type teller interface {
 	Quiet(context.Context) context.Context
 	Secret(string)
 	Model(context.Context, engine.ModelCall)
+	Program(context.Context, engine.ProgramRun)
 }
 
 // A place knows which tasks of a run are under way, and tells another of them.

@@ -209,6 +209,11 @@ func (o *observer) Model(ctx context.Context, c engine.ModelCall) {
 	o.meter.Tokens(meter.Model{Operation: c.Operation, Provider: c.Provider, Name: c.Model}, c.Input, c.Output)
 }
 
+// Program notes which program has run, and how it ended.
+func (o *observer) Program(ctx context.Context, p engine.ProgramRun) {
+	span.Program(ctx, p.Name, p.ExitCode)
+}
+
 // Quiet is the context for what runs beyond a loop's budget of spans.
 func (o *observer) Quiet(ctx context.Context) context.Context { return span.Quiet(ctx) }
 

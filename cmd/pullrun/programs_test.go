@@ -9,10 +9,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/pullrun/pullrun/api"
 	"github.com/pullrun/pullrun/otel/oteltest"
@@ -127,7 +130,7 @@ func TestAKilledWorkerTakesItsProgramWithIt(t *testing.T) {
 	gone(t, conn)
 }
 
-// A program is told the span of its call.
+// A program is told the span of its call, which says what it was and how it ended.
 func TestAProgramKnowsItsSpan(t *testing.T) {
 	t.Parallel()
 	r := oteltest.NewReceiver(t)
@@ -145,5 +148,9 @@ func TestAProgramKnowsItsSpan(t *testing.T) {
 	chip := named(all, "chip process.run")[0]
 	if want := fmt.Sprintf("%q", "00-"+chip.TraceID+"-"+chip.SpanID+"-01"); string(run.Result) != want {
 		t.Errorf("TRACEPARENT = %s, want %s", run.Result, want)
+	}
+	want := map[string]string{"pullrun.chip.kind": "process.run", "process.executable.name": filepath.Base(os.Args[0]), "process.exit.code": "0"}
+	if diff := cmp.Diff(want, chip.Attributes); diff != "" {
+		t.Errorf("the chip's span (-want +got):\n%s", diff)
 	}
 }

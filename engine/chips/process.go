@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ type (
 
 // An ended is how a program did.
 type ended struct {
-	exit   int    // its code, when signal is ""
+	exit   int    // its code, or -1 when there is a signal
 	signal string // its name
 	killed bool   // it, or what it had started, when it did not end as it was told to
 }
@@ -112,6 +113,9 @@ func (p programs) run(ctx context.Context, r processRequest) (processResponse, e
 	took := time.Since(began)
 	if end.killed {
 		engine.Killed(ctx)
+	}
+	if err == nil {
+		engine.RanProgram(ctx, engine.ProgramRun{Name: filepath.Base(path), ExitCode: end.exit})
 	}
 	switch {
 	case ctx.Err() != nil:

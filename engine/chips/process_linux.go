@@ -48,10 +48,9 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, grace time.Duration) (ended, e
 	g.signal(syscall.SIGKILL)
 	err := cmd.Wait()
 	g.putAway()
+	end.exit = cmd.ProcessState.ExitCode()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		end.signal = unix.SignalName(status.Signal())
-	} else {
-		end.exit = cmd.ProcessState.ExitCode()
 	}
 	if errors.As(err, new(*exec.ExitError)) || errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
